@@ -1,0 +1,280 @@
+//! Frame headers, RFC 6455 [§5.2](https://datatracker.ietf.org/doc/html/rfc6455#section-5.2).
+//!
+//! A header is a value: [`FrameHeader::decode`] reads one from bytes, [`FrameHeader::encode`] writes one. Both
+//! refuse what the RFC refuses, so whatever one of them returns the other accepts.
+//!
+//! ```
+//! use sansws::{FrameHeader, Opcode};
+//!
+//! // The masked "Hello" of §5.7, without its payload.
+//! let bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d];
+//! let (header, len) = FrameHeader::decode(&bytes)?.expect("a whole header");
+//! assert_eq!(len, 6);
+//! assert_eq!(header.opcode, Opcode::Text);
+//! assert_eq!(header.payload_len, 5);
+//! assert_eq!(header.encode()?.as_bytes(), bytes);
+//! # Ok::<(), sansws::ProtocolError>(())
+//! ```
+
+use core::fmt;
+use core::ops::BitOr;
+
+use crate::error::ProtocolError;
+
+/// A masking-key, RFC 6455 §5.3: four octets, fresh and unpredictable for every frame that a client sends.
+pub type MaskingKey = [u8; 4];
+
+/// The largest payload length that a header can state: 2⁶³ − 1 ("the most significant bit MUST be 0", §5.2).
+pub const MAX_PAYLOAD_LEN: u64 = u64::MAX >> 1;
+
+/// The largest payload of a control frame, in bytes (§5.5).
+pub const MAX_CONTROL_LEN: usize = 125;
+
+/// The header of one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Whether this is the final fragment of a message.
+    pub fin: bool,
+    /// The reserved bits; all zero unless an extension was negotiated.
+    pub rsv: Rsv,
+    /// What the payload is.
+    pub opcode: Opcode,
+    /// The key the payload is masked with: present exactly in frames from a client.
+    pub masking_key: Option<MaskingKey>,
+    /// Length of the payload in bytes, at most [`MAX_PAYLOAD_LEN`]; at most 125 in a control frame.
+    pub payload_len: u64,
+}
+
+impl FrameHeader {
+    /// The length of the longest header, in bytes: two, eight of extended payload length, four of masking-key.
+    pub const MAX_LEN: usize = 14;
+
+    /// Reads the header at the start of `bytes`, which may hold more than the header, or less.
+    ///
+    /// Returns the header and its length in bytes (2 to 14), or `None` if more bytes are needed. A header is refused
+    /// as soon as the byte that makes it wrong is there.
+    ///
+    /// # Errors
+    ///
+    /// Those of §5.2 and §5.5 that a header shows by itself: a reserved opcode, a fragmented or overlong control frame,
+    /// a payload length that is not minimal or has its top bit set. Reserved bits and the presence of a mask depend on
+    /// the connection, which checks them.
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let (Some(&b0), b1) = (bytes.first(), bytes.get(1)) else {
+            return Ok(None);
+        };
+        let opcode = Opcode::from_bits(b0 & 0x0f).ok_or(ProtocolError::ReservedOpcode)?;
+        let fin = b0 & 0x80 != 0;
+        // §5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+        if opcode.is_control() && !fin {
+            return Err(ProtocolError::ControlFragmented);
+        }
+        let Some(&b1) = b1 else { return Ok(None) };
+        let short_len = b1 & 0x7f;
+        if opcode.is_control() && usize::from(short_len) > MAX_CONTROL_LEN {
+            return Err(ProtocolError::ControlTooLong);
+        }
+
+        let (payload_len, len_end) = match short_len {
+            126 => {
+                let Some(field) = array_at::<2>(bytes, 2) else {
+                    return Ok(None);
+                };
+                (u64::from(u16::from_be_bytes(field)), 4)
+            }
+            127 => {
+                let Some(field) = array_at::<8>(bytes, 2) else {
+                    return Ok(None);
+                };
+                (u64::from_be_bytes(field), 10)
+            }
+            short => (u64::from(short), 2),
+        };
+        // §5.2: "the minimal number of bytes MUST be used to encode the length".
+        if (short_len == 126 && payload_len < 126) || (short_len == 127 && payload_len <= 0xffff) {
+            return Err(ProtocolError::LengthNotMinimal);
+        }
+        // §5.2: "(the most significant bit MUST be 0)".
+        if payload_len > MAX_PAYLOAD_LEN {
+            return Err(ProtocolError::LengthTooLarge);
+        }
+
+        let (masking_key, len) = if b1 & 0x80 != 0 {
+            let Some(key) = array_at::<4>(bytes, len_end) else {
+                return Ok(None);
+            };
+            (Some(key), len_end + 4)
+        } else {
+            (None, len_end)
+        };
+        Ok(Some((Self { fin, rsv: Rsv::from_first_byte(b0), opcode, masking_key, payload_len }, len)))
+    }
+
+    /// Writes the header, in the one form that §5.2 allows.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`decode`](Self::decode) would give for the bytes: a control frame that is fragmented or longer than 125 bytes,
+    /// a payload longer than [`MAX_PAYLOAD_LEN`].
+    pub fn encode(&self) -> Result<EncodedHeader, ProtocolError> {
+        if self.opcode.is_control() {
+            if !self.fin {
+                return Err(ProtocolError::ControlFragmented);
+            }
+            if self.payload_len > MAX_CONTROL_LEN as u64 {
+                return Err(ProtocolError::ControlTooLong);
+            }
+        }
+        if self.payload_len > MAX_PAYLOAD_LEN {
+            return Err(ProtocolError::LengthTooLarge);
+        }
+        Ok(self.encode_unchecked())
+    }
+
+    /// [`encode`](Self::encode) for a header that is known to be legal.
+    #[inline]
+    pub(crate) fn encode_unchecked(&self) -> EncodedHeader {
+        let mut bytes = [0; Self::MAX_LEN];
+        let mask_bit = if self.masking_key.is_some() { 0x80 } else { 0 };
+        bytes[0] = (if self.fin { 0x80 } else { 0 }) | self.rsv.0 | self.opcode as u8;
+        let mut len = match self.payload_len {
+            0..=125 => {
+                bytes[1] = mask_bit | self.payload_len as u8;
+                2
+            }
+            126..=0xffff => {
+                bytes[1] = mask_bit | 126;
+                bytes[2..4].copy_from_slice(&(self.payload_len as u16).to_be_bytes());
+                4
+            }
+            _ => {
+                bytes[1] = mask_bit | 127;
+                bytes[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
+                10
+            }
+        };
+        if let Some(key) = self.masking_key {
+            bytes[len..len + 4].copy_from_slice(&key);
+            len += 4;
+        }
+        EncodedHeader { bytes, len: len as u8, masking_key: self.masking_key }
+    }
+}
+
+/// A header as it goes on the wire: 2 to 14 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncodedHeader {
+    bytes: [u8; FrameHeader::MAX_LEN],
+    len: u8,
+    masking_key: Option<MaskingKey>,
+}
+
+impl EncodedHeader {
+    /// The bytes of the header.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The key with which the payload has to be masked (by [`apply_mask`](crate::apply_mask)) before it follows, if any.
+    pub fn masking_key(&self) -> Option<MaskingKey> {
+        self.masking_key
+    }
+}
+
+impl AsRef<[u8]> for EncodedHeader {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// What the payload of a frame is, RFC 6455 §5.2 and §11.8. The other ten values are reserved and refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A further fragment of the message that an earlier frame began.
+    Continuation = 0x0,
+    /// The first or only fragment of a text message (UTF-8).
+    Text = 0x1,
+    /// The first or only fragment of a binary message.
+    Binary = 0x2,
+    /// Begins or answers the closing handshake.
+    Close = 0x8,
+    /// Asks for a Pong with the same payload.
+    Ping = 0x9,
+    /// Answers a Ping, or says unasked that its sender is alive.
+    Pong = 0xa,
+}
+
+impl Opcode {
+    /// The opcode with this value, 0 to 15; `None` if it is reserved.
+    #[inline]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        match bits {
+            0x0 => Some(Self::Continuation),
+            0x1 => Some(Self::Text),
+            0x2 => Some(Self::Binary),
+            0x8 => Some(Self::Close),
+            0x9 => Some(Self::Ping),
+            0xa => Some(Self::Pong),
+            _ => None,
+        }
+    }
+
+    /// Whether this is a control opcode: its top bit is set (§5.5).
+    #[inline]
+    pub const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+}
+
+/// The three reserved bits of a frame, RFC 6455 §5.2. An extension gives them a meaning; without one they are zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Rsv(u8);
+
+impl Rsv {
+    /// No bit set.
+    pub const NONE: Self = Self(0);
+    /// The bit by which permessage-deflate marks a compressed message (RFC 7692 §6).
+    pub const RSV1: Self = Self(0x40);
+    /// The second reserved bit.
+    pub const RSV2: Self = Self(0x20);
+    /// The third reserved bit.
+    pub const RSV3: Self = Self(0x10);
+
+    #[inline]
+    pub(crate) const fn from_first_byte(byte: u8) -> Self {
+        Self(byte & 0x70)
+    }
+
+    /// Whether every bit of `other` is set here too.
+    #[inline]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether no bit is set.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOr for Rsv {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Rsv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bit = |rsv| u8::from(self.contains(rsv));
+        write!(f, "Rsv({}{}{})", bit(Self::RSV1), bit(Self::RSV2), bit(Self::RSV3))
+    }
+}
+
+fn array_at<const N: usize>(bytes: &[u8], start: usize) -> Option<[u8; N]> {
+    bytes.get(start..)?.first_chunk::<N>().copied()
+}

@@ -1,0 +1,227 @@
+//! Whole messages out of chunks, and messages prepared once for many receivers.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::connection::{BinaryChunk, MessageKind, TextChunk};
+use crate::frame::{FrameHeader, Rsv};
+
+/// A whole message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// What the message is.
+    pub fn kind(self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// Its payload: the octets of a binary message, the UTF-8 of a text message.
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(payload) => payload,
+        }
+    }
+
+    /// A copy of the payload that can be shared.
+    #[cfg(feature = "bytes")]
+    pub fn to_bytes(self) -> bytes::Bytes {
+        bytes::Bytes::copy_from_slice(self.as_bytes())
+    }
+}
+
+impl<'a> From<&'a str> for Message<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Message<'a> {
+    fn from(payload: &'a [u8]) -> Self {
+        Self::Binary(payload)
+    }
+}
+
+/// Makes messages out of the chunks of one connection.
+///
+/// A message that came in one piece is lent on without a copy; only one that was cut is collected, in a buffer that is given back
+/// after use if it has grown beyond [`KEPT_CAPACITY`](Self::KEPT_CAPACITY). An assembler between messages that were never cut owns no memory.
+///
+/// How much it may collect is limited by [`Config::max_message_len`](crate::Config::max_message_len).
+///
+/// ```
+/// use sansws::{Assembler, BinaryChunk, Message};
+///
+/// let mut messages = Assembler::new();
+/// let (mut head, mut tail) = ([1], [2]);
+/// assert_eq!(messages.binary(BinaryChunk { payload: &mut head, first: true, last: false }), None);
+/// let message = messages.binary(BinaryChunk { payload: &mut tail, first: false, last: true });
+/// assert_eq!(message, Some(Message::Binary(&[1, 2])));
+/// ```
+#[derive(Debug)]
+pub struct Assembler {
+    collected: Collected,
+}
+
+#[derive(Debug)]
+enum Collected {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+impl Assembler {
+    /// The largest buffer, in bytes, that is kept for the next message.
+    pub const KEPT_CAPACITY: usize = 4096;
+
+    /// An assembler that has collected nothing and owns no memory.
+    pub const fn new() -> Self {
+        Self { collected: Collected::Binary(Vec::new()) }
+    }
+
+    /// Adds a chunk of a text message. Returns the message if the chunk ends it.
+    #[inline]
+    pub fn text<'a>(&'a mut self, chunk: TextChunk<'a>) -> Option<Message<'a>> {
+        match chunk.whole() {
+            Some(text) => Some(Message::Text(text)),
+            None => self.collect_text(chunk),
+        }
+    }
+
+    /// Adds a chunk of a binary message. Returns the message if the chunk ends it.
+    #[inline]
+    pub fn binary<'a>(&'a mut self, chunk: BinaryChunk<'a>) -> Option<Message<'a>> {
+        if chunk.first && chunk.last {
+            Some(Message::Binary(chunk.payload))
+        } else {
+            self.collect_binary(chunk)
+        }
+    }
+
+    /// How many bytes of memory the assembler owns.
+    pub fn capacity(&self) -> usize {
+        match &self.collected {
+            Collected::Text(text) => text.capacity(),
+            Collected::Binary(payload) => payload.capacity(),
+        }
+    }
+
+    /// Gives back the memory of the last message, if it was more than [`KEPT_CAPACITY`](Self::KEPT_CAPACITY).
+    ///
+    /// The next chunk would do it too; a connection may be idle for long before that.
+    pub fn shrink(&mut self) {
+        if self.capacity() > Self::KEPT_CAPACITY {
+            *self = Self::new();
+        }
+    }
+
+    fn collect_text<'a>(&'a mut self, chunk: TextChunk<'a>) -> Option<Message<'a>> {
+        if chunk.first {
+            let mut buffer = self.take_buffer();
+            buffer.clear();
+            self.collected = Collected::Text(String::from_utf8(buffer).unwrap_or_default());
+        }
+        let Collected::Text(text) = &mut self.collected else {
+            return None;
+        };
+        chunk.append_to(text);
+        chunk.last.then_some(Message::Text(text))
+    }
+
+    fn collect_binary<'a>(&'a mut self, chunk: BinaryChunk<'a>) -> Option<Message<'a>> {
+        if chunk.first {
+            let mut buffer = self.take_buffer();
+            buffer.clear();
+            self.collected = Collected::Binary(buffer);
+        }
+        let Collected::Binary(payload) = &mut self.collected else {
+            return None;
+        };
+        payload.extend_from_slice(chunk.payload);
+        chunk.last.then_some(Message::Binary(payload))
+    }
+
+    /// The buffer of the last message, for the next one to use.
+    fn take_buffer(&mut self) -> Vec<u8> {
+        self.shrink();
+        match mem::replace(&mut self.collected, Collected::Binary(Vec::new())) {
+            Collected::Text(text) => text.into_bytes(),
+            Collected::Binary(payload) => payload,
+        }
+    }
+}
+
+impl Default for Assembler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A message encoded once as a server sends it, to be sent to many: [`Connection::send_prepared`](crate::Connection::send_prepared).
+///
+/// A client masks it anew for each connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    frame: Vec<u8>,
+    kind: MessageKind,
+    header_len: u8,
+}
+
+impl Prepared {
+    /// Prepares a text message.
+    pub fn text(text: &str) -> Self {
+        Self::new(Message::Text(text))
+    }
+
+    /// Prepares a binary message.
+    pub fn binary(payload: &[u8]) -> Self {
+        Self::new(Message::Binary(payload))
+    }
+
+    /// Prepares a message.
+    pub fn new(message: Message<'_>) -> Self {
+        let payload = message.as_bytes();
+        let header = FrameHeader {
+            fin: true,
+            rsv: Rsv::NONE,
+            opcode: message.kind().opcode(),
+            masking_key: None,
+            payload_len: payload.len() as u64,
+        }
+        .encode_unchecked();
+        let header = header.as_bytes();
+        let mut frame = Vec::with_capacity(header.len() + payload.len());
+        frame.extend_from_slice(header);
+        frame.extend_from_slice(payload);
+        Self { frame, kind: message.kind(), header_len: header.len() as u8 }
+    }
+
+    /// The frame as a server sends it: header and payload.
+    pub fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// The frame as a server sends it, to be shared.
+    pub fn into_frame(self) -> Vec<u8> {
+        self.frame
+    }
+
+    /// What the message is.
+    pub fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// The payload alone.
+    pub fn payload(&self) -> &[u8] {
+        self.frame.get(usize::from(self.header_len)..).unwrap_or_default()
+    }
+}

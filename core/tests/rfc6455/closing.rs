@@ -1,0 +1,109 @@
+use sansws::{ProtocolError, SendError, State};
+
+use crate::support::*;
+
+mod section_7_1_closing {
+    use super::*;
+
+    #[test]
+    fn the_server_closes_tcp_first_and_the_client_waits() {
+        let (mut a, mut b, mut out) = (server(), client(), Vec::new());
+        b.close(1000.into(), "", &mut out).unwrap();
+        assert!(b.close_expected() && !b.should_close_transport());
+        let reply = Watcher::default().feed(&mut a, &out);
+        assert!(a.should_close_transport());
+        Watcher::default().feed(&mut b, &reply);
+        assert_eq!(b.state(), State::Closed);
+        assert!(!b.should_close_transport(), "a client SHOULD wait for the server");
+        b.receive_eof();
+        assert!(b.should_close_transport() && b.was_clean());
+    }
+
+    #[test]
+    fn the_transport_stays_until_the_owed_close_is_out() {
+        let (mut connection, mut buffer) = (server(), masked(0x88, b""));
+        assert!(connection.receive(&mut &mut buffer[..]).is_some());
+        assert_eq!(connection.state(), State::CloseReceived);
+        connection.receive_eof(); // the peer shut down its sending half only
+        assert!(connection.wants_transmit() && !connection.should_close_transport());
+        connection.poll_transmit(&mut Vec::new()).unwrap();
+        assert!(connection.should_close_transport() && connection.was_clean());
+    }
+
+    #[test]
+    fn the_close_code_is_1006_without_a_close_frame_and_1005_without_a_code() {
+        let mut connection = server();
+        connection.receive_eof();
+        assert_eq!((connection.close_code().get(), connection.was_clean()), (1006, false));
+        assert!(connection.should_close_transport());
+
+        let mut connection = server();
+        Watcher::default().feed(&mut connection, &masked(0x88, b""));
+        assert_eq!((connection.close_code().get(), connection.was_clean()), (1005, true));
+    }
+
+    #[test]
+    fn a_close_that_was_cut_by_the_end_of_the_transport_was_not_received() {
+        let mut connection = server();
+        let close = masked(0x88, b"\x03\xe8bye");
+        for cut in 0..close.len() {
+            Watcher::default().feed(&mut connection, &close[..cut]);
+            connection.receive_eof();
+            assert_eq!(
+                (connection.close_code().get(), connection.close_reason()),
+                (1006, ""),
+                "cut at {cut}"
+            );
+            connection = server();
+        }
+    }
+
+    #[test]
+    fn a_layer_above_can_fail_the_connection() {
+        let (mut connection, mut out) = (server(), Vec::new());
+        connection.fail(1011.into());
+        assert_eq!(connection.state(), State::Failed);
+        connection.poll_transmit(&mut out).unwrap();
+        assert_eq!(out, unmasked(0x88, b"\x03\xf3"));
+        assert!(connection.should_close_transport());
+        assert!(Watcher::default().feed(&mut connection, &masked(0x81, b"x")).is_empty());
+    }
+
+    #[test]
+    fn a_pong_that_is_owed_comes_before_the_close_of_a_failure() {
+        let mut connection = server();
+        let mut buffer = [masked(0x89, b"p"), unmasked(0x81, b"")].concat();
+        let mut input = &mut buffer[..];
+        while let Some(event) = connection.receive(&mut input) {
+            drop(event);
+        }
+        let mut out = Vec::new();
+        connection.poll_transmit(&mut out).unwrap();
+        assert_eq!(out, [unmasked(0x8a, b"p"), unmasked(0x88, b"\x03\xea")].concat());
+    }
+}
+
+mod section_7_4_status_codes {
+    use super::*;
+
+    #[test]
+    fn every_code_from_0_to_5000() {
+        for code in 0..=5000_u16 {
+            let legal = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+            let frame = masked(0x88, &code.to_be_bytes());
+            let (mut connection, mut out) = (server(), Vec::new());
+            if legal {
+                assert_eq!(
+                    Watcher::default().feed(&mut server(), &frame),
+                    unmasked(0x88, &code.to_be_bytes())
+                );
+                connection.close(code.into(), "", &mut out).unwrap();
+                assert_eq!(out, unmasked(0x88, &code.to_be_bytes()));
+            } else {
+                assert_server_fails(&frame, ProtocolError::InvalidCloseCode);
+                assert_eq!(connection.close(code.into(), "", &mut out), Err(SendError::InvalidCloseCode));
+                assert_eq!((connection.state(), out.len()), (State::Open, 0));
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use sansws::{Connection, ProtocolError, SendError};
+
+use crate::support::*;
+
+mod section_5_1_overview {
+    use super::*;
+
+    #[test]
+    fn a_server_closes_upon_a_frame_that_is_not_masked() {
+        for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
+            assert_server_fails(&unmasked(first, b""), ProtocolError::MaskMissing);
+            assert_server_fails(&unmasked(first, b"\x03\xe8"), ProtocolError::MaskMissing);
+        }
+    }
+
+    #[test]
+    fn a_client_closes_if_it_detects_a_masked_frame() {
+        for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
+            assert_client_fails(&masked(first, b""), ProtocolError::MaskUnexpected);
+            assert_client_fails(&masked(first, b"\x03\xe8"), ProtocolError::MaskUnexpected);
+        }
+    }
+
+    #[test]
+    fn a_server_does_not_mask_and_a_client_masks_every_frame() {
+        fn send_all(mut connection: Connection) -> Vec<u8> {
+            let mut out = Vec::new();
+            connection.send_text("text", &mut out).unwrap();
+            connection.send_binary(b"binary", &mut out).unwrap();
+            connection.send_text_fragment("a", false, &mut out).unwrap();
+            connection.send_ping(b"ping", &mut out).unwrap();
+            connection.send_text_fragment("b", true, &mut out).unwrap();
+            connection.send_pong(b"pong", &mut out).unwrap();
+            connection.close(1000.into(), "bye", &mut out).unwrap();
+            out
+        }
+        let seen = [
+            text("text"),
+            binary(b"binary"),
+            Seen::Ping(b"ping".into()),
+            text("ab"),
+            Seen::Pong(b"pong".into()),
+            close(1000, "bye"),
+        ];
+        // The other role accepts all of it, which is what the two tests above make a proof.
+        assert_eq!(client_sees(&send_all(server())).0, seen);
+        assert_eq!(server_sees(&send_all(client())).0, seen);
+    }
+}
+
+mod section_5_2_base_framing_protocol {
+    use super::*;
+
+    #[test]
+    fn reserved_bits_and_opcodes_fail_the_connection() {
+        for rsv in 0..8_u8 {
+            for opcode in 0..16_u8 {
+                let frame = masked(0x80 | (rsv << 4) | opcode, b"");
+                let error = match opcode {
+                    3..=7 | 11..=15 => ProtocolError::ReservedOpcode,
+                    _ if rsv != 0 => ProtocolError::ReservedBits,
+                    0 => ProtocolError::ContinuationUnexpected,
+                    _ => {
+                        assert_eq!(server_sees(&frame).0.len(), 1, "opcode {opcode}");
+                        continue;
+                    }
+                };
+                assert_server_fails(&frame, error);
+            }
+        }
+    }
+
+    #[test]
+    fn the_minimal_number_of_bytes_must_be_used_to_encode_the_length() {
+        for len in [0_u16, 1, 125] {
+            let mut frame = vec![0x82, 0x80 | 126];
+            frame.extend(len.to_be_bytes());
+            frame.extend(KEY);
+            assert_server_fails(&frame, ProtocolError::LengthNotMinimal);
+        }
+        for len in [0_u64, 125, 126, 0xffff] {
+            let mut frame = vec![0x82, 0x80 | 127];
+            frame.extend(len.to_be_bytes());
+            frame.extend(KEY);
+            assert_server_fails(&frame, ProtocolError::LengthNotMinimal);
+        }
+    }
+
+    #[test]
+    fn the_most_significant_bit_of_the_length_must_be_0() {
+        for len in [1 << 63, u64::MAX, (1 << 63) | 5] {
+            let mut frame = vec![0x82, 0x80 | 127];
+            frame.extend(u64::to_be_bytes(len));
+            frame.extend(KEY);
+            assert_server_fails(&frame, ProtocolError::LengthTooLarge);
+        }
+    }
+
+    #[test]
+    fn every_length_at_the_borders_of_the_three_forms_arrives() {
+        for len in [0, 1, 125, 126, 127, 128, 0xfffe, 0xffff, 0x10000, 0x10001] {
+            let payload: Vec<u8> = (0..len).map(|i: u32| i as u8).collect();
+            assert_eq!(server_sees(&masked(0x82, &payload)).0, [binary(&payload)], "{len}");
+            let mut out = Vec::new();
+            server().send_binary(&payload, &mut out).unwrap();
+            assert_eq!(out, unmasked(0x82, &payload), "{len}");
+            out.clear();
+            client().send_binary(&payload, &mut out).unwrap();
+            assert_eq!(out, masked(0x82, &payload), "{len}");
+        }
+    }
+}
+
+mod section_5_4_fragmentation {
+    use super::*;
+
+    #[test]
+    fn control_frames_may_be_injected_in_the_middle_of_a_fragmented_message() {
+        let stream = [
+            masked(0x01, b"Hel"),
+            masked(0x89, b"ping"),
+            masked(0x00, b""),
+            masked(0x8a, b""),
+            masked(0x80, b"lo"),
+        ];
+        let (seen, out) = server_sees(&stream.concat());
+        assert_eq!(seen, [Seen::Ping(b"ping".into()), Seen::Pong(vec![]), text("Hello")]);
+        assert_eq!(out, unmasked(0x8a, b"ping"));
+    }
+
+    #[test]
+    fn fragments_of_one_message_must_not_be_interleaved_between_those_of_another() {
+        for second in [0x01, 0x02, 0x81, 0x82] {
+            let stream = [masked(0x01, b"a"), masked(second, b"b")].concat();
+            assert_server_fails(&stream, ProtocolError::ContinuationExpected);
+        }
+    }
+
+    #[test]
+    fn a_continuation_needs_a_message_to_continue() {
+        assert_server_fails(&masked(0x80, b"x"), ProtocolError::ContinuationUnexpected);
+        let ended = [masked(0x01, b"a"), masked(0x80, b"b"), masked(0x80, b"c")].concat();
+        assert_server_fails(&ended, ProtocolError::ContinuationUnexpected);
+    }
+
+    #[test]
+    fn fragments_of_zero_length_are_legal() {
+        let stream = [masked(0x02, b""), masked(0x00, b""), masked(0x00, b"x"), masked(0x80, b"")].concat();
+        assert_eq!(server_sees(&stream).0, [binary(b"x")]);
+        assert_eq!(server_sees(&[masked(0x01, b""), masked(0x80, b"")].concat()).0, [text("")]);
+        assert_eq!(server_sees(&masked(0x81, b"")).0, [text("")]);
+    }
+
+    #[test]
+    fn sending_does_not_interleave_either() {
+        let (mut connection, mut out) = (server(), Vec::new());
+        connection.send_text_fragment("a", false, &mut out).unwrap();
+        let before = out.clone();
+        assert_eq!(connection.send_text("b", &mut out), Err(SendError::MessageInProgress));
+        assert_eq!(connection.send_binary(b"b", &mut out), Err(SendError::MessageInProgress));
+        assert_eq!(connection.send_binary_fragment(b"b", true, &mut out), Err(SendError::MessageInProgress));
+        assert_eq!(connection.frame_header(sansws::MessageKind::Text, 1), Err(SendError::MessageInProgress));
+        assert_eq!(out, before);
+        connection.send_text_fragment("c", true, &mut out).unwrap();
+        connection.send_text("d", &mut out).unwrap();
+        assert_eq!(client_sees(&out).0, [text("ac"), text("d")]);
+    }
+}

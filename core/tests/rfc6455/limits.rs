@@ -1,0 +1,81 @@
+use sansws::{Config, Connection, ProtocolError};
+
+use crate::support::*;
+
+mod section_10_4_implementation_specific_limits {
+    use super::*;
+
+    fn limited() -> Connection {
+        Connection::server(&Config {
+            max_frame_len: 200,
+            max_message_len: 300,
+            max_fragments: 4,
+            ..Config::default()
+        })
+    }
+
+    /// A header without its payload.
+    fn header(first: u8, len: u64) -> Vec<u8> {
+        let mut header = vec![first, 0x80 | 127];
+        header.extend(len.to_be_bytes());
+        header.extend(KEY);
+        header
+    }
+
+    #[test]
+    fn the_defaults_are_finite() {
+        let config = Config::default();
+        assert!(
+            config.max_frame_len < u64::MAX
+                && config.max_message_len < u64::MAX
+                && config.max_fragments < u32::MAX
+        );
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_refused_by_its_header() {
+        assert_eq!(sees(limited, &masked(0x82, &[0; 200])).0, [binary(&[0; 200])]);
+        assert_fails(limited, &masked(0x82, &[0; 201])[..8], ProtocolError::FrameTooBig);
+        let big = (1 << 24) + 1;
+        for len in
+            [big, 1 << 31, (1 << 31) - 1, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, 1 << 62, (1 << 63) - 1]
+        {
+            assert_server_fails(&header(0x82, len), ProtocolError::FrameTooBig);
+        }
+    }
+
+    #[test]
+    fn a_message_over_the_limit_is_refused_by_the_header_of_the_fragment_that_is_too_much() {
+        let exact = [masked(0x02, &[0; 200]), masked(0x80, &[0; 100])].concat();
+        assert_eq!(sees(limited, &exact).0, [binary(&[0; 300])]);
+        let over = [masked(0x02, &[0; 200]), masked(0x80, &[0; 101])[..6].to_vec()].concat();
+        assert_fails(limited, &over, ProtocolError::MessageTooBig);
+        // The sum of the lengths must not wrap.
+        let unlimited = || {
+            Connection::server(&Config {
+                max_frame_len: u64::MAX,
+                max_message_len: (1 << 63) - 1,
+                ..Config::default()
+            })
+        };
+        let wraps = [masked(0x02, b"x"), header(0x80, (1 << 63) - 1)].concat();
+        assert_fails(unlimited, &wraps, ProtocolError::MessageTooBig);
+    }
+
+    #[test]
+    fn a_small_message_over_the_limit_is_refused_too() {
+        let tiny = || Connection::server(&Config { max_message_len: 3, ..Config::default() });
+        assert_eq!(sees(tiny, &masked(0x82, b"abc")).0, [binary(b"abc")]);
+        assert_fails(tiny, &masked(0x82, b"abcd"), ProtocolError::MessageTooBig);
+        let tiny = || Connection::server(&Config { max_frame_len: 3, ..Config::default() });
+        assert_fails(tiny, &masked(0x81, b"abcd"), ProtocolError::FrameTooBig);
+    }
+
+    #[test]
+    fn empty_fragments_count() {
+        let four = [masked(0x02, b""), masked(0x00, b""), masked(0x00, b""), masked(0x80, b"")].concat();
+        assert_eq!(sees(limited, &four).0, [binary(b"")]);
+        let five = [masked(0x02, b""), masked(0x00, b"").repeat(4)].concat();
+        assert_fails(limited, &five, ProtocolError::TooManyFragments);
+    }
+}
