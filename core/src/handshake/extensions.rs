@@ -1,0 +1,233 @@
+//! Sec-WebSocket-Extensions, RFC 6455 §9.1:
+//!
+//! ```text
+//! extension-list  = 1#extension
+//! extension       = extension-token *( ";" extension-param )
+//! extension-param = token [ "=" (token | quoted-string) ]
+//! ```
+//!
+//! Blanks may stand between any two of these words (RFC 2616 §2.1, which the RFC's ABNF builds on), and so
+//! may empty elements between commas, which count for nothing; empty parameters may not.
+
+use core::fmt;
+
+use super::error::Fault;
+use super::head::{Headers, Values};
+use super::{is_token, is_token_byte};
+
+/// The extensions that a head names, over all its Sec-WebSocket-Extensions lines, in their order.
+///
+/// The iterator ends at the first one that is malformed.
+/// [`server::Request::upgrade`](super::server::Request::upgrade) and
+/// [`client::Response::accept`](super::client::Response::accept) refuse such a list, so after them it is
+/// whole.
+#[derive(Debug, Clone)]
+pub struct Extensions<'h, 'b> {
+    lines: Values<'h, 'b, 'static>,
+    /// What is left of the line at hand.
+    line: &'b str,
+}
+
+impl<'h, 'b> Extensions<'h, 'b> {
+    pub(super) fn in_head(headers: &Headers<'h, 'b>) -> Self {
+        Self { lines: headers.all("Sec-WebSocket-Extensions"), line: "" }
+    }
+
+    pub(super) fn in_value(value: &'b str) -> Self {
+        Self { lines: Values::empty(""), line: value }
+    }
+
+    /// Whether all of it is as §9.1 has it, with one extension at least.
+    ///
+    /// "If a value is received by either the client or the server during negotiation that does not conform to
+    /// the ABNF below, the recipient of such malformed data MUST immediately _Fail the WebSocket
+    /// Connection_."
+    pub(super) fn check(mut self) -> Result<(), Fault> {
+        if self.try_next()?.is_none() {
+            return Err(Fault::Invalid);
+        }
+        while self.try_next()?.is_some() {}
+        Ok(())
+    }
+
+    fn try_next(&mut self) -> Result<Option<Extension<'b>>, Fault> {
+        loop {
+            // An extension cannot go on in the next line: the comma between two lines would end it.
+            if let Some(extension) = take_extension(&mut self.line).ok_or(Fault::Invalid)? {
+                return Ok(Some(extension));
+            }
+            let Some(line) = self.lines.next() else { return Ok(None) };
+            self.line = core::str::from_utf8(line).map_err(|_| Fault::Invalid)?;
+        }
+    }
+}
+
+impl<'b> Iterator for Extensions<'_, 'b> {
+    type Item = Extension<'b>;
+
+    fn next(&mut self) -> Option<Extension<'b>> {
+        let next = self.try_next();
+        if next.is_err() {
+            *self = Self::in_value("");
+        }
+        next.ok().flatten()
+    }
+}
+
+/// One extension of a list: its name and parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension<'b> {
+    /// The name, such as `permessage-deflate`.
+    pub name: &'b str,
+    /// `*( ";" extension-param )`, checked.
+    params: &'b str,
+}
+
+impl<'b> Extension<'b> {
+    /// The parameters, in their order.
+    pub fn params(&self) -> impl Iterator<Item = ExtensionParam<'b>> + Clone + use<'b> {
+        let mut rest = self.params;
+        core::iter::from_fn(move || {
+            take_blanks(&mut rest);
+            take(&mut rest, ';')?;
+            take_param(&mut rest)
+        })
+    }
+}
+
+/// One parameter of an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtensionParam<'b> {
+    /// The name, such as `client_max_window_bits`.
+    pub name: &'b str,
+    /// What stands after `=`.
+    pub value: Option<ParamValue<'b>>,
+}
+
+/// The value of a parameter: a token, once quoted pairs (`\x`) are undone. Compare it to a `&str`, or take
+/// its [`chars`](Self::chars); [`as_str`](Self::as_str) is enough where no quoted pair is expected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ParamValue<'b> {
+    /// Token characters and, in what was quoted, backslashes, each before a token character.
+    raw: &'b str,
+}
+
+impl<'b> ParamValue<'b> {
+    /// Its characters, all ASCII.
+    pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'b> {
+        // A backslash is no token character, so it is never what a quoted pair stands for.
+        self.raw.chars().filter(|&c| c != '\\')
+    }
+
+    /// The value as it stands in the head; `None` if it has quoted pairs.
+    pub fn as_str(&self) -> Option<&'b str> {
+        (!self.raw.contains('\\')).then_some(self.raw)
+    }
+}
+
+impl PartialEq<str> for ParamValue<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.chars().eq(other.chars())
+    }
+}
+
+impl PartialEq<&str> for ParamValue<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl fmt::Display for ParamValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.chars().try_for_each(|c| fmt::Write::write_char(f, c))
+    }
+}
+
+impl fmt::Debug for ParamValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// Takes an extension off the front of a list; `Some(None)` at its end, `None` if it is malformed.
+fn take_extension<'b>(list: &mut &'b str) -> Option<Option<Extension<'b>>> {
+    loop {
+        take_blanks(list);
+        if take(list, ',').is_none() {
+            break;
+        }
+    }
+    if list.is_empty() {
+        return Some(None);
+    }
+    let name = take_token(list)?;
+    let params = *list;
+    take_blanks(list);
+    while take(list, ';').is_some() {
+        take_param(list)?;
+        take_blanks(list);
+    }
+    if !list.is_empty() && !list.starts_with(',') {
+        return None;
+    }
+    let params = params.get(..params.len() - list.len())?;
+    Some(Some(Extension { name, params }))
+}
+
+fn take_param<'b>(list: &mut &'b str) -> Option<ExtensionParam<'b>> {
+    take_blanks(list);
+    let name = take_token(list)?;
+    let after_name = *list;
+    take_blanks(list);
+    if take(list, '=').is_none() {
+        *list = after_name;
+        return Some(ExtensionParam { name, value: None });
+    }
+    take_blanks(list);
+    let raw = if take(list, '"').is_some() { take_quoted(list)? } else { take_token(list)? };
+    Some(ExtensionParam { name, value: Some(ParamValue { raw }) })
+}
+
+/// What is left of a quoted-string whose opening quote is taken, and that quote's partner.
+fn take_quoted<'b>(list: &mut &'b str) -> Option<&'b str> {
+    let mut escaped = false;
+    let end = list.bytes().position(|b| match b {
+        _ if escaped => {
+            escaped = false;
+            false
+        }
+        b'\\' => {
+            escaped = true;
+            false
+        }
+        _ => b == b'"',
+    })?;
+    let (raw, rest) = list.split_at_checked(end)?;
+    *list = rest.get(1..)?;
+    // §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST
+    // conform to the 'token' ABNF." So no escaped backslash, no escaped quote.
+    let mut bytes = raw.bytes();
+    while let Some(b) = bytes.next() {
+        let b = if b == b'\\' { bytes.next()? } else { b };
+        if !is_token_byte(b) {
+            return None;
+        }
+    }
+    (!raw.is_empty()).then_some(raw)
+}
+
+fn take_token<'b>(list: &mut &'b str) -> Option<&'b str> {
+    let len = list.bytes().position(|b| !is_token_byte(b)).unwrap_or(list.len());
+    let (token, rest) = list.split_at_checked(len)?;
+    *list = rest;
+    is_token(token.as_bytes()).then_some(token)
+}
+
+fn take_blanks(list: &mut &str) {
+    *list = list.trim_start_matches([' ', '\t']);
+}
+
+fn take(list: &mut &str, c: char) -> Option<()> {
+    *list = list.strip_prefix(c)?;
+    Some(())
+}

@@ -1,0 +1,241 @@
+//! The head of an HTTP message: where it ends, and looking up its headers.
+
+use core::fmt;
+use core::slice;
+
+use super::error::{Fault, HandshakeError};
+use super::{is_token_byte, trim};
+
+/// The longest head, in bytes, that [`server::accept`](super::server::accept) reads: 8 KiB, and a good
+/// argument for [`HeadReader::new`].
+pub const DEFAULT_MAX_HEAD_LEN: usize = 8 * 1024;
+
+/// Finds the end of a head in bytes that arrive piece by piece, looking at each byte once.
+///
+/// ```
+/// use sansws::handshake::HeadReader;
+///
+/// let mut reader = HeadReader::new(8 * 1024);
+/// assert_eq!(reader.find_end(b"GET / HTTP/1.1\r\nHost: a\r\n")?, None); // keep them and read on
+/// assert_eq!(reader.find_end(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest")?, Some(27));
+/// # Ok::<(), sansws::handshake::HandshakeError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct HeadReader {
+    max_len: usize,
+    /// How far the input was looked at; the end of the head once it is found.
+    scanned: usize,
+    line_start: usize,
+    /// A line that is not empty was seen.
+    started: bool,
+    found: bool,
+}
+
+impl HeadReader {
+    /// A reader for one head of at most `max_len` bytes.
+    pub const fn new(max_len: usize) -> Self {
+        Self { max_len, scanned: 0, line_start: 0, started: false, found: false }
+    }
+
+    /// Looks for the end of the head in `input`, which is *all* bytes that arrived so far.
+    ///
+    /// Returns the length of the head with its empty line, the same in every later call; `None` if more bytes
+    /// are needed. Empty lines before the head are skipped and count (RFC 7230 §3.5).
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::HeadTooLong`] if the head cannot end within `max_len`;
+    /// [`HandshakeError::MalformedHead`] for a line that ends without CR, and for bytes that do not begin as
+    /// HTTP does, such as a TLS ClientHello.
+    pub fn find_end(&mut self, input: &[u8]) -> Result<Option<usize>, HandshakeError> {
+        if self.found {
+            return Ok(Some(self.scanned));
+        }
+        let limit = input.len().min(self.max_len);
+        // `None` and an empty slice: no byte is new.
+        while let Some(unseen @ [_, ..]) = input.get(self.scanned..limit) {
+            if !self.started && self.scanned == self.line_start {
+                // A method and "HTTP/1.1" both begin with a token character.
+                if unseen.first().is_some_and(|&b| b != b'\r' && !is_token_byte(b)) {
+                    return Err(HandshakeError::MalformedHead);
+                }
+            }
+            let Some(lf) = unseen.iter().position(|&b| b == b'\n').map(|at| self.scanned + at) else {
+                self.scanned = limit;
+                break;
+            };
+            self.scanned = lf + 1;
+            // RFC 7230 §3.5: "a recipient MAY recognize a single LF as a line terminator". We do not: where
+            // one endpoint sees a line's end and a proxy before it does not, requests are smuggled.
+            let Some((b'\r', line)) = input.get(self.line_start..lf).and_then(|line| line.split_last())
+            else {
+                return Err(HandshakeError::MalformedHead);
+            };
+            self.line_start = self.scanned;
+            if !line.is_empty() {
+                self.started = true;
+            } else if self.started {
+                self.found = true;
+                return Ok(Some(self.scanned));
+            }
+        }
+        if input.len() >= self.max_len { Err(HandshakeError::HeadTooLong) } else { Ok(None) }
+    }
+
+    /// How many bytes of the input were looked at.
+    pub const fn scanned(&self) -> usize {
+        self.scanned
+    }
+}
+
+/// Room for the headers of one head: `N` of them, 64 unless told otherwise, 32 bytes each on a 64-bit
+/// machine.
+///
+/// `HeaderStorage::new()` has room for 64, `HeaderStorage::<16>::default()` for 16. A head with more is
+/// refused with [`HandshakeError::TooManyHeaders`], status 431.
+pub struct HeaderStorage<'b, const N: usize = 64> {
+    headers: [httparse::Header<'b>; N],
+}
+
+impl HeaderStorage<'_> {
+    /// Room for 64 headers.
+    pub const fn new() -> Self {
+        Self { headers: [httparse::EMPTY_HEADER; 64] }
+    }
+}
+
+impl<const N: usize> Default for HeaderStorage<'_, N> {
+    fn default() -> Self {
+        Self { headers: [httparse::EMPTY_HEADER; N] }
+    }
+}
+
+impl<'b, const N: usize> HeaderStorage<'b, N> {
+    pub(super) fn slots(&mut self) -> &mut [httparse::Header<'b>] {
+        &mut self.headers
+    }
+}
+
+impl<const N: usize> fmt::Debug for HeaderStorage<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeaderStorage").field("capacity", &N).finish_non_exhaustive()
+    }
+}
+
+/// The headers of one head, in their order. Names are matched whatever their case.
+///
+/// Values are bytes, as HTTP has them; blanks around them are gone.
+#[derive(Clone, Copy)]
+pub struct Headers<'h, 'b> {
+    list: &'h [httparse::Header<'b>],
+}
+
+impl<'h, 'b> Headers<'h, 'b> {
+    pub(super) const fn new(list: &'h [httparse::Header<'b>]) -> Self {
+        Self { list }
+    }
+
+    /// How many lines there are.
+    pub const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Names and values, line by line.
+    pub fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> + Clone + use<'h, 'b> {
+        self.list.iter().map(|header| (header.name, header.value))
+    }
+
+    /// The value of the first line with this name.
+    pub fn get(&self, name: &str) -> Option<&'b [u8]> {
+        self.all(name).next()
+    }
+
+    /// The values of all lines with this name.
+    pub fn all<'n>(&self, name: &'n str) -> Values<'h, 'b, 'n> {
+        Values { lines: self.list.iter(), name }
+    }
+
+    /// The elements of a comma-separated list over all lines with this name (RFC 7230 §7), without blanks
+    /// around them and without empty ones. Quoted strings are not understood.
+    pub fn elements<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
+        self.all(name)
+            .flat_map(|value| value.split(|&b| b == b',').map(trim))
+            .filter(|element| !element.is_empty())
+    }
+
+    /// Whether the comma-separated list over all lines with this name contains `token`, whatever its case.
+    pub fn contains_token(&self, name: &str, token: &str) -> bool {
+        self.elements(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// The value of the one line with this name.
+    pub(super) fn only(&self, name: &str) -> Result<&'b [u8], Fault> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (Some(value), None) => Ok(value),
+            (Some(_), Some(_)) => Err(Fault::Repeated),
+            (None, _) => Err(Fault::Missing),
+        }
+    }
+
+    /// The first value with this name that is UTF-8.
+    pub(super) fn text(&self, name: &str) -> Option<&'b str> {
+        self.all(name).find_map(|value| core::str::from_utf8(value).ok())
+    }
+
+    /// The value of Content-Length.
+    pub(super) fn content_length(&self) -> Result<u64, Fault> {
+        let value = self.only("Content-Length")?;
+        // RFC 7230 §3.3.2: 1*DIGIT, so without the sign that `parse` would allow.
+        if !value.iter().all(u8::is_ascii_digit) {
+            return Err(Fault::Invalid);
+        }
+        core::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok()).ok_or(Fault::Invalid)
+    }
+}
+
+impl fmt::Debug for Headers<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.list.iter().map(|header| (header.name, Escaped(header.value)))).finish()
+    }
+}
+
+struct Escaped<'a>(&'a [u8]);
+
+impl fmt::Debug for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// The values of all lines with one name; see [`Headers::all`].
+#[derive(Clone)]
+pub struct Values<'h, 'b, 'n> {
+    lines: slice::Iter<'h, httparse::Header<'b>>,
+    name: &'n str,
+}
+
+impl<'n> Values<'_, '_, 'n> {
+    pub(super) fn empty(name: &'n str) -> Self {
+        Self { lines: [].iter(), name }
+    }
+}
+
+impl<'b> Iterator for Values<'_, 'b, '_> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        self.lines.find(|line| line.name.eq_ignore_ascii_case(self.name)).map(|line| line.value)
+    }
+}
+
+impl fmt::Debug for Values<'_, '_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone().map(Escaped)).finish()
+    }
+}

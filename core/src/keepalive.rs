@@ -1,0 +1,211 @@
+//! The deadlines of one connection, as a value without a clock.
+//!
+//! Time is an argument: a [`Duration`] since any moment that the caller chooses, such as the start of the
+//! program. It should not run backwards; if it does, deadlines come later, nothing else. The settings are an
+//! argument too, so that ten thousand connections share one [`Timeouts`].
+//!
+//! ```
+//! use core::time::Duration;
+//! use sansws::{Expired, KeepAlive, Timeouts};
+//!
+//! let timeouts = Timeouts::default();
+//! let at = Duration::from_secs;
+//! let mut alive = KeepAlive::new(at(0)); // accepted, in the opening handshake
+//! alive.opened(at(1));
+//! assert_eq!(alive.poll_timeout(&timeouts), Some(at(31))); // silence until then, and a Ping is due
+//! assert_eq!(alive.handle_timeout(at(31), &timeouts), Some(Expired::PingDue));
+//! alive.ping_written(at(32)); // the transport took its last byte
+//! assert_eq!(alive.poll_timeout(&timeouts), Some(at(52))); // the deadline for its Pong
+//! alive.received(at(33)); // the Pong, or any other byte
+//! assert_eq!(alive.poll_timeout(&timeouts), Some(at(63)));
+//! ```
+
+use core::time::Duration;
+
+/// How long to wait for what. `None` and [`Duration::ZERO`] both mean: not at all limited, off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the whole opening handshake, from [`KeepAlive::new`] to [`KeepAlive::opened`], however many bytes
+    /// trickle in. 10 s.
+    pub handshake: Duration,
+    /// Silence of the peer after which a Ping is due (RFC 6455 §5.5.2). 30 s.
+    pub ping_interval: Option<Duration>,
+    /// From the moment a Ping was written until any byte arrives. 20 s.
+    pub pong: Duration,
+    /// Silence of the peer after which it is given up, Ping or no Ping. A Pong ends the silence too, so this
+    /// is for connections with [`ping_interval`](Self::ping_interval) off, or as a bound on a peer so slow
+    /// that no Ping gets through. `None`.
+    pub idle: Option<Duration>,
+    /// For the closing handshake (§7.1.1), from the first [`KeepAlive::closing`] to the end of the transport.
+    /// 5 s.
+    pub close: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            ping_interval: Some(Duration::from_secs(30)),
+            pong: Duration::from_secs(20),
+            idle: None,
+            close: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What is due. All but [`PingDue`](Self::PingDue) mean that the peer is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Expired {
+    /// The opening handshake took too long: close the transport (a server may answer 408 first).
+    Handshake,
+    /// Send a Ping, and call [`KeepAlive::ping_written`] when the transport has taken all of it.
+    PingDue,
+    /// No byte arrived in time after a Ping: the peer is gone. Fail the connection (RFC 6455 §7.1.7).
+    Pong,
+    /// No byte arrived for too long. Close or fail the connection.
+    Idle,
+    /// The closing handshake took too long: close the transport.
+    Close,
+}
+
+/// The deadlines of one connection: opening handshake, Ping, Pong, silence, closing handshake.
+///
+/// A driver tells it what happened, asks [`poll_timeout`](Self::poll_timeout) when to come back, and then
+/// calls [`handle_timeout`](Self::handle_timeout). Read what has arrived *before* handling timeouts: after a
+/// pause of the whole program the peer's bytes may be waiting in the socket.
+///
+/// Any inbound byte is a sign of life, not only a Pong: a peer that is busy sending us a long message is not
+/// dead because its Pong waits behind the data. For the same reason the deadline for the Pong counts from the
+/// moment the Ping was written, not from when it was queued. While one Ping is on its way no second one is
+/// due.
+#[derive(Debug, Clone)]
+pub struct KeepAlive {
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Opening {
+        since: Duration,
+    },
+    Open {
+        heard: Duration,
+        ping: Ping,
+    },
+    /// Given up, but the driver may still want a closing handshake.
+    Expired,
+    Closing {
+        since: Duration,
+    },
+    Over,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ping {
+    None,
+    /// Was due, and is not written yet.
+    Due,
+    Written {
+        at: Duration,
+    },
+}
+
+impl KeepAlive {
+    /// A connection whose opening handshake begins `now`.
+    pub const fn new(now: Duration) -> Self {
+        Self { phase: Phase::Opening { since: now } }
+    }
+
+    /// The opening handshake is done. Later calls change nothing.
+    pub fn opened(&mut self, now: Duration) {
+        if let Phase::Opening { .. } = self.phase {
+            self.phase = Phase::Open { heard: now, ping: Ping::None };
+        }
+    }
+
+    /// Bytes arrived from the peer, whatever they are. Neither the opening nor the closing handshake gets
+    /// longer by it.
+    #[inline]
+    pub fn received(&mut self, now: Duration) {
+        if let Phase::Open { heard, ping } = &mut self.phase {
+            *heard = now.max(*heard);
+            // One that is not written yet is still on its way.
+            if let Ping::Written { .. } = ping {
+                *ping = Ping::None;
+            }
+        }
+    }
+
+    /// The transport took the last byte of a Ping, be it one that was due or the application's own: the
+    /// deadline for its Pong counts from now, unless that of an earlier one is running.
+    pub fn ping_written(&mut self, now: Duration) {
+        if let Phase::Open { ping, .. } = &mut self.phase {
+            if !matches!(ping, Ping::Written { .. }) {
+                *ping = Ping::Written { at: now };
+            }
+        }
+    }
+
+    /// The end of the connection is due ([`Connection::close_expected`](crate::Connection::close_expected)):
+    /// the first call starts the closing deadline, later ones change nothing.
+    pub fn closing(&mut self, now: Duration) {
+        if !matches!(self.phase, Phase::Closing { .. } | Phase::Over) {
+            self.phase = Phase::Closing { since: now };
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), in the same time as every `now`; `None` if
+    /// nothing is awaited.
+    ///
+    /// It may change with every call of another method. A driver that lets an earlier timer run and asks
+    /// again when it fires is right too: [`handle_timeout`](Self::handle_timeout) says `None` to a call that
+    /// comes early.
+    pub fn poll_timeout(&self, timeouts: &Timeouts) -> Option<Duration> {
+        self.deadlines(timeouts).into_iter().flatten().map(|deadline| deadline.at).min()
+    }
+
+    /// What is due `now`, told once; the most serious if several are.
+    ///
+    /// After [`Expired::Handshake`], [`Expired::Pong`] or [`Expired::Idle`] no deadline is left until
+    /// [`closing`](Self::closing) sets one; after [`Expired::Close`] none is left for good.
+    pub fn handle_timeout(&mut self, now: Duration, timeouts: &Timeouts) -> Option<Expired> {
+        let expired =
+            self.deadlines(timeouts).into_iter().flatten().find(|deadline| deadline.at <= now)?.expired;
+        match (&mut self.phase, expired) {
+            (Phase::Open { ping, .. }, Expired::PingDue) => *ping = Ping::Due,
+            (phase, Expired::Close) => *phase = Phase::Over,
+            (phase, _) => *phase = Phase::Expired,
+        }
+        Some(expired)
+    }
+
+    /// The deadlines that are running, the more serious one first.
+    fn deadlines(&self, timeouts: &Timeouts) -> [Option<Deadline>; 2] {
+        let Timeouts { handshake, ping_interval, pong, idle, close } = *timeouts;
+        match self.phase {
+            Phase::Opening { since } => [deadline(since, Some(handshake), Expired::Handshake), None],
+            Phase::Open { heard, ping } => {
+                let idle = deadline(heard, idle, Expired::Idle);
+                match ping {
+                    Ping::None => [idle, deadline(heard, ping_interval, Expired::PingDue)],
+                    Ping::Due => [idle, None],
+                    Ping::Written { at } => [deadline(at, Some(pong), Expired::Pong), idle],
+                }
+            }
+            Phase::Closing { since } => [deadline(since, Some(close), Expired::Close), None],
+            Phase::Expired | Phase::Over => [None, None],
+        }
+    }
+}
+
+struct Deadline {
+    at: Duration,
+    expired: Expired,
+}
+
+/// None if it is off, or so far away that it has no representation.
+fn deadline(start: Duration, wait: Option<Duration>, expired: Expired) -> Option<Deadline> {
+    let at = start.checked_add(wait.filter(|wait| !wait.is_zero())?)?;
+    Some(Deadline { at, expired })
+}
