@@ -176,13 +176,13 @@ impl fmt::Display for HandshakeError {
             Self::Target => f.write_str("the request target is not a resource name")?,
             Self::Content => f.write_str("the request has content")?,
             Self::Request(field, fault) => {
-                write!(f, "the request's {} {}", field.name(), fault.description())?
+                write!(f, "the request's {} {}", field.name(), fault.description())?;
             }
             Self::OriginNotAllowed => f.write_str("this Origin is not allowed")?,
             Self::ResourceNotFound => f.write_str("there is no such resource")?,
             Self::Status(status) => write!(f, "the status of the response is {status}, not 101")?,
             Self::Response(field, fault) => {
-                write!(f, "the response's {} {}", field.name(), fault.description())?
+                write!(f, "the response's {} {}", field.name(), fault.description())?;
             }
             Self::Argument(argument) => return f.write_str(argument.description()),
             Self::OutputFull => return OutputFull.fmt(f),

@@ -1,0 +1,210 @@
+//! RFC 6455 §4.2.2: what a server answers.
+
+use super::*;
+
+fn long_way(input: &[u8], accept: &Accept<'_>) -> (Result<(), HandshakeError>, String) {
+    let mut tx = [0; 1024];
+    let mut out = SliceOutput::new(&mut tx);
+    let result = parsed(input, |request| {
+        request.upgrade().and_then(|upgrade| upgrade.accept(accept, &Config::default(), &mut out).map(|_| ()))
+    });
+    (result, String::from_utf8(out.filled().to_vec()).unwrap())
+}
+
+fn offer() -> Vec<u8> {
+    request_with("", &["Sec-WebSocket-Protocol: chat, superchat", "Sec-WebSocket-Extensions: foo; a=1, bar"])
+}
+
+#[test]
+fn subprotocol_extensions_and_headers_in_the_response() {
+    let accept = Accept {
+        subprotocol: Some("superchat"),
+        extensions: Some(" bar; b=\"2\", foo "),
+        headers: &[("Set-Cookie", "id=1"), ("X-Text", "\u{e4} \t x")],
+    };
+    let (result, response) = long_way(&offer(), &accept);
+    assert_eq!(result, Ok(()));
+    assert_eq!(
+        response,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+         Sec-WebSocket-Protocol: superchat\r\nSec-WebSocket-Extensions: bar; b=\"2\", foo\r\n\
+         Set-Cookie: id=1\r\nX-Text: \u{e4} \t x\r\n\r\n"
+    );
+}
+
+#[test]
+fn what_the_client_did_not_offer_cannot_be_chosen() {
+    for subprotocol in ["", "Chat", "chat, superchat", "other", "chat\r\nX: y"] {
+        let accept = Accept { subprotocol: Some(subprotocol), ..Default::default() };
+        let error = HandshakeError::Argument(Argument::Subprotocol);
+        assert_eq!(long_way(&offer(), &accept), (Err(error), String::new()), "{subprotocol:?}");
+    }
+    for extensions in ["", "baz", "foo, baz", "foo;;", "foo; a=\"b", "a=b"] {
+        let accept = Accept { extensions: Some(extensions), ..Default::default() };
+        let error = HandshakeError::Argument(Argument::Extensions);
+        assert_eq!(long_way(&offer(), &accept), (Err(error), String::new()), "{extensions:?}");
+    }
+    let accept = Accept { subprotocol: Some("chat"), ..Default::default() };
+    assert_eq!(
+        long_way(&request_with("", &[]), &accept).0,
+        Err(HandshakeError::Argument(Argument::Subprotocol))
+    );
+}
+
+#[test]
+fn headers_cannot_make_another_head() {
+    use Argument::{HeaderName, HeaderValue, ReservedHeader};
+    for (header, argument) in bad_headers() {
+        let headers = [("X-Fine", "yes"), header];
+        let error = HandshakeError::Argument(argument);
+        let accept = Accept { headers: &headers, ..Default::default() };
+        assert_eq!(long_way(&offer(), &accept), (Err(error), String::new()), "{header:?}");
+        let mut tx = [0; 1024];
+        let mut out = SliceOutput::new(&mut tx);
+        let reject = Reject { status: 403, headers: &headers, body: b"" };
+        assert_eq!(reject.write(&mut out), Err(error), "{header:?}");
+        assert!(out.is_empty());
+        assert!(matches!(argument, HeaderName | HeaderValue | ReservedHeader));
+        assert_eq!(error.status(), 500);
+    }
+}
+
+fn bad_headers() -> Vec<((&'static str, &'static str), Argument)> {
+    let mut list = Vec::new();
+    for name in ["", "a b", "a:", "a\r\nb", "a\0", "\u{e4}", " a", "(a)"] {
+        list.push(((name, "x"), Argument::HeaderName));
+    }
+    for value in ["a\r\nb: c", "a\nb", "a\rb", "\0", "a\u{1}", "a\u{7f}", "\r\n"] {
+        list.push((("X-Header", value), Argument::HeaderValue));
+    }
+    for name in [
+        "Upgrade",
+        "connection",
+        "HOST",
+        "Origin",
+        "Content-Length",
+        "Transfer-encoding",
+        "Sec-WebSocket-Accept",
+        "sec-websocket-protocol",
+        "Sec-WebSocket-Extensions",
+        "Sec-WebSocket-Version",
+        "SEC-WEBSOCKET-",
+        "Sec-WebSocket-Anything",
+    ] {
+        list.push(((name, "x"), Argument::ReservedHeader));
+    }
+    list
+}
+
+#[test]
+fn all_of_the_response_or_nothing() {
+    let accept = Accept { subprotocol: Some("chat"), extensions: Some("foo"), headers: &[("X", "y")] };
+    let whole = long_way(&offer(), &accept).1.len();
+    for room in 0..whole {
+        let mut tx = [0; 1024];
+        let mut out = SliceOutput::new(&mut tx[..room]);
+        let result = parsed(&offer(), |request| {
+            request.upgrade().unwrap().accept(&accept, &Config::default(), &mut out).map(|_| ())
+        });
+        assert_eq!(result, Err(HandshakeError::OutputFull));
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn other_requests_are_the_applications() {
+    let input = b"POST /form?a=b HTTP/1.0\r\nContent-Length: 5\r\n\r\n";
+    parsed(input, |request| {
+        assert!(!request.is_upgrade() && request.has_content());
+        assert_eq!((request.method(), request.version()), ("POST", 0));
+        assert_eq!((request.target(), request.path(), request.query()), ("/form?a=b", "/form", Some("a=b")));
+        assert_eq!((request.host(), request.origin()), (None, None));
+    });
+    parsed(&request_with("", &[]), |request| {
+        assert!(request.is_upgrade() && !request.has_content());
+        assert_eq!(request.headers().len(), 5);
+    });
+    parsed(b"OPTIONS * HTTP/1.1\r\n\r\n", |request| {
+        assert_eq!(request.path(), "*");
+        assert!(request.headers().is_empty());
+    });
+}
+
+#[test]
+fn an_absolute_target_names_host_and_path() {
+    let table = [
+        ("http://h:81/p?q", "h:81", "/p", Some("q")),
+        ("wss://h", "h", "/", None),
+        ("https://h?q", "h", "/", Some("q")),
+        ("/p?u=http://x/", "other", "/p", Some("u=http://x/")),
+    ];
+    for (target, host, path, query) in table {
+        let input = format!("GET {target} HTTP/1.1\r\nHost: other\r\n\r\n");
+        parsed(input.as_bytes(), |request| {
+            assert_eq!(
+                (request.host(), request.path(), request.query()),
+                (Some(host), path, query),
+                "{target}"
+            );
+        });
+    }
+}
+
+#[test]
+fn reject_with_status_headers_and_content() {
+    let written = |status, headers: &[(&str, &str)], body: &[u8]| {
+        let mut tx = [0; 512];
+        let mut out = SliceOutput::new(&mut tx);
+        let result = Reject { status, headers, body }.write(&mut out);
+        result.map(|()| String::from_utf8(out.filled().to_vec()).unwrap())
+    };
+    assert_eq!(
+        written(403, &[("Content-Type", "text/plain")], b"no").unwrap(),
+        "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+    );
+    assert_eq!(
+        written(302, &[("Location", "/else")], b"").unwrap(),
+        "HTTP/1.1 302 Found\r\nLocation: /else\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(
+        written(426, &[], b"").unwrap(),
+        "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nSec-WebSocket-Version: 13\r\n\
+         Upgrade: websocket\r\nConnection: Upgrade, close\r\n\r\n"
+    );
+    assert_eq!(
+        written(599, &[], b"").unwrap(),
+        "HTTP/1.1 599 \r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(written(204, &[], b"").unwrap(), "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    for (status, body) in
+        [(0, &b""[..]), (100, b""), (101, b""), (199, b""), (600, b""), (204, b"x"), (304, b"x")]
+    {
+        assert_eq!(written(status, &[], body), Err(HandshakeError::Argument(Argument::Status)), "{status}");
+    }
+}
+
+#[test]
+fn origin_and_resource_have_their_refusals() {
+    for (error, line) in [
+        (HandshakeError::OriginNotAllowed, "HTTP/1.1 403 Forbidden\r\n"),
+        (HandshakeError::ResourceNotFound, "HTTP/1.1 404 Not Found\r\n"),
+    ] {
+        let mut tx = [0; 512];
+        let mut out = SliceOutput::new(&mut tx);
+        server::refuse(&error, &mut out).unwrap();
+        assert!(out.filled().starts_with(line.as_bytes()));
+    }
+}
+
+#[test]
+fn a_refusal_is_whole_or_not_there() {
+    let input = request_with("Host", &[]);
+    for room in 0..400 {
+        let mut tx = [0; 400];
+        let mut out = SliceOutput::new(&mut tx[..room]);
+        let error = server::accept(&input, &Config::default(), &mut out).unwrap_err();
+        assert_eq!(error, HandshakeError::Request(Field::Host, Fault::Missing));
+        assert!(out.is_empty() || out.filled().ends_with(format!("{error}\n").as_bytes()));
+    }
+}

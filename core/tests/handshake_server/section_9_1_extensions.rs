@@ -1,0 +1,135 @@
+//! RFC 6455 §9.1: Sec-WebSocket-Extensions.
+
+use super::*;
+
+fn offer(lines: &[&str]) -> Vec<u8> {
+    let lines: Vec<String> = lines.iter().map(|line| format!("Sec-WebSocket-Extensions:{line}")).collect();
+    request_with("", &lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// As `name; param=value; param`, one per line.
+fn listed(lines: &[&str]) -> String {
+    parsed(&offer(lines), |request| {
+        let mut text = String::new();
+        for extension in request.extensions() {
+            text += extension.name;
+            for param in extension.params() {
+                text += &format!("; {}", param.name);
+                text += &param.value.map(|value| format!("={value}")).unwrap_or_default();
+            }
+            text += "\n";
+        }
+        text
+    })
+}
+
+#[test]
+fn the_abnf_in_all_its_forms() {
+    let table: [(&[&str], &str); 12] = [
+        (&["foo"], "foo\n"),
+        (&[" foo \t"], "foo\n"),
+        (&["foo,bar"], "foo\nbar\n"),
+        (&["foo; baz=2", "bar"], "foo; baz=2\nbar\n"),
+        (&["foo ; a ;\tb = 1 , bar ; c"], "foo; a; b=1\nbar; c\n"),
+        (&["p; a=\"x\""], "p; a=x\n"),
+        (&["p; a = \"x\" ; b"], "p; a=x; b\n"),
+        (&["p;a=\"\\x\\1y\""], "p; a=x1y\n"),
+        (&[",, foo,\t,bar,"], "foo\nbar\n"),
+        (&["", "foo", " , "], "foo\n"),
+        (
+            &["permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate"],
+            "permessage-deflate; client_max_window_bits; server_max_window_bits=10\npermessage-deflate\n",
+        ),
+        (&["p; a=1; a=2"], "p; a=1; a=2\n"),
+    ];
+    for (lines, expected) in table {
+        assert_eq!(listed(lines), expected, "{lines:?}");
+        assert_accepted(&offer(lines));
+    }
+}
+
+#[test]
+fn values_are_compared_unescaped() {
+    parsed(&offer(&["p; a=\"1\\2\"; b=12"]), |request| {
+        let params: Vec<_> = request.extensions().flat_map(|e| e.params()).collect();
+        let (a, b) = (params[0].value.unwrap(), params[1].value.unwrap());
+        assert!(a == "12" && b == "12" && a != "1\\2");
+        assert_eq!((a.as_str(), b.as_str()), (None, Some("12")));
+        assert_eq!(format!("{a} {a:?}"), "12 \"12\"");
+    });
+}
+
+#[test]
+fn malformed_lists_are_refused_whole() {
+    for lines in [
+        &[""][..],
+        &[" , "],
+        &["a;;b"],
+        &["a;"],
+        &["a; ,b"],
+        &[";a"],
+        &["a=b"],
+        &["a b"],
+        &["a; b c"],
+        &["a; b="],
+        &["a; b=,c"],
+        &["a; =c"],
+        &["a; b=c d"],
+        &["a; b==c"],
+        &["a; b=\""],
+        &["a; b=\"\""],
+        &["a; b=\"x"],
+        &["a; b=\"x\\"],
+        &["a; b=\"x\\\""],
+        &["a; b=\"x\\\\\""],
+        &["a; b=\"x\\\"y\""],
+        &["a; b=\"x y\""],
+        &["a; b=\"x,y\""],
+        &["a; b=\"x;y\""],
+        &["a; b=\"x\"y"],
+        &["a; b=\"x\" y"],
+        // An extension does not go on in the next line.
+        &["a; b=\"x", "y\""],
+        &["a;", "b"],
+        &["ok", "a/b"],
+        &["\u{e4}"],
+        &["a; b=\u{e4}"],
+    ] {
+        let error = HandshakeError::Request(Field::Extensions, Fault::Invalid);
+        assert_refused(&offer(lines), error, 400);
+        assert_eq!(error.section(), "9.1");
+    }
+}
+
+#[test]
+fn the_iterator_ends_where_the_list_is_malformed() {
+    assert_eq!(listed(&["a, b, c d, e", "f"]), "a\nb\n");
+}
+
+#[test]
+fn long_lists_take_linear_time() {
+    // With anything worse than linear, 1 MiB of each would not end in a day.
+    const LEN: usize = 1 << 20;
+    for line in [
+        format!("a; b=\"{}", "\\c".repeat(LEN / 2)),
+        format!("a; b=\"{}\"", "\\c".repeat(LEN / 2)),
+        format!("b{}x", " ".repeat(LEN)),
+        format!("b{}", "\t ;".repeat(LEN / 3)),
+        ",".repeat(LEN),
+        "a,".repeat(LEN / 2),
+        "a;a".repeat(LEN / 3),
+        "\"".repeat(LEN),
+        format!("a; b={}", "\"c\";".repeat(LEN / 4)),
+    ] {
+        let input = offer(&[&line]);
+        parsed(&input, |request| {
+            let _ = request.upgrade();
+            let _ = request.extensions().map(|e| e.params().count()).sum::<usize>();
+        });
+        let input = request_with("", &[&format!("Sec-WebSocket-Protocol: {line}")]);
+        parsed(&input, |request| {
+            let _ = request.upgrade();
+            let _ = request.subprotocols().count();
+        });
+    }
+}

@@ -1,0 +1,268 @@
+//! Deadlines in virtual time: RFC 6455 §5.5.2 (Ping), §7.1.1 (closing handshake).
+
+use core::mem::size_of;
+use core::time::Duration;
+
+use proptest::prelude::*;
+use sansws::{Expired, KeepAlive, Timeouts};
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn timeouts() -> Timeouts {
+    Timeouts { handshake: s(10), ping_interval: Some(s(30)), pong: s(20), idle: None, close: s(5) }
+}
+
+fn open_at(now: Duration) -> KeepAlive {
+    let mut alive = KeepAlive::new(now);
+    alive.opened(now);
+    alive
+}
+
+#[test]
+fn it_is_small() {
+    assert!(size_of::<KeepAlive>() <= 40, "{}", size_of::<KeepAlive>());
+}
+
+#[test]
+fn defaults() {
+    assert_eq!(Timeouts::default(), timeouts());
+}
+
+#[test]
+fn the_opening_handshake_has_one_deadline_however_many_bytes_trickle_in() {
+    let t = timeouts();
+    let mut alive = KeepAlive::new(s(100));
+    for at in 100..110 {
+        alive.received(s(at));
+        assert_eq!(alive.poll_timeout(&t), Some(s(110)));
+        assert_eq!(alive.handle_timeout(s(at), &t), None);
+    }
+    assert_eq!(alive.handle_timeout(s(110), &t), Some(Expired::Handshake));
+    assert_eq!(alive.handle_timeout(s(999), &t), None);
+    assert_eq!(alive.poll_timeout(&t), None);
+    alive.opened(s(111));
+    assert_eq!(alive.poll_timeout(&t), None);
+}
+
+#[test]
+fn a_ping_is_due_after_silence_and_any_byte_ends_silence() {
+    let t = timeouts();
+    let mut alive = open_at(s(0));
+    alive.received(s(29));
+    assert_eq!(alive.handle_timeout(s(30), &t), None);
+    assert_eq!(alive.poll_timeout(&t), Some(s(59)));
+    assert_eq!(alive.handle_timeout(s(59), &t), Some(Expired::PingDue));
+    assert_eq!(alive.handle_timeout(s(59), &t), None);
+}
+
+#[test]
+fn the_deadline_for_the_pong_counts_from_write_completion() {
+    let t = timeouts();
+    let mut alive = open_at(s(0));
+    assert_eq!(alive.handle_timeout(s(30), &t), Some(Expired::PingDue));
+    // Behind data in the queue, for very long.
+    assert_eq!(alive.poll_timeout(&t), None);
+    assert_eq!(alive.handle_timeout(s(500), &t), None);
+    alive.ping_written(s(500));
+    assert_eq!(alive.poll_timeout(&t), Some(s(520)));
+    assert_eq!(alive.handle_timeout(s(519), &t), None);
+    assert_eq!(alive.handle_timeout(s(520), &t), Some(Expired::Pong));
+    assert_eq!(alive.poll_timeout(&t), None);
+}
+
+#[test]
+fn any_byte_answers_a_ping() {
+    let t = timeouts();
+    let mut alive = open_at(s(0));
+    assert_eq!(alive.handle_timeout(s(30), &t), Some(Expired::PingDue));
+    alive.ping_written(s(30));
+    alive.received(s(49));
+    assert_eq!(alive.handle_timeout(s(50), &t), None);
+    assert_eq!(alive.poll_timeout(&t), Some(s(79)));
+}
+
+#[test]
+fn no_second_ping_is_due_while_one_is_on_its_way() {
+    let t = timeouts();
+    let mut alive = open_at(s(0));
+    assert_eq!(alive.handle_timeout(s(30), &t), Some(Expired::PingDue));
+    // Not written yet: a byte that arrives is no answer to it.
+    alive.received(s(31));
+    assert_eq!(alive.handle_timeout(s(200), &t), None);
+    alive.ping_written(s(200));
+    assert_eq!(alive.poll_timeout(&t), Some(s(220)));
+    // The application pings as well: the peer gets no more time by it.
+    alive.ping_written(s(219));
+    assert_eq!(alive.handle_timeout(s(220), &t), Some(Expired::Pong));
+}
+
+#[test]
+fn the_applications_own_ping_has_a_deadline_too() {
+    let t = timeouts();
+    let mut alive = open_at(s(0));
+    alive.ping_written(s(3));
+    assert_eq!(alive.poll_timeout(&t), Some(s(23)));
+    alive.received(s(4));
+    assert_eq!(alive.poll_timeout(&t), Some(s(34)));
+}
+
+#[test]
+fn idle_runs_whether_or_not_a_ping_is_on_its_way() {
+    let t = Timeouts { idle: Some(s(40)), ..timeouts() };
+    let mut alive = open_at(s(0));
+    assert_eq!(alive.handle_timeout(s(30), &t), Some(Expired::PingDue));
+    assert_eq!(alive.poll_timeout(&t), Some(s(40)));
+    alive.ping_written(s(31));
+    assert_eq!(alive.poll_timeout(&t), Some(s(40)));
+    assert_eq!(alive.handle_timeout(s(40), &t), Some(Expired::Idle));
+    assert_eq!(alive.handle_timeout(s(400), &t), None);
+}
+
+#[test]
+fn the_most_serious_comes_first() {
+    let t = Timeouts { idle: Some(s(40)), ..timeouts() };
+    let mut alive = open_at(s(0));
+    assert_eq!(alive.handle_timeout(s(1000), &t), Some(Expired::Idle));
+    let mut alive = open_at(s(0));
+    alive.ping_written(s(1));
+    assert_eq!(alive.handle_timeout(s(1000), &t), Some(Expired::Pong));
+}
+
+#[test]
+fn the_closing_deadline_starts_once_and_is_not_moved() {
+    let t = timeouts();
+    let mut alive = open_at(s(0));
+    alive.ping_written(s(1));
+    alive.closing(s(2));
+    for at in 2..7 {
+        alive.closing(s(at));
+        alive.received(s(at));
+        alive.ping_written(s(at));
+        assert_eq!(alive.poll_timeout(&t), Some(s(7)));
+        assert_eq!(alive.handle_timeout(s(at), &t), None);
+    }
+    assert_eq!(alive.handle_timeout(s(7), &t), Some(Expired::Close));
+    alive.closing(s(8));
+    assert_eq!(alive.poll_timeout(&t), None);
+    assert_eq!(alive.handle_timeout(s(1000), &t), None);
+}
+
+#[test]
+fn a_peer_given_up_may_still_get_a_closing_handshake() {
+    let t = Timeouts { idle: Some(s(40)), ..timeouts() };
+    let mut alive = open_at(s(0));
+    assert_eq!(alive.handle_timeout(s(40), &t), Some(Expired::Idle));
+    alive.closing(s(40));
+    assert_eq!(alive.handle_timeout(s(45), &t), Some(Expired::Close));
+}
+
+#[test]
+fn none_zero_and_what_cannot_be_represented_are_off() {
+    let zero = Duration::ZERO;
+    let off = [
+        Timeouts { handshake: zero, ping_interval: None, pong: zero, idle: None, close: zero },
+        Timeouts { handshake: zero, ping_interval: Some(zero), pong: zero, idle: Some(zero), close: zero },
+        Timeouts {
+            handshake: Duration::MAX,
+            ping_interval: Some(Duration::MAX),
+            pong: Duration::MAX,
+            idle: Some(Duration::MAX),
+            close: Duration::MAX,
+        },
+    ];
+    for t in off {
+        let mut alive = KeepAlive::new(s(1));
+        assert_eq!(alive.poll_timeout(&t), None);
+        alive.opened(s(1));
+        assert_eq!(alive.poll_timeout(&t), None);
+        alive.ping_written(s(1));
+        assert_eq!(alive.poll_timeout(&t), None);
+        alive.closing(s(1));
+        assert_eq!(alive.poll_timeout(&t), None);
+        assert_eq!(alive.handle_timeout(Duration::MAX, &t), None);
+    }
+}
+
+#[test]
+fn time_that_runs_backwards_only_delays() {
+    let t = timeouts();
+    let mut alive = open_at(s(100));
+    alive.received(s(50));
+    assert_eq!(alive.handle_timeout(s(60), &t), None);
+    assert_eq!(alive.poll_timeout(&t), Some(s(130)));
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Opened,
+    Received,
+    PingWritten,
+    Closing,
+    Wait(Duration),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => Just(Step::Opened),
+        4 => Just(Step::Received),
+        4 => Just(Step::PingWritten),
+        1 => Just(Step::Closing),
+        8 => duration().prop_map(Step::Wait),
+    ]
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        Just(Duration::ZERO),
+        Just(Duration::MAX),
+        (0_u64..100_000_000_000).prop_map(Duration::from_nanos)
+    ]
+}
+
+fn any_timeouts() -> impl Strategy<Value = Timeouts> {
+    let optional = || proptest::option::of(duration());
+    (duration(), optional(), duration(), optional(), duration()).prop_map(
+        |(handshake, ping_interval, pong, idle, close)| Timeouts {
+            handshake,
+            ping_interval,
+            pong,
+            idle,
+            close,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_timeout_that_is_polled_is_handled_and_never_twice(
+        t in any_timeouts(), steps in proptest::collection::vec(step(), 0..50),
+    ) {
+        let mut now = s(1_000);
+        let mut alive = KeepAlive::new(now);
+        for step in steps {
+            match step {
+                Step::Opened => alive.opened(now),
+                Step::Received => alive.received(now),
+                Step::PingWritten => alive.ping_written(now),
+                Step::Closing => alive.closing(now),
+                Step::Wait(time) => now = now.saturating_add(time),
+            }
+            // Every deadline there is, one after the other, on a copy: progress each time, and soon an end.
+            let mut ahead = alive.clone();
+            for round in 0.. {
+                prop_assert!(round < 4, "no end: {ahead:?}");
+                let Some(at) = ahead.poll_timeout(&t) else { break };
+                if at > Duration::ZERO {
+                    prop_assert_eq!(ahead.handle_timeout(at - Duration::from_nanos(1), &t), None);
+                }
+                prop_assert!(ahead.handle_timeout(at, &t).is_some(), "refused at {:?}: {:?}", at, ahead);
+            }
+            // And at this moment.
+            if alive.handle_timeout(now, &t).is_some() {
+                prop_assert_eq!(alive.handle_timeout(now, &t), None);
+            }
+        }
+    }
+}
