@@ -23,10 +23,10 @@ export const chatTests = [
 
   ['a tab that is closed leaves', async (tabs) => {
     const ann = await tabs.chat('ann');
-    const bob = await tabs.chat('bob');
-    await systemLine(ann, 'bob joined').waitFor();
-    await bob.close();
-    await systemLine(ann, 'bob left').waitFor();
+    const zoe = await tabs.chat('zoe');
+    await systemLine(ann, 'zoe joined').waitFor();
+    await zoe.close();
+    await systemLine(ann, 'zoe left').waitFor();
     await ann.getByRole('heading', { name: 'Members (1)' }).waitFor();
   }],
 
@@ -83,6 +83,25 @@ export const chatTests = [
     await hears(ann, 'bob', 'only the lobby');
     await systemLine(bob, 'ann left').waitFor();
     await ann.waitForFunction(() => document.title.startsWith('Lobby'));
+  }],
+
+  ['the lobby can be left, and a reload keeps name and rooms', async (tabs) => {
+    const lea = await tabs.chat('lea');
+    const bob = await tabs.chat('bob');
+    await lea.getByRole('button', { name: 'Leave lobby' }).click();
+    await lea.getByRole('heading', { name: 'No room' }).waitFor();
+    await lea.locator('#composer:disabled').waitFor();
+    await systemLine(bob, 'lea left').waitFor();
+
+    await enterRoom(lea, 'attic');
+    await lea.evaluate(() => location.reload());
+    await lea.getByRole('heading', { name: 'attic' }).waitFor();
+    await lea.locator('#composer:enabled').waitFor();
+    await say(lea, 'still lea');
+    await hears(lea, 'You', 'still lea');
+    const inside = lea.getByRole('navigation', { name: 'Rooms' }).getByRole('list').first().getByRole('button');
+    assert.deepEqual(await inside.allInnerTexts(), ['attic']);
+    await bob.getByRole('heading', { name: 'Members (1)' }).waitFor();
   }],
 
   ['what is unread is counted and shown on demand', async (tabs) => {
