@@ -155,3 +155,34 @@ impl From<OutputFull> for SendError {
         Self::OutputFull
     }
 }
+
+#[cfg(feature = "std")]
+mod io {
+    use super::{OutputFull, ProtocolError, SendError};
+
+    extern crate std;
+    use std::io::{Error, ErrorKind};
+
+    impl From<ProtocolError> for Error {
+        fn from(error: ProtocolError) -> Self {
+            Self::new(ErrorKind::InvalidData, error)
+        }
+    }
+
+    impl From<SendError> for Error {
+        fn from(error: SendError) -> Self {
+            let kind = match error {
+                SendError::NotOpen => ErrorKind::NotConnected,
+                SendError::OutputFull => ErrorKind::OutOfMemory,
+                _ => ErrorKind::InvalidInput,
+            };
+            Self::new(kind, error)
+        }
+    }
+
+    impl From<OutputFull> for Error {
+        fn from(error: OutputFull) -> Self {
+            Self::new(ErrorKind::OutOfMemory, error)
+        }
+    }
+}

@@ -131,12 +131,18 @@ impl FrameHeader {
         Ok(self.encode_unchecked())
     }
 
+    /// The first byte of a header: FIN, RSV1 to RSV3 and the opcode.
+    #[inline]
+    pub(crate) const fn first_byte(fin: bool, rsv: Rsv, opcode: Opcode) -> u8 {
+        (if fin { 0x80 } else { 0 }) | rsv.0 | opcode as u8
+    }
+
     /// [`encode`](Self::encode) for a header that is known to be legal.
     #[inline]
     pub(crate) fn encode_unchecked(&self) -> EncodedHeader {
         let mut bytes = [0; Self::MAX_LEN];
         let mask_bit = if self.masking_key.is_some() { 0x80 } else { 0 };
-        bytes[0] = (if self.fin { 0x80 } else { 0 }) | self.rsv.0 | self.opcode as u8;
+        bytes[0] = Self::first_byte(self.fin, self.rsv, self.opcode);
         let mut len = match self.payload_len {
             0..=125 => {
                 bytes[1] = mask_bit | self.payload_len as u8;

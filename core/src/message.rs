@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::connection::{BinaryChunk, MessageKind, TextChunk};
+use crate::connection::{BinaryChunk, Event, MessageKind, TextChunk};
 use crate::frame::{FrameHeader, Rsv};
 
 /// A whole message.
@@ -54,10 +54,9 @@ impl<'a> From<&'a [u8]> for Message<'a> {
 
 /// Makes messages out of the chunks of one connection.
 ///
-/// A message that came in one piece is lent on without a copy; only one that was cut is collected, in a buffer that is given back
-/// after use if it has grown beyond [`KEPT_CAPACITY`](Self::KEPT_CAPACITY). An assembler between messages that were never cut owns no memory.
-///
-/// How much it may collect is limited by [`Config::max_message_len`](crate::Config::max_message_len).
+/// A message that came in one piece is lent on without a copy. Only one that was cut is collected, in a buffer that is kept for the
+/// next; how much that can be is limited by [`Config::max_message_len`](crate::Config::max_message_len). An assembler that never had to collect
+/// owns no memory, and one that did gives it up with [`release`](Self::release).
 ///
 /// ```
 /// use sansws::{Assembler, BinaryChunk, Message};
@@ -68,9 +67,10 @@ impl<'a> From<&'a [u8]> for Message<'a> {
 /// let message = messages.binary(BinaryChunk { payload: &mut tail, first: false, last: true });
 /// assert_eq!(message, Some(Message::Binary(&[1, 2])));
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Assembler {
     collected: Collected,
+    in_progress: bool,
 }
 
 #[derive(Debug)]
@@ -80,12 +80,21 @@ enum Collected {
 }
 
 impl Assembler {
-    /// The largest buffer, in bytes, that is kept for the next message.
-    pub const KEPT_CAPACITY: usize = 4096;
-
     /// An assembler that has collected nothing and owns no memory.
     pub const fn new() -> Self {
-        Self { collected: Collected::Binary(Vec::new()) }
+        Self { collected: Collected::Binary(Vec::new()), in_progress: false }
+    }
+
+    /// Adds what [`Connection::receive`](crate::Connection::receive) found. Returns the message if it ends here.
+    ///
+    /// Control frames and compressed chunks are passed over: a program that wants them matches on the event itself.
+    #[inline]
+    pub fn push<'a>(&'a mut self, event: Event<'_, 'a>) -> Option<Message<'a>> {
+        match event {
+            Event::Text(chunk) => self.text(chunk),
+            Event::Binary(chunk) => self.binary(chunk),
+            _ => None,
+        }
     }
 
     /// Adds a chunk of a text message. Returns the message if the chunk ends it.
@@ -115,54 +124,63 @@ impl Assembler {
         }
     }
 
-    /// Gives back the memory of the last message, if it was more than [`KEPT_CAPACITY`](Self::KEPT_CAPACITY).
+    /// Gives up the buffer, empty, unless a message is in progress: `None` then, or if there is no buffer.
     ///
-    /// The next chunk would do it too; a connection may be idle for long before that.
-    pub fn shrink(&mut self) {
-        if self.capacity() > Self::KEPT_CAPACITY {
-            *self = Self::new();
+    /// A driver of many connections lets them take turns with one buffer: [`lend`](Self::lend) it before a read, `release` it after.
+    pub fn release(&mut self) -> Option<Vec<u8>> {
+        if self.in_progress || self.capacity() == 0 {
+            return None;
         }
+        Some(self.take_buffer())
     }
 
+    /// Gives the assembler a buffer to collect into. Returns it if the assembler has one.
+    pub fn lend(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
+        if self.in_progress || self.capacity() > 0 {
+            return Some(buffer);
+        }
+        buffer.clear();
+        self.collected = Collected::Binary(buffer);
+        None
+    }
+
+    #[cold]
     fn collect_text<'a>(&'a mut self, chunk: TextChunk<'a>) -> Option<Message<'a>> {
         if chunk.first {
-            let mut buffer = self.take_buffer();
-            buffer.clear();
-            self.collected = Collected::Text(String::from_utf8(buffer).unwrap_or_default());
+            // An empty buffer is UTF-8.
+            self.collected = Collected::Text(String::from_utf8(self.take_buffer()).unwrap_or_default());
         }
-        let Collected::Text(text) = &mut self.collected else {
-            return None;
-        };
+        self.in_progress = !chunk.last;
+        let Collected::Text(text) = &mut self.collected else { return None };
         chunk.append_to(text);
         chunk.last.then_some(Message::Text(text))
     }
 
+    #[cold]
     fn collect_binary<'a>(&'a mut self, chunk: BinaryChunk<'a>) -> Option<Message<'a>> {
         if chunk.first {
-            let mut buffer = self.take_buffer();
-            buffer.clear();
-            self.collected = Collected::Binary(buffer);
+            self.collected = Collected::Binary(self.take_buffer());
         }
-        let Collected::Binary(payload) = &mut self.collected else {
-            return None;
-        };
+        self.in_progress = !chunk.last;
+        let Collected::Binary(payload) = &mut self.collected else { return None };
         payload.extend_from_slice(chunk.payload);
         chunk.last.then_some(Message::Binary(payload))
     }
 
-    /// The buffer of the last message, for the next one to use.
+    /// The buffer of the last message, empty.
     fn take_buffer(&mut self) -> Vec<u8> {
-        self.shrink();
-        match mem::replace(&mut self.collected, Collected::Binary(Vec::new())) {
+        let mut buffer = match mem::take(&mut self.collected) {
             Collected::Text(text) => text.into_bytes(),
             Collected::Binary(payload) => payload,
-        }
+        };
+        buffer.clear();
+        buffer
     }
 }
 
-impl Default for Assembler {
+impl Default for Collected {
     fn default() -> Self {
-        Self::new()
+        Self::Binary(Vec::new())
     }
 }
 

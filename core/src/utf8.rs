@@ -129,8 +129,9 @@ fn cut_len(bytes: &[u8]) -> usize {
 #[cfg(feature = "simdutf8")]
 const VECTOR_MIN: usize = 64;
 
+/// The octets as text, if they are UTF-8.
 #[inline]
-fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+pub(crate) fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     #[cfg(feature = "simdutf8")]
     if bytes.len() >= VECTOR_MIN {
         return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);

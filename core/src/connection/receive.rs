@@ -7,7 +7,7 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, MAX_CONTROL_LEN, MaskingKey, Opcode, Rsv};
 use crate::mask::apply_mask;
-use crate::utf8::Utf8Stream;
+use crate::utf8::{self, Utf8Stream};
 
 impl Connection {
     /// Takes bytes that came from the peer, and says what the next of them mean.
@@ -75,7 +75,7 @@ impl Connection {
         }
         Some(match kind {
             MessageKind::Binary => Event::Binary(BinaryChunk { payload, first: true, last: true }),
-            MessageKind::Text => match core::str::from_utf8(payload) {
+            MessageKind::Text => match utf8::validate(payload) {
                 Ok(text) => Event::Text(TextChunk { carried: None, text, first: true, last: true }),
                 Err(_) => {
                     let error = ProtocolError::InvalidUtf8;

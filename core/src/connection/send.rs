@@ -11,6 +11,23 @@ use crate::output::{Output, OutputFull};
 const MASK_BLOCK: usize = 16 << 10;
 
 impl Connection {
+    /// Sends a message in one frame: a [`Message`](crate::Message), a `&str` or a `&[u8]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub fn send<'m>(
+        &mut self,
+        message: impl Into<crate::message::Message<'m>>,
+        out: &mut impl Output,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        self.check_new_message()?;
+        self.write_frame(true, Rsv::NONE, message.kind().opcode(), message.as_bytes(), out)
+    }
+
     /// Sends a text message in one frame.
     ///
     /// # Errors
@@ -248,12 +265,7 @@ impl Connection {
         Ok(())
     }
 
-    fn send_control(
-        &self,
-        opcode: Opcode,
-        payload: &[u8],
-        out: &mut impl Output,
-    ) -> Result<(), SendError> {
+    fn send_control(&self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
         if self.state != State::Open {
             return Err(SendError::NotOpen);
         }
