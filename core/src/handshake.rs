@@ -113,7 +113,7 @@ fn is_key(key: &[u8]) -> bool {
         &base64::alphabet::STANDARD,
         GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
     );
-    key.len() == 24 && LENIENT.decode_slice(key, &mut [0; 18]).is_ok_and(|len| len == 16)
+    LENIENT.decode_slice(key, &mut [0; 18]).is_ok_and(|len| len == 16)
 }
 
 /// RFC 7230 §3.2.6 `token`: what header names, subprotocols and the names of extensions are.

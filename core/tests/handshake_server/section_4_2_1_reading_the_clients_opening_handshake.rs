@@ -142,6 +142,8 @@ fn the_key_decodes_to_16_bytes() {
         let input = request_with("Sec-WebSocket-Key", &[&format!("Sec-WebSocket-Key: {key}")]);
         assert_refused(&input, request(Field::Key, Fault::Invalid), 400);
     }
+    let long = format!("Sec-WebSocket-Key: {}", "A".repeat(4096));
+    assert_refused(&request_with("Sec-WebSocket-Key", &[&long]), request(Field::Key, Fault::Invalid), 400);
     assert_refused(&request_with("Sec-WebSocket-Key", &[]), request(Field::Key, Fault::Missing), 400);
     let twice = request_with("", &[LINES[4]]);
     assert_refused(&twice, request(Field::Key, Fault::Repeated), 400);

@@ -104,6 +104,11 @@ fn malformed_lists_are_refused_whole() {
 #[test]
 fn the_iterator_ends_where_the_list_is_malformed() {
     assert_eq!(listed(&["a, b, c d, e", "f"]), "a\nb\n");
+    parsed(&offer(&["a b, c", "d"]), |request| {
+        let mut extensions = request.extensions();
+        assert_eq!(extensions.next(), None);
+        assert_eq!(extensions.next(), None, "it stays at its end");
+    });
 }
 
 #[test]
