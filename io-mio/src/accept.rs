@@ -1,0 +1,66 @@
+//! How an upgrade is accepted.
+
+use sansws::CloseCode;
+
+use crate::request::Request;
+
+/// What [`Handler::upgrade`](crate::Handler::upgrade) may choose about the connection it accepts.
+#[derive(Debug, Default)]
+pub struct Accept {
+    pub(crate) subprotocol: Option<Box<str>>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) streaming: bool,
+    pub(crate) slow_consumer: SlowConsumer,
+}
+
+impl Accept {
+    /// Selects the first of our subprotocols that the client offers, or none (RFC 6455 §4.2.2).
+    pub fn choose_subprotocol(&mut self, request: &Request<'_>, ours: &[&str]) -> &mut Self {
+        let offered = |name: &&&str| request.subprotocols().any(|offer| offer == **name);
+        self.subprotocol = ours.iter().find(offered).map(|&name| name.into());
+        self
+    }
+
+    /// Selects a subprotocol. If the client did not offer it, the handshake is refused with 500.
+    pub fn subprotocol(&mut self, name: &str) -> &mut Self {
+        self.subprotocol = Some(name.into());
+        self
+    }
+
+    /// Adds a header to the response. If it is not a legal one, the handshake is refused with 500.
+    pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Whether messages are handed out in pieces as they arrive, to [`Handler::chunk`](crate::Handler::chunk), without being collected.
+    /// Default `false`.
+    pub fn streaming(&mut self, on: bool) -> &mut Self {
+        self.streaming = on;
+        self
+    }
+
+    /// What to do when the client reads more slowly than it is sent to.
+    pub fn slow_consumer(&mut self, policy: SlowConsumer) -> &mut Self {
+        self.slow_consumer = policy;
+        self
+    }
+}
+
+/// What happens to a *congested* connection: one for which more than [`high_water`](crate::Settings::high_water) bytes wait until the
+/// kernel takes them. It stops being congested at [`low_water`](crate::Settings::low_water); then
+/// [`Handler::drained`](crate::Handler::drained) is called, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SlowConsumer {
+    /// Nothing is read from it, so that it cannot ask for more. A message from elsewhere (published, or sent by another peer or a
+    /// [`Handle`](crate::Handle)) that would take it over [`max_buffered`](crate::Settings::max_buffered) closes it with 1013: a gap is not
+    /// hidden from the peer.
+    #[default]
+    Pause,
+    /// Messages from elsewhere pass it by; [`Peer::take_dropped`](crate::Peer::take_dropped) counts them. Right for data of which only the latest matter:
+    /// send that in `drained`.
+    Drop,
+    /// It is closed with this status code, such as [`TRY_AGAIN_LATER`](CloseCode::TRY_AGAIN_LATER) (1013). A code that must not be
+    /// sent becomes 1013.
+    Close(CloseCode),
+}

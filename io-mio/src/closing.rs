@@ -1,0 +1,144 @@
+//! The end of connections, and of the loop.
+
+use std::time::Duration;
+
+use sansws::CloseCode;
+
+use crate::driver::Driver;
+use crate::handler::{By, Cause, Closed, Handler};
+use crate::peer::Peer;
+use crate::shared::Sending;
+use crate::slot::{Open, Phase};
+
+impl<H: Handler> Driver<H> {
+    /// Sees whether an open connection is closing, and whether it has closed.
+    pub(crate) fn settle_closing(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Open(open) = &mut slot.phase else { return };
+        let link = &mut slot.link;
+        let progress = std::mem::take(&mut link.progress);
+        if !open.conn.close_expected() {
+            if progress {
+                // The peer acknowledges what it is sent. Its bytes may have to wait, see `SlowConsumer::Pause`.
+                link.keepalive.received(self.shared.now);
+            }
+            return;
+        }
+        if let Some(rare) = &mut link.rare {
+            rare.held.clear();
+            rare.held_len = 0;
+        }
+        if progress {
+            link.restart_closing(self.shared.now);
+        }
+        link.keepalive.closing(self.shared.now);
+        if link.readable && !link.eof {
+            // Reading may have been paused; the peer's Close is still to be read.
+            self.serve_again(index);
+        }
+        self.close_transport_if_due(index);
+    }
+
+    fn close_transport_if_due(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Open(open) = &mut slot.phase else { return };
+        if open.conn.should_close_transport() && slot.link.out.is_empty() {
+            self.finish(index);
+            self.linger(index);
+        }
+    }
+
+    /// Tells the application that the connection is closed; what is left is the transport.
+    pub(crate) fn finish(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Open(open) = std::mem::replace(&mut slot.phase, Phase::Lingering) else { return };
+        let Open { mut conn, mut session, .. } = open;
+        let link = &mut slot.link;
+        self.shared.topics.unsubscribe_all(index, &mut link.topics);
+        link.congested = false;
+        let was_clean = conn.was_clean();
+        let cause = link.rare.take().and_then(|rare| rare.cause);
+        // A transport that broke after both Close frames took nothing away.
+        let cause = cause.filter(|cause| !(was_clean && matches!(cause, Cause::Io(_) | Cause::Eof)));
+        let code = conn.close_code();
+        let reason = conn.close_reason().to_owned();
+        let by = *link.closed_by.get_or_insert(By::Local);
+        let closed = Closed { code, reason: &reason, was_clean, by, cause: cause.as_ref() };
+        self.handler.close(&mut Peer::new(slot.id, &mut conn, link, &mut session, &mut self.shared), closed);
+    }
+
+    /// Writes what is left, sends FIN, and discards what the peer sends up to its own FIN.
+    ///
+    /// RFC 6455 §7.1.1: "an application SHOULD … do so by calling `shutdown(SHUT_WR)` …, receive data until obtaining a return value of 0
+    /// indicating that the peer has also performed an orderly shutdown, and finally call close()".
+    pub(crate) fn linger(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if !matches!(slot.phase, Phase::Lingering) {
+            return;
+        }
+        let link = &mut slot.link;
+        link.flush(&mut self.shared.gathered);
+        if std::mem::take(&mut link.progress) {
+            link.restart_closing(self.shared.now);
+        }
+        if link.out.is_empty() && !link.fin_sent {
+            link.fin_sent = true;
+            link.broken |= link.transport.shutdown_write().is_err();
+        }
+        if link.broken {
+            return self.die(index);
+        }
+        for _ in 0..self.shared.settings.reads_per_turn {
+            match self.read(index) {
+                None => break,
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return self.die(index),
+            }
+        }
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if slot.link.eof && slot.link.fin_sent {
+            return self.die(index);
+        }
+        if slot.link.readable {
+            self.serve_again(index);
+        }
+        self.arm(index);
+    }
+
+    /// Closes every connection with 1001, and stops accepting.
+    pub(crate) fn shut_down(&mut self, deadline: Duration) {
+        let at = self.shared.now.saturating_add(deadline);
+        self.shutdown_at = Some(self.shutdown_at.map_or(at, |earlier| earlier.min(at)));
+        self.accepting.stop();
+        for index in self.slots.indices() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let (id, link) = (slot.id, &mut slot.link);
+            match &mut slot.phase {
+                Phase::Opening(_) => self.die(index),
+                Phase::Dialling(_) => self.dial_failed(index, By::Local, Cause::Shutdown),
+                Phase::Open(open) => {
+                    let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };
+                    // Refused only if it is closing already.
+                    let _ = sending.close(CloseCode::GOING_AWAY, "", Some(Cause::Shutdown));
+                }
+                Phase::Lingering | Phase::Dead => {}
+            }
+        }
+    }
+
+    /// Whether the loop goes on. A shutdown ends when all connections have closed, or its time is up.
+    pub(crate) fn shutdown_goes_on(&mut self) -> bool {
+        let Some(at) = self.shutdown_at else { return true };
+        if self.shared.now >= at {
+            for index in self.slots.indices() {
+                if let Some(Phase::Open(open)) = self.slots.get_mut(index).map(|slot| &mut slot.phase) {
+                    open.conn.receive_eof();
+                }
+                self.finish(index);
+                self.die(index);
+                self.slots.remove(index);
+            }
+        }
+        self.slots.len() > 0
+    }
+}

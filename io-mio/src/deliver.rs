@@ -1,0 +1,56 @@
+//! Messages that go to others than the connection whose turn it is.
+
+use sansws::SendError;
+
+use crate::frame::SharedFrame;
+use crate::handle::Command;
+use crate::peer::PeerId;
+use crate::shared::{Sending, Shared};
+use crate::slot::{Phase, Slot, Slots};
+
+/// Carries out, in order, what callbacks asked for about other connections.
+pub(crate) fn run_deferred<S>(slots: &mut Slots<S>, shared: &mut Shared<S>) {
+    while let Some(command) = shared.deferred.pop_front() {
+        run(slots, shared, command);
+    }
+}
+
+pub(crate) fn run<S>(slots: &mut Slots<S>, shared: &mut Shared<S>, command: Command) {
+    match command {
+        Command::Publish { topic, frame, except } => publish_here(slots, shared, &topic, &frame, except),
+        Command::Send { peer, frame } => {
+            // Whatever is wrong has been dealt with; the sender is elsewhere by now.
+            let _ = with(slots.get_peer(peer), shared, |sending| sending.deliver(&frame));
+        }
+        Command::Close { peer, code, reason } => {
+            let _ = with(slots.get_peer(peer), shared, |sending| sending.close(code, &reason, None));
+        }
+    }
+}
+
+/// Gives a message to the subscribers of a topic on this loop.
+pub(crate) fn publish_here<S>(
+    slots: &mut Slots<S>,
+    shared: &mut Shared<S>,
+    topic: &str,
+    frame: &SharedFrame,
+    except: Option<PeerId>,
+) {
+    let mut receivers = std::mem::take(&mut shared.receivers);
+    receivers.extend(shared.topics.subscribers(topic));
+    for index in receivers.drain(..) {
+        let receiver = slots.get_mut(index).filter(|slot| Some(slot.id) != except);
+        // A slow or closing receiver is not the publisher's affair.
+        let _ = with(receiver, shared, |sending| sending.deliver(frame));
+    }
+    shared.receivers = receivers;
+}
+
+fn with<S>(
+    slot: Option<&mut Slot<S>>,
+    shared: &mut Shared<S>,
+    send: impl FnOnce(&mut Sending<'_, S>) -> Result<(), SendError>,
+) -> Result<(), SendError> {
+    let Some(Slot { id, link, phase: Phase::Open(open) }) = slot else { return Err(SendError::NotOpen) };
+    send(&mut Sending { id: *id, conn: &mut open.conn, link, shared })
+}

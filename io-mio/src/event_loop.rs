@@ -1,0 +1,161 @@
+//! The event loop as an application drives it.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Poll};
+
+use crate::accepting::{WAKER, listener_of};
+use crate::connect::Connect;
+use crate::driver::Driver;
+use crate::handle::{Handle, Hub};
+use crate::handler::Handler;
+use crate::listener::Bound;
+use crate::peer::PeerId;
+use crate::random;
+use crate::settings::Settings;
+
+/// Events taken from the kernel at a time.
+const EVENTS: usize = 1024;
+
+/// One event loop and all of its connections, on one thread.
+///
+/// Servers are more easily made with a [`Server`](crate::Server). An event loop of one's own is for programs that dial, and for those that have something
+/// else to do between [turns](Self::turn).
+///
+/// ```
+/// use std::time::Duration;
+/// use sansws_mio::{Connect, EventLoop, Handler, Message, Peer, Settings};
+///
+/// struct Client;
+///
+/// impl Handler for Client {
+///     type Session = ();
+///
+///     fn open(&mut self, peer: &mut Peer<'_, ()>) {
+///         let _ = peer.send("hello");
+///     }
+///
+///     fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
+///         println!("{message:?}");
+///         peer.shutdown(Duration::from_secs(1));
+///     }
+/// }
+///
+/// # fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut event_loop = EventLoop::new(Client, Settings::default())?;
+/// event_loop.connect(Connect::new("ws://localhost:8080/echo", "127.0.0.1:8080".parse()?, ())?);
+/// event_loop.run()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct EventLoop<H: Handler> {
+    poll: Poll,
+    events: Events,
+    driver: Driver<H>,
+    hub: Arc<Hub>,
+}
+
+impl<H: Handler> EventLoop<H> {
+    /// A loop without connections.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system: no event queue, no random numbers.
+    pub fn new(handler: H, settings: Settings) -> io::Result<Self> {
+        let hub = Hub::new(settings.max_commands);
+        Self::on_hub(handler, settings, hub, 0)
+    }
+
+    pub(crate) fn on_hub(handler: H, settings: Settings, hub: Arc<Hub>, worker: u16) -> io::Result<Self> {
+        random::seed()?;
+        let poll = Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), WAKER)?;
+        let registry = poll.registry().try_clone()?;
+        hub.inbox(worker).map_err(io::Error::other)?.set_waker(waker);
+        let driver = Driver::new(handler, settings, Arc::clone(&hub), worker, registry)?;
+        Ok(Self { poll, events: Events::with_capacity(EVENTS), driver, hub })
+    }
+
+    /// Reaches this loop from other threads.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.hub))
+    }
+
+    /// Accepts connections from a listener.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.driver.listen(Bound::Tcp(listener))
+    }
+
+    pub(crate) fn listen_on(&mut self, bound: Bound) -> io::Result<()> {
+        self.driver.listen(bound)
+    }
+
+    /// Dials a connection. If that fails, [`Handler::close`] is called, perhaps at once.
+    pub fn connect(&mut self, connect: Connect<H::Session>) -> PeerId {
+        self.driver.read_clock();
+        self.driver.dial(connect)
+    }
+
+    /// Runs until a [shutdown](Handle::shutdown) is done.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system's event queue; not those of single connections.
+    pub fn run(&mut self) -> io::Result<()> {
+        while self.turn(None)? {}
+        Ok(())
+    }
+
+    /// Waits for something to happen, at most `max_wait`, and deals with it. Returns `false` once a shutdown is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn turn(&mut self, max_wait: Option<Duration>) -> io::Result<bool> {
+        let wait = match (self.driver.max_wait(), max_wait) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        match self.poll.poll(&mut self.events, wait) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Err(_) => self.events.clear(),
+            Ok(()) => {}
+        }
+        self.driver.read_clock();
+        let mut was_woken = false;
+        for event in &self.events {
+            if event.token() == WAKER {
+                was_woken = true;
+            } else if let Some(listener) = listener_of(event.token()) {
+                self.driver.listener_ready(listener);
+            } else {
+                self.driver.socket_event(event.token().0 as u32, event);
+            }
+        }
+        Ok(self.driver.rest_of_turn(was_woken))
+    }
+
+    /// The handler.
+    pub fn handler(&self) -> &H {
+        &self.driver.handler
+    }
+
+    /// The handler.
+    pub fn handler_mut(&mut self) -> &mut H {
+        &mut self.driver.handler
+    }
+}
+
+impl<H: Handler> fmt::Debug for EventLoop<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop").field("connections", &self.driver.slots.len()).finish_non_exhaustive()
+    }
+}

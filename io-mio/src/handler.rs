@@ -1,0 +1,174 @@
+//! What an application does about its connections.
+
+use std::fmt;
+use std::io;
+
+use sansws::handshake::HandshakeError;
+use sansws::{BinaryChunk, CloseCode, Expired, Message, ProtocolError, TextChunk};
+
+use crate::accept::Accept;
+use crate::context::Context;
+use crate::peer::Peer;
+use crate::request::Request;
+use crate::response::Response;
+
+/// The application: called by an [`EventLoop`](crate::EventLoop) about every connection, accepted or dialled.
+///
+/// For one connection the calls come in this order: [`upgrade`](Self::upgrade) (accepted ones only), [`open`](Self::open), any number of
+/// [`message`](Self::message), [`chunk`](Self::chunk), [`pong`](Self::pong) and [`drained`](Self::drained), then
+/// [`close`](Self::close) exactly once. After [`Peer::close`] only `drained` and `close` follow.
+///
+/// Everything runs on the loop's thread: a call that blocks stops all connections of the loop.
+///
+/// ```
+/// use sansws_mio::{Accept, Handler, Message, Peer, Request, Response};
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     type Session = ();
+///
+///     fn upgrade(&mut self, request: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+///         if request.path() == "/echo" { Ok(()) } else { Err(Response::not_found()) }
+///     }
+///
+///     fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
+///         let _ = peer.send(message);
+///     }
+/// }
+/// ```
+pub trait Handler: Sized {
+    /// The application's own state of one connection.
+    type Session;
+
+    /// A client asks for a WebSocket. Its handshake is correct and its origin is [allowed](crate::OriginPolicy).
+    ///
+    /// Return the session to accept, or the response to refuse with. The default refuses with 404, as fits a client.
+    fn upgrade(&mut self, request: &Request<'_>, accept: &mut Accept) -> Result<Self::Session, Response> {
+        let _ = (request, accept);
+        Err(Response::not_found())
+    }
+
+    /// A plain HTTP request, such as for a page. The default answers 404.
+    fn request(&mut self, request: &Request<'_>) -> Response {
+        let _ = request;
+        Response::not_found()
+    }
+
+    /// The opening handshake is done: messages can be sent.
+    fn open(&mut self, peer: &mut Peer<'_, Self::Session>) {
+        let _ = peer;
+    }
+
+    /// A whole message arrived.
+    fn message(&mut self, peer: &mut Peer<'_, Self::Session>, message: Message<'_>) {
+        let _ = (peer, message);
+    }
+
+    /// A piece of a message arrived, on a connection that was accepted or dialled with `streaming`: instead of [`message`](Self::message).
+    fn chunk(&mut self, peer: &mut Peer<'_, Self::Session>, chunk: Chunk<'_>) {
+        let _ = (peer, chunk);
+    }
+
+    /// A Pong arrived: the answer to [`Peer::ping`] or to the driver's own Pings, which have an empty payload, or one that nobody asked for.
+    fn pong(&mut self, peer: &mut Peer<'_, Self::Session>, payload: &[u8]) {
+        let _ = (peer, payload);
+    }
+
+    /// The connection was congested, and its queue has now fallen to [`low_water`](crate::Settings::low_water): go on sending.
+    fn drained(&mut self, peer: &mut Peer<'_, Self::Session>) {
+        let _ = peer;
+    }
+
+    /// The connection is closed: the last call about it, for each one that was opened or dialled. Nothing can be sent any more.
+    fn close(&mut self, peer: &mut Peer<'_, Self::Session>, closed: Closed<'_>) {
+        let _ = (peer, closed);
+    }
+
+    /// A [`Handle::wake`](crate::Handle::wake) or a `wake_after` came due. Called once, too, when the loop starts.
+    ///
+    /// Several that came together are one call.
+    fn wake(&mut self, cx: &mut Context<'_, Self::Session>) {
+        let _ = cx;
+    }
+}
+
+/// A piece of a message, as much of it as one read brought.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Chunk<'a> {
+    /// Of a text message; code points are whole.
+    Text(TextChunk<'a>),
+    /// Of a binary message.
+    Binary(BinaryChunk<'a>),
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Closed<'a> {
+    /// The status code that the peer sent; 1005 if its Close frame had none, 1006 if there was no Close frame (RFC 6455 §7.1.5).
+    pub code: CloseCode,
+    /// The reason that the peer sent. For a log: it must not be shown to end users (§5.5.1).
+    pub reason: &'a str,
+    /// Whether both Close frames were exchanged (§7.1.4).
+    pub was_clean: bool,
+    /// Who began.
+    pub by: By,
+    /// What went wrong, if something did.
+    pub cause: Option<&'a Cause>,
+}
+
+/// An end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum By {
+    /// This one: the application closed, a limit or a time-out was exceeded, the peer's bytes were wrong.
+    Local,
+    /// The other: a Close frame, a refusal, or the end of its stream came unasked.
+    Remote,
+}
+
+/// Why a connection ended otherwise than by a closing handshake.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The peer's stream ended without a Close frame.
+    Eof,
+    /// The transport broke, or (dialling) could not be set up.
+    Io(io::Error),
+    /// The peer broke the protocol or exceeded the limits of [`Settings::message`](crate::Settings::message).
+    Protocol(ProtocolError),
+    /// A time-out.
+    TimedOut(Expired),
+    /// More was queued than [`SlowConsumer`](crate::SlowConsumer) allows.
+    SlowConsumer,
+    /// More control frames than [`Settings::max_control_frames`](crate::Settings::max_control_frames) came at once.
+    TooManyControlFrames,
+    /// The loop shut down.
+    Shutdown,
+    /// Dialling: the server's response is not a correct handshake.
+    Handshake(HandshakeError),
+    /// Dialling: the server answered with this status instead of 101.
+    Refused {
+        /// The HTTP status code.
+        status: u16,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Eof => f.write_str("the peer ended the stream without a Close frame"),
+            Self::Io(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
+            Self::TimedOut(Expired::Handshake) => f.write_str("no opening handshake in time"),
+            Self::TimedOut(Expired::Pong) => f.write_str("no sign of life in time"),
+            Self::TimedOut(Expired::Idle) => f.write_str("silent for too long"),
+            Self::TimedOut(_) => f.write_str("the connection did not close in time"),
+            Self::SlowConsumer => f.write_str("the peer reads too slowly"),
+            Self::TooManyControlFrames => f.write_str("too many control frames"),
+            Self::Shutdown => f.write_str("shutting down"),
+            Self::Handshake(error) => error.fmt(f),
+            Self::Refused { status } => write!(f, "the server refused with HTTP status {status}"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! WebSocket servers and clients on mio.
+
+#![forbid(unsafe_code)]
+#![doc(test(attr(deny(warnings))))]
+// This crate is all about sockets and threads: it needs std, and says so everywhere.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+
+mod accept;
+mod accepting;
+mod closing;
+mod connect;
+mod context;
+mod deliver;
+mod dial;
+mod driver;
+mod event_loop;
+mod frame;
+mod handle;
+mod handler;
+mod listener;
+mod opening;
+mod origin;
+mod outqueue;
+mod peer;
+mod random;
+mod receiving;
+mod request;
+mod response;
+mod server;
+mod settings;
+mod shared;
+mod slot;
+mod timers;
+mod topics;
+mod transport;
+
+pub use accept::{Accept, SlowConsumer};
+pub use connect::{Connect, ConnectError};
+pub use context::Context;
+pub use event_loop::EventLoop;
+pub use handle::{CommandError, Handle};
+pub use handler::{By, Cause, Chunk, Closed, Handler};
+pub use origin::OriginPolicy;
+pub use peer::{Peer, PeerId};
+pub use request::Request;
+pub use response::Response;
+pub use server::Server;
+pub use settings::Settings;
+pub use topics::{TopicError, TopicLimits};
+pub use transport::PeerAddr;
+
+pub use sansws;
+pub use sansws::handshake::HandshakeError;
+pub use sansws::{
+    BinaryChunk, CloseCode, Config, Expired, Message, MessageKind, ProtocolError, Role, SendError, TextChunk,
+    Timeouts,
+};

@@ -1,0 +1,156 @@
+//! The server's side of the opening handshake, and plain HTTP.
+
+use sansws::Assembler;
+use sansws::handshake::{HandshakeError, HeaderStorage, server};
+
+use crate::accept::Accept;
+use crate::driver::Driver;
+use crate::handler::Handler;
+use crate::peer::Peer;
+use crate::request::Request;
+use crate::response::Response;
+use crate::settings::Settings;
+use crate::slot::{Open, Phase};
+
+/// What becomes of a request.
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
+enum Answer<S> {
+    /// The 101 is written.
+    Open(Open<S>, Accept),
+    Respond(Response),
+    Refuse(HandshakeError),
+}
+
+impl<H: Handler> Driver<H> {
+    pub(crate) fn read_request(&mut self, index: u32) {
+        while let Some(read) = self.read(index) {
+            // Nobody has heard of this connection yet: when it ends, nobody has to be told.
+            let Ok(len @ 1..) = read else { return self.die(index) };
+            let mut buffer = std::mem::take(&mut self.buffer);
+            self.request_arrived(index, buffer.get_mut(..len).unwrap_or_default());
+            self.buffer = buffer;
+            match self.slots.get(index).map(|slot| &slot.phase) {
+                Some(Phase::Opening(_)) => {}
+                Some(Phase::Open(_)) => return self.read_frames(index),
+                _ => return,
+            }
+        }
+    }
+
+    fn request_arrived(&mut self, index: u32, input: &mut [u8]) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Opening(head) = &mut slot.phase else { return };
+        let mut collected = Vec::new();
+        let (head, rest) = match head.add(input, &mut collected) {
+            Ok(Some(parts)) => parts,
+            Ok(None) => return,
+            Err(error) => return self.refuse_request(index, &error),
+        };
+        let mut is_head = false;
+        match self.answer(index, head, &mut is_head) {
+            Answer::Open(open, accept) => {
+                let Some(slot) = self.slots.get_mut(index) else { return };
+                slot.link.subprotocol = accept.subprotocol;
+                slot.link.slow_consumer = accept.slow_consumer;
+                slot.phase = Phase::Open(open);
+                self.opened(index, rest);
+            }
+            Answer::Respond(response) => self.respond(index, response, is_head),
+            Answer::Refuse(error) => self.refuse_request(index, &error),
+        }
+    }
+
+    fn answer(&mut self, index: u32, head: &[u8], is_head: &mut bool) -> Answer<H::Session> {
+        let Some(slot) = self.slots.get(index) else { return Answer::Refuse(HandshakeError::MalformedHead) };
+        let settings = &self.shared.settings;
+        let mut storage = HeaderStorage::<{ Settings::MOST_HEADERS }>::default();
+        let head = match server::parse(head, &mut storage) {
+            Ok(Some((head, _))) if head.headers().iter().count() <= settings.max_headers => head,
+            Ok(Some(_)) => return Answer::Refuse(HandshakeError::TooManyHeaders),
+            Ok(None) => return Answer::Refuse(HandshakeError::MalformedHead),
+            Err(error) => return Answer::Refuse(error),
+        };
+        *is_head = head.method() == "HEAD";
+        let request = Request::new(&head, slot.link.remote);
+        if !head.is_upgrade() {
+            return Answer::Respond(self.handler.request(&request));
+        }
+        let upgrade = match head.upgrade() {
+            Ok(upgrade) => upgrade,
+            Err(error) => return Answer::Refuse(error),
+        };
+        // §10.2: "Servers that are not intended to process input from any web page but only for certain sites SHOULD verify the
+        // |Origin| field is an origin they expect." §4.2.2: otherwise "403 Forbidden".
+        if let Some(origin) = head.origin() {
+            if !settings.origin.allows(origin, head.host(), self.accepting.is_local()) {
+                log::debug!("{}: origin {origin:?} is not allowed", slot.link.remote);
+                return Answer::Refuse(HandshakeError::OriginNotAllowed);
+            }
+        }
+        let mut accept = Accept::default();
+        let session = match self.handler.upgrade(&request, &mut accept) {
+            Ok(session) => session,
+            Err(response) => return Answer::Respond(response),
+        };
+        let headers: Vec<(&str, &str)> =
+            accept.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let chosen = server::Accept {
+            subprotocol: accept.subprotocol.as_deref(),
+            headers: &headers,
+            ..Default::default()
+        };
+        match upgrade.accept(&chosen, &settings.message, &mut self.shared.gathered) {
+            Ok(conn) => {
+                let streaming = accept.streaming;
+                Answer::Open(Open { conn, assembler: Assembler::new(), session, streaming }, accept)
+            }
+            Err(error) => {
+                log::error!("Handler::upgrade: {error}");
+                Answer::Refuse(error)
+            }
+        }
+    }
+
+    /// The connection is open; `rest` are its first frames.
+    pub(crate) fn opened(&mut self, index: u32, rest: &mut [u8]) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Open(open) = &mut slot.phase else { return };
+        slot.link.keepalive.opened(self.shared.now);
+        self.handler.open(&mut Peer::new(
+            slot.id,
+            &mut open.conn,
+            &mut slot.link,
+            &mut open.session,
+            &mut self.shared,
+        ));
+        self.feed(index, rest);
+        self.settle(index);
+    }
+
+    pub(crate) fn request_timed_out(&mut self, index: u32) {
+        self.respond(index, Response::text(408, "no request in time\n"), false);
+    }
+
+    fn refuse_request(&mut self, index: u32, error: &HandshakeError) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        log::debug!("{}: {error}", slot.link.remote);
+        // A growing buffer only refuses when there is no memory; then the peer gets no answer.
+        let _ = server::refuse(error, &mut self.shared.gathered);
+        self.end_of_http(index);
+    }
+
+    fn respond(&mut self, index: u32, response: Response, is_head: bool) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let (head, body) = response.encode(is_head);
+        slot.link.out.push(head.into());
+        slot.link.out.push(body);
+        self.end_of_http(index);
+    }
+
+    fn end_of_http(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.phase = Phase::Lingering;
+        slot.link.keepalive.closing(self.shared.now);
+        self.linger(index);
+    }
+}

@@ -1,0 +1,238 @@
+//! Which pages may connect, RFC 6455 §10.2: without this check any page in the user's browser can use the user's cookies here
+//! (cross-site WebSocket hijacking).
+
+use std::net::IpAddr;
+
+/// Which values of the `Origin` header are let in. A request without one is not from a browser and is let in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum OriginPolicy {
+    /// Pages of the host and port that the request itself names in `Host`. While the server listens on loopback addresses and
+    /// Unix-domain sockets only, pages of any port of `localhost`, `127.0.0.0/8` and `[::1]` too.
+    #[default]
+    SameOrigin,
+    /// As [`SameOrigin`](Self::SameOrigin), and pages of these origins, such as `https://example.com` or `http://localhost:5173`.
+    List(Vec<String>),
+    /// Pages from everywhere. Only for services that take nothing from cookies or from the network they are in.
+    Any,
+}
+
+impl OriginPolicy {
+    /// Whether a page of `origin` may connect. `host` is the request's `Host`; `local_only` whether only this machine can connect.
+    pub(crate) fn allows(&self, origin: &str, host: Option<&str>, local_only: bool) -> bool {
+        if *self == Self::Any {
+            return true;
+        }
+        // "null" (a sandboxed frame, a file) is nobody's origin: it does not parse.
+        let Some(origin) = Origin::parse(origin) else { return false };
+        if host
+            .and_then(|host| Origin::parse_authority(origin.scheme, host))
+            .is_some_and(|own| own.same_place(&origin))
+        {
+            return true;
+        }
+        if local_only && origin.is_loopback() {
+            return true;
+        }
+        match self {
+            Self::List(allowed) => allowed
+                .iter()
+                .filter_map(|allowed| Origin::parse(allowed.trim_end_matches('/')))
+                .any(|allowed| {
+                    allowed.scheme.eq_ignore_ascii_case(origin.scheme) && allowed.same_place(&origin)
+                }),
+            Self::SameOrigin | Self::Any => false,
+        }
+    }
+}
+
+/// `scheme://host:port`, RFC 6454 §6.2.
+#[derive(Debug, Clone, Copy)]
+struct Origin<'a> {
+    scheme: &'a str,
+    host: Host<'a>,
+    port: u16,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Host<'a> {
+    Name(&'a str),
+    Ip(IpAddr),
+}
+
+impl<'a> Origin<'a> {
+    fn parse(origin: &'a str) -> Option<Self> {
+        let (scheme, authority) = origin.split_once("://")?;
+        if scheme.is_empty() {
+            return None;
+        }
+        Self::parse_authority(scheme, authority)
+    }
+
+    /// The port defaults to that of `scheme`. The scheme of `Host` is not known behind a proxy that ends TLS, so it is taken from the
+    /// origin: `https://example.com` and `Host: example.com` are the same place.
+    fn parse_authority(scheme: &'a str, authority: &'a str) -> Option<Self> {
+        let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+            let (host, rest) = rest.split_once(']')?;
+            let ip: std::net::Ipv6Addr = host.parse().ok()?;
+            (Host::Ip(IpAddr::V6(ip)), if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
+        } else {
+            let (host, port) = match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            };
+            // One dot at the end names the same host.
+            let host = host.strip_suffix('.').unwrap_or(host);
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+            if host.is_empty() || !host.bytes().all(legal) {
+                return None;
+            }
+            (host.parse().map_or(Host::Name(host), |ip: std::net::Ipv4Addr| Host::Ip(IpAddr::V4(ip))), port)
+        };
+        let port = match port {
+            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().ok()?,
+            Some(_) => return None,
+            None if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("ws") => 80,
+            None if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") => 443,
+            // Another scheme, such as a browser extension's, has no port; nor can it be this server's.
+            None => 0,
+        };
+        Some(Self { scheme, host, port })
+    }
+
+    fn same_place(&self, other: &Self) -> bool {
+        let same_host = match (self.host, other.host) {
+            (Host::Name(a), Host::Name(b)) => a.eq_ignore_ascii_case(b),
+            (Host::Ip(a), Host::Ip(b)) => a == b,
+            _ => false,
+        };
+        same_host && self.port == other.port
+    }
+
+    fn is_loopback(&self) -> bool {
+        let web = self.scheme.eq_ignore_ascii_case("http") || self.scheme.eq_ignore_ascii_case("https");
+        web && match self.host {
+            Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+            Host::Ip(ip) => ip.is_loopback(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_origin() {
+        let allowed = [
+            ("http://example.com", "example.com"),
+            ("http://EXAMPLE.com", "example.COM"),
+            ("http://example.com:80", "example.com"),
+            ("http://example.com", "example.com:80"),
+            ("https://example.com", "example.com"),
+            ("https://example.com", "example.com:443"),
+            ("http://example.com:8080", "example.com:8080"),
+            ("http://example.com.", "example.com"),
+            ("http://192.0.2.1:9", "192.0.2.1:9"),
+            ("http://[2001:db8::1]:9", "[2001:db8::1]:9"),
+            ("http://[2001:DB8:0::1]", "[2001:db8::1]"),
+            ("http://localhost:8080", "localhost:8080"),
+        ];
+        for (origin, host) in allowed {
+            assert!(OriginPolicy::SameOrigin.allows(origin, Some(host), false), "{origin} at {host}");
+        }
+        let refused = [
+            ("null", "example.com"),
+            ("", "example.com"),
+            ("example.com", "example.com"),
+            ("://example.com", "example.com"),
+            ("http://", "example.com"),
+            ("http://example.com:8080", "example.com"),
+            ("http://example.com", "example.com:8080"),
+            ("https://example.com", "example.com:80"),
+            ("http://example.com", "example.com:443"),
+            // Look-alikes.
+            ("http://example.com.evil.test", "example.com"),
+            ("http://evilexample.com", "example.com"),
+            ("http://example.com@evil.test", "example.com"),
+            ("http://evil.test/example.com", "example.com"),
+            ("http://evil.test?example.com", "example.com"),
+            ("http://evil.test#example.com", "example.com"),
+            ("http://example.com\\.evil.test", "example.com"),
+            ("http://example.com/", "example.com"),
+            ("http://sub.example.com", "example.com"),
+            ("http://example.com:80:80", "example.com"),
+            ("http://example.com:", "example.com"),
+            ("http://example.com:+80", "example.com"),
+            ("http://example.com:65616", "example.com"),
+            ("http://example.com http://evil.test", "example.com"),
+            ("http://192.0.2.1.evil.test", "192.0.2.1"),
+            ("http://[2001:db8::1]evil", "[2001:db8::1]"),
+            ("http://[2001:db8::1", "[2001:db8::1]"),
+            ("http://2001:db8::1", "[2001:db8::1]"),
+            ("http://localhost:8081", "localhost:8080"),
+            ("http://127.0.0.1:8080", "localhost:8080"),
+        ];
+        for (origin, host) in refused {
+            assert!(!OriginPolicy::SameOrigin.allows(origin, Some(host), false), "{origin} at {host}");
+        }
+        assert!(!OriginPolicy::SameOrigin.allows("http://example.com", None, false));
+    }
+
+    #[test]
+    fn loopback_pages_while_only_this_machine_can_connect() {
+        for origin in [
+            "http://localhost:5173",
+            "http://LOCALHOST",
+            "https://localhost:1",
+            "http://127.0.0.1:1",
+            "http://127.9.8.7",
+            "http://[::1]:9",
+        ] {
+            assert!(OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), true), "{origin}");
+            assert!(!OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), false), "{origin}");
+        }
+        for origin in [
+            "null",
+            "file://",
+            "ftp://localhost",
+            "chrome-extension://localhost",
+            "http://localhost.evil.test",
+            "http://evillocalhost",
+            "http://localhost@evil.test",
+            "http://128.0.0.1",
+            "http://127.0.0.1.evil.test",
+            "http://127.1",
+            "http://[::2]",
+            "http://[::ffff:192.0.2.1]",
+            "http://0.0.0.0",
+        ] {
+            assert!(!OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), true), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_list_adds_to_same_origin() {
+        let policy = OriginPolicy::List(vec![
+            "https://Shop.example".into(),
+            "http://localhost:5173/".into(),
+            "nonsense".into(),
+        ]);
+        for origin in
+            ["https://shop.example", "https://shop.example:443", "http://localhost:5173", "http://own.test"]
+        {
+            assert!(policy.allows(origin, Some("own.test"), false), "{origin}");
+        }
+        for origin in
+            ["http://shop.example", "https://shop.example:444", "https://a.shop.example", "nonsense", "null"]
+        {
+            assert!(!policy.allows(origin, Some("own.test"), false), "{origin}");
+        }
+    }
+
+    #[test]
+    fn any_is_any() {
+        for origin in ["null", "http://evil.test", ""] {
+            assert!(OriginPolicy::Any.allows(origin, None, false));
+        }
+    }
+}

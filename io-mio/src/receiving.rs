@@ -1,0 +1,133 @@
+//! Frames in, calls of the handler out.
+
+use sansws::{CloseCode, Event, State};
+
+use crate::driver::Driver;
+use crate::handler::{By, Cause, Chunk, Handler};
+use crate::peer::Peer;
+use crate::shared::Sending;
+use crate::slot::{Open, Phase};
+
+/// The largest buffer for messages that came in pieces that a loop keeps.
+const KEPT_ASSEMBLY: usize = 4 << 20;
+
+impl<H: Handler> Driver<H> {
+    /// Reads a bounded number of times, so that a fast sender does not keep the others waiting.
+    pub(crate) fn read_frames(&mut self, index: u32) {
+        for _ in 0..self.shared.settings.reads_per_turn {
+            let Some(read) = self.read(index) else { return self.nothing_to_read(index) };
+            match read {
+                Ok(0) => self.input_ended(index, Cause::Eof),
+                Ok(len) => {
+                    let mut buffer = std::mem::take(&mut self.buffer);
+                    self.feed(index, buffer.get_mut(..len).unwrap_or_default());
+                    self.buffer = buffer;
+                }
+                Err(error) => self.input_ended(index, Cause::Io(error)),
+            }
+            self.settle(index);
+            if !matches!(self.slots.get(index).map(|slot| &slot.phase), Some(Phase::Open(_))) {
+                return;
+            }
+        }
+        if self.slots.get(index).is_some_and(|slot| slot.link.readable) {
+            self.serve_again(index);
+        }
+    }
+
+    /// Takes bytes of the peer's. All output that follows is gathered.
+    pub(crate) fn feed(&mut self, index: u32, mut input: &mut [u8]) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Open(Open { conn, assembler, session, streaming }) = &mut slot.phase else { return };
+        let (id, link) = (slot.id, &mut slot.link);
+        let (handler, shared) = (&mut self.handler, &mut self.shared);
+        let mut control_frames = 0_u32;
+        if let Some(unused) = assembler.lend(std::mem::take(&mut shared.assembly)) {
+            shared.assembly = unused;
+        }
+        while let Some(event) = conn.receive(&mut input) {
+            match event {
+                // After `close` the application hears nothing but the end.
+                Event::Text(_) | Event::Binary(_) if link.closed_by.is_some() => {}
+                Event::Text(chunk) if *streaming => {
+                    handler.chunk(&mut Peer::new(id, conn, link, session, shared), Chunk::Text(chunk));
+                }
+                Event::Text(chunk) => {
+                    if let Some(message) = assembler.text(chunk) {
+                        handler.message(&mut Peer::new(id, conn, link, session, shared), message);
+                    }
+                }
+                Event::Binary(chunk) if *streaming => {
+                    handler.chunk(&mut Peer::new(id, conn, link, session, shared), Chunk::Binary(chunk));
+                }
+                Event::Binary(chunk) => {
+                    if let Some(message) = assembler.binary(chunk) {
+                        handler.message(&mut Peer::new(id, conn, link, session, shared), message);
+                    }
+                }
+                Event::Ping(_) => {
+                    control_frames += 1;
+                    // Each Ping gets its Pong as long as they can be written; else the last one does (§5.5.3).
+                    if link.out.is_empty() {
+                        Sending { id, conn, link, shared }.pay_debts();
+                    }
+                }
+                Event::Pong(payload) => {
+                    control_frames += 1;
+                    // The payload borrows the connection, which the handler gets.
+                    let mut copy = [0; sansws::MAX_CONTROL_LEN];
+                    let len = payload.len().min(copy.len());
+                    copy[..len].copy_from_slice(&payload[..len]);
+                    if link.closed_by.is_none() {
+                        handler.pong(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
+                    }
+                }
+                Event::Close(_) => link.blame(By::Remote, None),
+                Event::Failed(error) => {
+                    log::debug!("{}: {error}", link.remote);
+                    link.blame(By::Local, Some(Cause::Protocol(error)));
+                }
+                // No extension is negotiated.
+                _ => conn.fail(CloseCode::INTERNAL_ERROR),
+            }
+            if control_frames > shared.settings.max_control_frames {
+                log::debug!("{}: too many control frames", link.remote);
+                link.blame(By::Local, Some(Cause::TooManyControlFrames));
+                conn.fail(CloseCode::POLICY_VIOLATION);
+                break;
+            }
+        }
+        if let Some(buffer) = assembler.release() {
+            if buffer.capacity() <= KEPT_ASSEMBLY {
+                shared.assembly = buffer;
+            }
+        }
+    }
+
+    /// The peer's FIN, or a broken transport.
+    fn input_ended(&mut self, index: u32, cause: Cause) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Open(open) = &mut slot.phase else { return };
+        let link = &mut slot.link;
+        link.eof = true;
+        if let Cause::Io(error) = &cause {
+            log::debug!("{}: read: {error}", link.remote);
+            link.broken = true;
+            link.congested = false;
+        }
+        // After the peer's Close its end is as it should be.
+        let is_unasked = matches!(open.conn.state(), State::Open | State::CloseSent);
+        link.blame(By::Remote, is_unasked.then_some(cause));
+        open.conn.receive_eof();
+    }
+
+    /// If writing failed and reading does not tell why, the connection has ended all the same.
+    fn nothing_to_read(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if slot.link.broken {
+            let cause = slot.link.rare().cause.take().unwrap_or(Cause::Eof);
+            self.input_ended(index, cause);
+            self.settle(index);
+        }
+    }
+}

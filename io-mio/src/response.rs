@@ -1,0 +1,197 @@
+//! Plain HTTP responses: pages, health checks, refusals.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use bytes::Bytes;
+
+/// An HTTP response, after which the connection is closed.
+///
+/// ```
+/// use sansws_mio::Response;
+///
+/// let page = Response::html("<!doctype html><title>Hello</title>").header("Cache-Control", "no-store");
+/// assert_eq!(page.status(), 200);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Response {
+    status: u16,
+    headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    body: Cow<'static, [u8]>,
+}
+
+impl Response {
+    /// A response without a body. A status that no HTTP response can end with (below 200 or above 599) becomes 500.
+    pub fn new(status: u16) -> Self {
+        let status = if (200..=599).contains(&status) { status } else { 500 };
+        Self { status, headers: Vec::new(), body: Cow::Borrowed(&[]) }
+    }
+
+    /// 200 with a page.
+    pub fn html(page: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(200).body("text/html; charset=utf-8", into_bytes(page.into()))
+    }
+
+    /// A status with some plain text.
+    pub fn text(status: u16, text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(status).body("text/plain; charset=utf-8", into_bytes(text.into()))
+    }
+
+    /// 200 with JSON.
+    pub fn json(json: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(200).body("application/json", into_bytes(json.into()))
+    }
+
+    /// 404.
+    pub fn not_found() -> Self {
+        Self::text(404, "not found\n")
+    }
+
+    /// 403 with the reason.
+    pub fn forbidden(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::text(403, why)
+    }
+
+    /// 302 to another place.
+    pub fn redirect(location: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(302).header("Location", location)
+    }
+
+    /// Adds a header. One whose name is not a token, or whose value has control characters (CR and LF among them), is left out with a
+    /// warning in the log; `Content-Length`, `Transfer-Encoding` and `Connection` are the driver's.
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        let reserved = ["content-length", "transfer-encoding", "connection"];
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let legal = !name.is_empty()
+            && name.bytes().all(token)
+            && value.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+            && !reserved.iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
+        if legal {
+            self.headers.push((name, value));
+        } else {
+            log::warn!("response header {name:?} left out");
+        }
+        self
+    }
+
+    /// Sets the body and its type.
+    pub fn body(self, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
+        let mut response = self.header("Content-Type", content_type);
+        response.body = body.into();
+        response
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Status line and headers, and the body if the request was not `HEAD`.
+    pub(crate) fn encode(self, is_head: bool) -> (String, Bytes) {
+        let mut head = String::with_capacity(256);
+        let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status, phrase(self.status));
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        // RFC 9110 §8.6: no Content-Length "in any response with a status code of … 204".
+        if self.status != 204 {
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        head.push_str("Connection: close\r\n\r\n");
+        // RFC 9110 §9.3.2: the response to HEAD has no content, and neither have 204 and 304.
+        let body = match self.body {
+            _ if is_head || matches!(self.status, 204 | 304) => Bytes::new(),
+            Cow::Borrowed(body) => Bytes::from_static(body),
+            Cow::Owned(body) => Bytes::from(body),
+        };
+        (head, body)
+    }
+}
+
+fn into_bytes(text: Cow<'static, str>) -> Cow<'static, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        // RFC 9112 §4: "A client SHOULD ignore the reason-phrase content".
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page() {
+        let (head, body) = Response::html("hé").header("X-A", "b").encode(false);
+        assert_eq!(
+            head,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nX-A: b\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(body, "hé");
+    }
+
+    #[test]
+    fn head_and_empty_statuses_have_no_body() {
+        let (head, body) = Response::text(404, "gone").encode(true);
+        assert!(head.contains("Content-Length: 4\r\n") && body.is_empty());
+        let (head, body) = Response::new(204).encode(false);
+        assert!(!head.contains("Content-Length") && body.is_empty());
+    }
+
+    #[test]
+    fn headers_cannot_split_the_response() {
+        let (head, _) = Response::new(200)
+            .header("X\r\nEvil", "1")
+            .header("X", "a\r\nEvil: 1")
+            .header("", "x")
+            .header("content-length", "9")
+            .header("Fine", "caf\u{e9}")
+            .encode(false);
+        assert_eq!(head, "HTTP/1.1 200 OK\r\nFine: café\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
+
+    #[test]
+    fn a_status_is_a_final_one() {
+        for (asked, sent) in [(0, 500), (101, 500), (199, 500), (200, 200), (599, 599), (600, 500)] {
+            assert_eq!(Response::new(asked).status(), sent);
+        }
+    }
+}

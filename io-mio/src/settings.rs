@@ -1,0 +1,90 @@
+//! Limits and time-outs.
+
+use sansws::{Config, Timeouts};
+
+use crate::origin::OriginPolicy;
+use crate::topics::TopicLimits;
+
+/// Everything that can be set about an event loop, with defaults that suit a public server.
+///
+/// ```
+/// use sansws_mio::{OriginPolicy, Settings};
+///
+/// let settings = Settings {
+///     origin: OriginPolicy::List(vec!["https://example.com".into()]),
+///     max_connections: 10_000,
+///     ..Settings::default()
+/// };
+/// assert_eq!(settings.high_water, 256 << 10);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which pages may connect (RFC 6455 §10.2). Default: those of the same origin.
+    pub origin: OriginPolicy,
+    /// Limits on frames, messages and fragments received (§10.4). Default 16 MiB for a frame and a message.
+    ///
+    /// [`Config::compression`] has no effect: no extension is negotiated.
+    pub message: Config,
+    /// Opening handshake (default 10 s), Ping interval (30 s), Pong (20 s), silence (unlimited), closing handshake (5 s).
+    ///
+    /// While output is queued no Ping is sent; that the kernel takes some of it counts as life. The time for the closing handshake
+    /// begins anew whenever some of the output is taken.
+    pub timeouts: Timeouts,
+    /// Longest head of an HTTP request or response, in bytes; more is answered with 431. Default 16 KiB.
+    pub max_head_len: usize,
+    /// Most header lines in a head, at most [`Settings::MOST_HEADERS`]; more is answered with 431. Default 100.
+    pub max_headers: usize,
+    /// Most control frames in one read of [`receive_buffer`](Self::receive_buffer) bytes; more closes with 1008. Default 1024.
+    pub max_control_frames: u32,
+    /// Most connections accepted at a time, over all workers; one more is answered with 503. Default 65 536.
+    ///
+    /// The operating system's limit on open files is usually lower; at that one the server stops accepting for a moment.
+    pub max_connections: usize,
+    /// Most connections at a time from one IPv4 address or IPv6 /64, over all workers; one more is answered with 429.
+    ///
+    /// Default `None`: behind a proxy every client has the same address. Set it on servers that face the network.
+    pub max_connections_per_address: Option<usize>,
+    /// Most bytes queued for one connection; a message that does not fit is not queued at all. Default 32 MiB.
+    ///
+    /// A single message longer than this can never be sent.
+    pub max_buffered: usize,
+    /// With more bytes queued than this a connection is congested, see [`SlowConsumer`](crate::SlowConsumer). Default 256 KiB.
+    pub high_water: usize,
+    /// With no more bytes queued than this it no longer is, and [`Handler::drained`](crate::Handler::drained) is called. Default 64 KiB.
+    pub low_water: usize,
+    /// Size of the one buffer of each loop that all connections are read into, in bytes, at least 1024. Default 64 KiB.
+    pub receive_buffer: usize,
+    /// Reads from one connection before others have their turn, at least 1. Default 4.
+    pub reads_per_turn: usize,
+    /// What a connection may subscribe to.
+    pub topics: TopicLimits,
+    /// Most commands of [`Handle`](crate::Handle)s that wait for one loop. Default 65 536.
+    pub max_commands: usize,
+}
+
+impl Settings {
+    /// The most header lines that can be allowed.
+    pub const MOST_HEADERS: usize = 128;
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            origin: OriginPolicy::SameOrigin,
+            message: Config::default(),
+            timeouts: Timeouts::default(),
+            max_head_len: 16 << 10,
+            max_headers: 100,
+            max_control_frames: 1024,
+            max_connections: 65_536,
+            max_connections_per_address: None,
+            max_buffered: 32 << 20,
+            high_water: 256 << 10,
+            low_water: 64 << 10,
+            receive_buffer: 64 << 10,
+            reads_per_turn: 4,
+            topics: TopicLimits::default(),
+            max_commands: 65_536,
+        }
+    }
+}

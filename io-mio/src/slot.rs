@@ -1,0 +1,331 @@
+//! What the loop keeps about one connection.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sansws::handshake::{HandshakeError, HeadReader};
+use sansws::{Assembler, Connection, KeepAlive};
+use slab::Slab;
+
+use crate::accept::SlowConsumer;
+use crate::dial::Dialling;
+use crate::frame::SharedFrame;
+use crate::handler::{By, Cause};
+use crate::outqueue::{Flushed, OutQueue};
+use crate::peer::PeerId;
+use crate::timers::{NOT_ARMED, Tick};
+use crate::transport::{PeerAddr, Transport};
+
+/// Two parts, so that a message can borrow the assembler while a [`Peer`](crate::Peer) borrows everything else.
+pub(crate) struct Slot<S> {
+    pub(crate) id: PeerId,
+    pub(crate) link: Link,
+    pub(crate) phase: Phase<S>,
+}
+
+/// The slots of a loop, by index.
+pub(crate) struct Slots<S> {
+    slab: Slab<Slot<S>>,
+    worker: u16,
+    next_generation: u32,
+}
+
+impl<S> Slots<S> {
+    pub(crate) fn new(worker: u16) -> Self {
+        Self { slab: Slab::new(), worker, next_generation: 0 }
+    }
+
+    /// Takes a slot for a connection.
+    pub(crate) fn insert(&mut self, link: Link, phase: Phase<S>) -> PeerId {
+        let entry = self.slab.vacant_entry();
+        // Memory ends long before four billion slots.
+        let id = PeerId { generation: self.next_generation, index: entry.key() as u32, worker: self.worker };
+        self.next_generation = self.next_generation.wrapping_add(1);
+        entry.insert(Slot { id, link, phase });
+        id
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> Option<&Slot<S>> {
+        self.slab.get(index as usize)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Slot<S>> {
+        self.slab.get_mut(index as usize)
+    }
+
+    /// The slot of this very connection.
+    pub(crate) fn get_peer(&mut self, id: PeerId) -> Option<&mut Slot<S>> {
+        self.get_mut(id.index).filter(|slot| slot.id == id)
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) {
+        self.slab.try_remove(index as usize);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn indices(&self) -> Vec<u32> {
+        self.slab.iter().map(|(_, slot)| slot.id.index).collect()
+    }
+}
+
+/// The life of a connection, from top to bottom.
+#[expect(clippy::large_enum_variant, reason = "nearly all slots are open ones")]
+pub(crate) enum Phase<S> {
+    /// Accepted; the head of the request is arriving.
+    Opening(Box<Head>),
+    /// Being dialled.
+    Dialling(Box<Dialling<S>>),
+    /// Open, or in the closing handshake.
+    Open(Open<S>),
+    /// The application is done with it. What is queued is written, then FIN, then the peer's bytes are discarded up to its own FIN
+    /// (RFC 6455 §7.1.1): to close a socket with bytes unread would reset the connection, and the peer could lose what it was sent last.
+    Lingering,
+    /// The socket is closed. The slot is freed at the end of the turn, so that an event later in the turn cannot mean another
+    /// connection.
+    Dead,
+}
+
+pub(crate) struct Open<S> {
+    pub(crate) conn: Connection,
+    pub(crate) assembler: Assembler,
+    pub(crate) session: S,
+    /// Messages are handed out in pieces.
+    pub(crate) streaming: bool,
+}
+
+/// A whole head, and the bytes after it.
+pub(crate) type HeadAndRest<'b> = (&'b mut [u8], &'b mut [u8]);
+
+/// A head of which a part has arrived. The part is empty, without heap, until a read brings less than a whole head.
+pub(crate) struct Head {
+    bytes: Vec<u8>,
+    reader: HeadReader,
+}
+
+impl Head {
+    pub(crate) fn new(max_len: usize) -> Self {
+        Self { bytes: Vec::new(), reader: HeadReader::new(max_len) }
+    }
+
+    /// Adds what was read. Once the head is whole, returns it and what follows it: parts of `input`, if that has all of it, else of
+    /// `collected`.
+    pub(crate) fn add<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        collected: &'b mut Vec<u8>,
+    ) -> Result<Option<HeadAndRest<'b>>, HandshakeError> {
+        if self.bytes.is_empty() {
+            return self.begin(input);
+        }
+        self.bytes.extend_from_slice(input);
+        match self.reader.find_end(&self.bytes)? {
+            None => Ok(None),
+            Some(end) => {
+                *collected = std::mem::take(&mut self.bytes);
+                Ok(collected.split_at_mut_checked(end))
+            }
+        }
+    }
+
+    /// Adds what was read first.
+    pub(crate) fn begin<'b>(
+        &mut self,
+        input: &'b mut [u8],
+    ) -> Result<Option<HeadAndRest<'b>>, HandshakeError> {
+        if let Some(end) = self.reader.find_end(input)? {
+            return Ok(input.split_at_mut_checked(end));
+        }
+        self.bytes.extend_from_slice(input);
+        Ok(None)
+    }
+}
+
+/// Everything about a connection that is not its protocol state or the application's.
+pub(crate) struct Link {
+    pub(crate) transport: Transport,
+    pub(crate) out: OutQueue,
+    pub(crate) keepalive: KeepAlive,
+    /// When the timers have the loop look at this slot.
+    pub(crate) armed: Tick,
+    pub(crate) remote: PeerAddr,
+    pub(crate) topics: Vec<Arc<str>>,
+    pub(crate) subprotocol: Option<Box<str>>,
+    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) slow_consumer: SlowConsumer,
+    /// Who began to close.
+    pub(crate) closed_by: Option<By>,
+    /// The kernel may have bytes for us.
+    pub(crate) readable: bool,
+    /// The kernel may take bytes.
+    pub(crate) writable: bool,
+    /// An event said that the peer sent FIN: a short read does not mean that there is nothing more to read.
+    pub(crate) read_closed: bool,
+    /// The end of the peer's stream was read.
+    pub(crate) eof: bool,
+    /// FIN was sent.
+    pub(crate) fin_sent: bool,
+    /// A write failed. Output is discarded; what arrived before is still read, it may hold the peer's Close.
+    pub(crate) broken: bool,
+    /// More than the high-water mark waits, see [`SlowConsumer`].
+    pub(crate) congested: bool,
+    /// Something was queued outside of the connection's own turn: flush at the end of the turn.
+    pub(crate) dirty: bool,
+    /// On the list of those that are served again without waiting for an event.
+    pub(crate) ready: bool,
+    /// The kernel took nothing more, and now does again: the peer has acknowledged something.
+    pub(crate) progress: bool,
+    /// Counted in the limits on accepted connections, with its address or without.
+    pub(crate) counted: bool,
+    pub(crate) address_counted: bool,
+    /// It is being told that the server is full.
+    pub(crate) refused: bool,
+}
+
+/// What few connections ever have.
+#[derive(Default)]
+pub(crate) struct Rare {
+    pub(crate) cause: Option<Cause>,
+    /// Published while the application is in the middle of a fragmented message, which nothing may interrupt (§5.4).
+    pub(crate) held: VecDeque<SharedFrame>,
+    pub(crate) held_len: usize,
+    /// Published messages that passed it by.
+    pub(crate) dropped: u64,
+}
+
+impl Link {
+    pub(crate) fn new(transport: Transport, remote: PeerAddr, now: Duration) -> Self {
+        Self {
+            transport,
+            out: OutQueue::default(),
+            keepalive: KeepAlive::new(now),
+            armed: NOT_ARMED,
+            remote,
+            topics: Vec::new(),
+            subprotocol: None,
+            rare: None,
+            slow_consumer: SlowConsumer::default(),
+            closed_by: None,
+            readable: false,
+            writable: false,
+            read_closed: false,
+            eof: false,
+            fin_sent: false,
+            broken: false,
+            congested: false,
+            dirty: false,
+            ready: false,
+            progress: false,
+            counted: false,
+            address_counted: false,
+            refused: false,
+        }
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Says who began to close, and why. What was said first stands.
+    pub(crate) fn blame(&mut self, by: By, cause: Option<Cause>) {
+        self.closed_by.get_or_insert(by);
+        if let Some(cause) = cause {
+            self.rare().cause.get_or_insert(cause);
+        }
+    }
+
+    /// Starts the deadline for the end of the connection, or starts it anew.
+    pub(crate) fn restart_closing(&mut self, now: Duration) {
+        self.keepalive = KeepAlive::new(now);
+        self.keepalive.closing(now);
+    }
+
+    /// Bytes that wait in the queue, or behind a fragmented message.
+    pub(crate) fn queued(&self) -> usize {
+        self.out.len() + self.rare.as_ref().map_or(0, |rare| rare.held_len)
+    }
+
+    /// Whether reading is to wait: the peer would only ask for more.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.congested && self.slow_consumer == SlowConsumer::Pause && self.closed_by.is_none()
+    }
+
+    /// Writes `gathered`, the output of this connection's turn, then what is queued. What the kernel does not take is queued.
+    /// `gathered` is empty afterwards.
+    pub(crate) fn flush(&mut self, gathered: &mut Vec<u8>) {
+        let mut start = 0;
+        // Bytes are gathered only while nothing is queued.
+        if self.out.is_empty() && self.writable && !self.broken {
+            while start < gathered.len() {
+                match self.transport.write(&gathered[start..]) {
+                    Ok(0) => return self.write_failed(ErrorKind::WriteZero.into(), gathered),
+                    // A transport that claims more than it was given must not take us past the end.
+                    Ok(written) => start = (start + written).min(gathered.len()),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        self.writable = false;
+                        break;
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return self.write_failed(error, gathered),
+                }
+            }
+        }
+        if self.broken {
+            self.out.clear();
+            start = gathered.len();
+        }
+        self.out.push_copy(&gathered[start..]);
+        gathered.clear();
+        if self.writable && !self.out.is_empty() {
+            match self.out.flush(|slices| self.transport.write_vectored(slices)) {
+                Ok(Flushed::All) => {}
+                Ok(Flushed::Blocked) => self.writable = false,
+                Err(error) => self.write_failed(error, gathered),
+            }
+        }
+    }
+
+    /// Writes `gathered` and then a payload that is not copied as long as the kernel takes it.
+    pub(crate) fn write_through(&mut self, gathered: &mut Vec<u8>, payload: &[u8]) {
+        let mut start = 0;
+        let total = gathered.len() + payload.len();
+        if self.out.is_empty() && self.writable && !self.broken {
+            while start < total {
+                let head = gathered.get(start..).unwrap_or_default();
+                let tail = payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default();
+                match self.transport.write_vectored(&[IoSlice::new(head), IoSlice::new(tail)]) {
+                    Ok(0) => return self.write_failed(ErrorKind::WriteZero.into(), gathered),
+                    Ok(written) => start = (start + written).min(total),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        self.writable = false;
+                        break;
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return self.write_failed(error, gathered),
+                }
+            }
+        }
+        if !self.broken {
+            self.out.push_copy(gathered.get(start..).unwrap_or_default());
+            self.out.push_copy(payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default());
+        }
+        gathered.clear();
+    }
+
+    fn write_failed(&mut self, error: io::Error, gathered: &mut Vec<u8>) {
+        log::debug!("{}: write: {error}", self.remote);
+        gathered.clear();
+        self.out.clear();
+        self.broken = true;
+        // The next read tells the end, after what the peer sent before it.
+        self.readable = true;
+        self.congested = false;
+        self.rare().cause.get_or_insert(Cause::Io(error));
+    }
+}
