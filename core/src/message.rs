@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::connection::{BinaryChunk, Event, MessageKind, TextChunk};
+use crate::connection::{BinaryChunk, Connection, Event, MessageKind, TextChunk};
 use crate::frame::{FrameHeader, Rsv};
 
 /// A whole message.
@@ -85,7 +85,43 @@ impl Assembler {
         Self { collected: Collected::Binary(Vec::new()), in_progress: false }
     }
 
-    /// Adds what [`Connection::receive`](crate::Connection::receive) found. Returns the message if it ends here.
+    /// The next whole message in `input`; `None`: it is used up. For programs that do not care about chunks and control frames.
+    ///
+    /// It calls [`Connection::receive`] until a message is whole. Control frames are dealt with by the connection (call
+    /// [`poll_transmit`](Connection::poll_transmit) afterwards), and its [`state`](Connection::state) tells of a Close and of a failure.
+    ///
+    /// ```
+    /// use sansws::{Assembler, Config, Connection, Message};
+    ///
+    /// let (mut server, mut messages) = (Connection::server(&Config::default()), Assembler::new());
+    /// let mut bytes = *b"\x01\x81\0\0\0\0a\x89\x80\0\0\0\0\x80\x81\0\0\0\0b"; // "a", a Ping, "b"
+    /// let mut input = &mut bytes[..];
+    /// assert_eq!(messages.receive(&mut server, &mut input), Some(Message::Text("ab")));
+    /// assert_eq!(messages.receive(&mut server, &mut input), None);
+    /// assert!(server.wants_transmit()); // the Pong
+    /// ```
+    pub fn receive<'a, 'b: 'a>(
+        &'a mut self,
+        connection: &mut Connection,
+        input: &mut &'b mut [u8],
+    ) -> Option<Message<'a>> {
+        loop {
+            match connection.receive(input)? {
+                Event::Text(chunk) => match chunk.whole() {
+                    Some(text) => return Some(Message::Text(text)),
+                    None if self.collect_text(chunk) => return Some(self.collected()),
+                    None => {}
+                },
+                Event::Binary(chunk) if chunk.first && chunk.last => {
+                    return Some(Message::Binary(chunk.payload));
+                }
+                Event::Binary(chunk) if self.collect_binary(&chunk) => return Some(self.collected()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds what [`Connection::receive`] found. Returns the message if it ends here.
     ///
     /// Control frames and compressed chunks are passed over: a program that wants them matches on the event itself.
     #[inline]
@@ -102,7 +138,7 @@ impl Assembler {
     pub fn text<'a>(&'a mut self, chunk: TextChunk<'a>) -> Option<Message<'a>> {
         match chunk.whole() {
             Some(text) => Some(Message::Text(text)),
-            None => self.collect_text(chunk),
+            None => self.collect_text(chunk).then(|| self.collected()),
         }
     }
 
@@ -110,10 +146,9 @@ impl Assembler {
     #[inline]
     pub fn binary<'a>(&'a mut self, chunk: BinaryChunk<'a>) -> Option<Message<'a>> {
         if chunk.first && chunk.last {
-            Some(Message::Binary(chunk.payload))
-        } else {
-            self.collect_binary(chunk)
+            return Some(Message::Binary(chunk.payload));
         }
+        self.collect_binary(&chunk).then(|| self.collected())
     }
 
     /// How many bytes of memory the assembler owns.
@@ -144,27 +179,36 @@ impl Assembler {
         None
     }
 
-    #[cold]
-    fn collect_text<'a>(&'a mut self, chunk: TextChunk<'a>) -> Option<Message<'a>> {
+    /// Adds a chunk that is not a whole message. Returns whether it ends one.
+    fn collect_text(&mut self, chunk: TextChunk<'_>) -> bool {
         if chunk.first {
             // An empty buffer is UTF-8.
             self.collected = Collected::Text(String::from_utf8(self.take_buffer()).unwrap_or_default());
         }
+        if let Collected::Text(text) = &mut self.collected {
+            chunk.append_to(text);
+        }
         self.in_progress = !chunk.last;
-        let Collected::Text(text) = &mut self.collected else { return None };
-        chunk.append_to(text);
-        chunk.last.then_some(Message::Text(text))
+        chunk.last
     }
 
-    #[cold]
-    fn collect_binary<'a>(&'a mut self, chunk: BinaryChunk<'a>) -> Option<Message<'a>> {
+    /// Adds a chunk that is not a whole message. Returns whether it ends one.
+    fn collect_binary(&mut self, chunk: &BinaryChunk<'_>) -> bool {
         if chunk.first {
             self.collected = Collected::Binary(self.take_buffer());
         }
+        if let Collected::Binary(payload) = &mut self.collected {
+            payload.extend_from_slice(chunk.payload);
+        }
         self.in_progress = !chunk.last;
-        let Collected::Binary(payload) = &mut self.collected else { return None };
-        payload.extend_from_slice(chunk.payload);
-        chunk.last.then_some(Message::Binary(payload))
+        chunk.last
+    }
+
+    fn collected(&self) -> Message<'_> {
+        match &self.collected {
+            Collected::Text(text) => Message::Text(text),
+            Collected::Binary(payload) => Message::Binary(payload),
+        }
     }
 
     /// The buffer of the last message, empty.

@@ -1,6 +1,8 @@
 //! The server's side of the opening handshake, RFC 6455
 //! [§4.2](https://datatracker.ietf.org/doc/html/rfc6455#section-4.2).
 
+#[cfg(feature = "alloc")]
+pub use super::acceptor::Acceptor;
 use super::error::{Argument, Fault, Field, HandshakeError};
 use super::extensions::Extensions;
 use super::head::{DEFAULT_MAX_HEAD_LEN, HeadReader, HeaderStorage, Headers};

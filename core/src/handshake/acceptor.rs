@@ -1,0 +1,78 @@
+//! The server's short way for requests that arrive in pieces.
+
+use alloc::vec::Vec;
+
+use super::error::HandshakeError;
+use super::head::{DEFAULT_MAX_HEAD_LEN, HeadReader};
+use super::server::{accept, refuse};
+use crate::connection::{Config, Connection};
+use crate::output::Output;
+
+/// [`server::accept`](super::server::accept) for a transport that may cut the request anywhere: it keeps what came so far.
+///
+/// ```
+/// use sansws::Config;
+/// use sansws::handshake::server::Acceptor;
+///
+/// let mut bytes = *b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n\x81\x80\x00";
+/// let (head, tail) = bytes.split_at_mut(40);
+/// let (mut acceptor, mut out) = (Acceptor::default(), Vec::new());
+///
+/// let mut input = head;
+/// assert!(acceptor.receive(&mut input, &Config::default(), &mut out)?.is_none());
+/// let mut input = tail;
+/// let connection = acceptor.receive(&mut input, &Config::default(), &mut out)?;
+/// assert!(connection.is_some() && out.starts_with(b"HTTP/1.1 101 "));
+/// assert_eq!(input, b"\x81\x80\x00"); // the beginning of a frame, for the connection
+/// # Ok::<(), sansws::handshake::HandshakeError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Acceptor {
+    head: Vec<u8>,
+    reader: HeadReader,
+}
+
+impl Acceptor {
+    /// Takes the bytes of a request off `input`. Returns the connection once the request is whole; what `input` still holds then are
+    /// frames. `None`: `input` is used up, read on.
+    ///
+    /// Requests are treated as [`server::accept`](super::server::accept) treats them; a head has at most [`DEFAULT_MAX_HEAD_LEN`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`server::accept`](super::server::accept). The refusal is in `out`: send it and close the transport.
+    pub fn receive(
+        &mut self,
+        input: &mut &mut [u8],
+        config: &Config,
+        out: &mut impl Output,
+    ) -> Result<Option<Connection>, HandshakeError> {
+        let before = self.head.len();
+        // More than the longest head is not kept: the reader refuses it.
+        let len = input.len().min(DEFAULT_MAX_HEAD_LEN + 1 - before.min(DEFAULT_MAX_HEAD_LEN));
+        self.head.extend_from_slice(input.get(..len).unwrap_or_default());
+        let end = match self.reader.find_end(&self.head) {
+            Ok(Some(end)) => end,
+            Ok(None) => {
+                *input = &mut [];
+                return Ok(None);
+            }
+            Err(error) => {
+                // Without room for the refusal the transport is closed without one.
+                let _ = refuse(&error, out);
+                return Err(error);
+            }
+        };
+        let accepted = accept(self.head.get(..end).unwrap_or_default(), config, out)?;
+        *input = core::mem::take(input).get_mut(end.saturating_sub(before)..).unwrap_or_default();
+        self.head = Vec::new();
+        Ok(accepted.map(|(connection, _)| connection))
+    }
+}
+
+impl Default for Acceptor {
+    fn default() -> Self {
+        Self { head: Vec::new(), reader: HeadReader::new(DEFAULT_MAX_HEAD_LEN) }
+    }
+}

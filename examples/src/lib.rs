@@ -1,0 +1,12 @@
+//! The applications of the browser: a [`chat`], a [`ticker`] and the small endpoints, on one [`Site`](site::Site).
+//!
+//! Each program in `bin/` parses its [`options`], makes a site and [`serve`]s it.
+
+#![forbid(unsafe_code)]
+
+pub mod chat;
+pub mod options;
+pub mod pages;
+pub mod serve;
+pub mod site;
+pub mod ticker;

@@ -1,0 +1,260 @@
+//! The command line of the servers.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::Arg::{Long, Short};
+use lexopt::ValueExt;
+use sansws_mio::OriginPolicy;
+
+use crate::ticker::feed::Feed;
+use crate::ticker::market::Market;
+use crate::ticker::replay::Replay;
+
+const DEFAULT_PORT: u16 = 8080;
+
+/// Which of the three servers this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Everything.
+    Demo,
+    /// The chat alone.
+    Chat,
+    /// The ticker alone.
+    Ticker,
+}
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where to listen. The first address has to be had; of the others, those that this machine has.
+    pub bind: Vec<SocketAddr>,
+    /// Which pages may connect.
+    pub origin: OriginPolicy,
+    /// Whether to log connections.
+    pub verbose: bool,
+    seed: u64,
+    replay: Option<PathBuf>,
+}
+
+/// The outcome of reading a command line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// Serve.
+    Run(Options),
+    /// Print this and be done: help or version.
+    Print(String),
+    /// Print this to stderr and fail.
+    Fail(String),
+}
+
+impl Options {
+    /// Reads the command line of this process.
+    pub fn parse(program: Program) -> Parsed {
+        Self::parse_from(program, std::env::args_os().skip(1))
+    }
+
+    /// Reads a command line, without the name of the program.
+    pub fn parse_from(program: Program, args: impl IntoIterator<Item = OsString>) -> Parsed {
+        match try_parse(program, lexopt::Parser::from_args(args)) {
+            Ok(parsed) => parsed,
+            Err(error) => Parsed::Fail(format!("{error} (--help tells what there is)")),
+        }
+    }
+
+    /// The feed that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file to be replayed.
+    pub fn feed(&self) -> Result<Feed, String> {
+        Ok(match &self.replay {
+            Some(path) => Feed::Replay(Replay::open_file(path)?),
+            None => Feed::Market(Market::new(self.seed)),
+        })
+    }
+}
+
+impl Parsed {
+    /// Runs a program with the options. Help goes to stdout; an error is one line on stderr and exit code 1.
+    pub fn run(self, program: impl FnOnce(&Options) -> Result<(), String>) -> ExitCode {
+        let result = match self {
+            Self::Run(options) => program(&options),
+            Self::Print(text) => {
+                print!("{text}");
+                Ok(())
+            }
+            Self::Fail(error) => Err(error),
+        };
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl Program {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Chat => "chat",
+            Self::Ticker => "ticker",
+        }
+    }
+
+    const fn has_ticker(self) -> bool {
+        matches!(self, Self::Demo | Self::Ticker)
+    }
+
+    fn help(self) -> String {
+        let about = match self {
+            Self::Demo => "A WebSocket chat and a live stock ticker, in the browser.",
+            Self::Chat => "A WebSocket chat, in the browser.",
+            Self::Ticker => "A live stock ticker over WebSocket, in the browser.",
+        };
+        let mut help = format!(
+            "{about}\n\nUsage: {} [OPTIONS]\n\nOptions:\n  \
+             --bind ADDR          listen on ADDR (HOST:PORT, or PORT on loopback) instead of port {DEFAULT_PORT} on\n                       \
+             127.0.0.1 and [::1]; repeatable\n  \
+             --allow-origin URL   let pages of this origin connect too, such as https://example.com;\n                       \
+             repeatable, * for all\n",
+            self.name()
+        );
+        if self.has_ticker() {
+            help += "  --seed N             the simulated market does the same for the same N (default 0)\n  \
+                 --replay FILE.csv    quotes from a file of lines seconds,symbol,price,volume\n";
+        }
+        help += "  -v, --verbose        log connections to stderr\n  -h, --help           print this\n  \
+             -V, --version        print the version\n";
+        help
+    }
+}
+
+fn try_parse(program: Program, mut parser: lexopt::Parser) -> Result<Parsed, lexopt::Error> {
+    let mut bind = Vec::new();
+    let mut origins = Vec::new();
+    let (mut verbose, mut seed, mut replay) = (false, 0, None);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("bind") => bind.extend(addresses(&parser.value()?.string()?)?),
+            Long("allow-origin") => origins.push(origin(parser.value()?.string()?)?),
+            Long("seed") if program.has_ticker() => seed = parser.value()?.parse()?,
+            Long("replay") if program.has_ticker() => replay = Some(parser.value()?.into()),
+            Short('v') | Long("verbose") => verbose = true,
+            Short('h') | Long("help") => return Ok(Parsed::Print(program.help())),
+            Short('V') | Long("version") => {
+                return Ok(Parsed::Print(format!("{} {}\n", program.name(), env!("CARGO_PKG_VERSION"))));
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    if bind.is_empty() {
+        bind = loopback(DEFAULT_PORT).into();
+    }
+    let origin = if origins.iter().any(|origin| origin == "*") {
+        OriginPolicy::Any
+    } else if origins.is_empty() {
+        OriginPolicy::SameOrigin
+    } else {
+        OriginPolicy::List(origins)
+    };
+    Ok(Parsed::Run(Options { bind, origin, verbose, seed, replay }))
+}
+
+fn addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
+    if let Ok(port) = text.trim_start_matches(':').parse() {
+        return Ok(loopback(port).into());
+    }
+    let found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("--bind {text}: {error} (HOST:PORT or PORT is expected)"))?;
+    Ok(found.collect())
+}
+
+fn loopback(port: u16) -> [SocketAddr; 2] {
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, port))
+}
+
+fn origin(text: String) -> Result<String, String> {
+    let is_origin = text.split_once("://").is_some_and(|(scheme, rest)| {
+        !scheme.is_empty() && !rest.is_empty() && !rest.trim_end_matches('/').contains(['/', '?', '#', ' '])
+    });
+    if text == "*" || is_origin {
+        return Ok(text);
+    }
+    Err(format!("--allow-origin {text}: scheme://host or scheme://host:port is expected, or *"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(program: Program, args: &[&str]) -> Parsed {
+        Options::parse_from(program, args.iter().map(OsString::from))
+    }
+
+    fn options(args: &[&str]) -> Options {
+        match parse(Program::Demo, args) {
+            Parsed::Run(options) => options,
+            other => panic!("{args:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_default_is_port_8080_on_both_loopback_addresses() {
+        let options = options(&[]);
+        assert_eq!(options.bind, ["127.0.0.1:8080".parse().unwrap(), "[::1]:8080".parse().unwrap()]);
+        assert_eq!(options.origin, OriginPolicy::SameOrigin);
+    }
+
+    #[test]
+    fn addresses_are_hosts_with_ports_or_ports_alone() {
+        assert_eq!(options(&["--bind", "0.0.0.0:9000"]).bind, ["0.0.0.0:9000".parse().unwrap()]);
+        assert_eq!(options(&["--bind=9000"]).bind, loopback(9000));
+        assert_eq!(options(&["--bind", ":9000"]).bind, loopback(9000));
+        assert_eq!(options(&["--bind", "[::1]:1", "--bind", "127.0.0.1:2"]).bind.len(), 2);
+    }
+
+    #[test]
+    fn origins_widen_the_policy() {
+        let list =
+            options(&["--allow-origin", "https://a.example", "--allow-origin", "http://b.example:81/"])
+                .origin;
+        assert_eq!(list, OriginPolicy::List(vec!["https://a.example".into(), "http://b.example:81/".into()]));
+        assert_eq!(options(&["--allow-origin", "*"]).origin, OriginPolicy::Any);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (args, expected) in [
+            (&["--nonsense"][..], "--nonsense"),
+            (&["extra"], "extra"),
+            (&["--bind"], "--bind"),
+            (&["--bind", "nowhere"], "--bind nowhere"),
+            (&["--bind", "127.0.0.1:99999"], "--bind 127.0.0.1:99999"),
+            (&["--allow-origin", "example.com"], "scheme://host"),
+            (&["--allow-origin", "https://a/b"], "scheme://host"),
+            (&["--seed", "x"], "\"x\""),
+        ] {
+            let Parsed::Fail(error) = parse(Program::Demo, args) else { panic!("{args:?}") };
+            assert!(error.contains(expected), "{args:?}: {error}");
+            assert!(!error.contains('\n'));
+        }
+        assert!(matches!(parse(Program::Chat, &["--seed", "1"]), Parsed::Fail(_)));
+    }
+
+    #[test]
+    fn help_names_every_option_and_no_other() {
+        let Parsed::Print(help) = parse(Program::Demo, &["--help"]) else { panic!() };
+        for option in ["--bind", "--allow-origin", "--seed", "--replay", "--verbose", "--help", "--version"] {
+            assert!(help.contains(option), "{option}");
+        }
+        let Parsed::Print(help) = parse(Program::Chat, &["-h"]) else { panic!() };
+        assert!(!help.contains("--seed"));
+    }
+}

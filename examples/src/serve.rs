@@ -1,0 +1,111 @@
+//! From options to a running server, until Ctrl-C or SIGTERM.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::Duration;
+
+use sansws_mio::{Handle, Server, Settings};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::options::Options;
+use crate::site::Site;
+
+/// How long clients have, after Close 1001, to take what is queued for them and to answer.
+const DRAIN: Duration = Duration::from_millis(1500);
+
+/// Serves until a signal comes: then every client gets Close 1001 and what is queued for it.
+///
+/// # Errors
+///
+/// One line that says what failed, such as an address in use.
+pub fn serve(options: &Options, site: impl FnOnce() -> Site) -> Result<(), String> {
+    if options.verbose {
+        log_to_stderr();
+    }
+    let server = bind(options)?;
+    shut_down_on_signal(server.handle()).map_err(|error| format!("cannot handle signals: {error}"))?;
+    for addr in server.local_addrs() {
+        println!("listening on http://{}/", host(addr));
+    }
+    server.run(site()).map_err(|error| error.to_string())
+}
+
+fn bind(options: &Options) -> Result<Server, String> {
+    let mut server: Option<Server> = None;
+    for (i, &addr) in options.bind.iter().enumerate() {
+        let bound = match server.take() {
+            None => Server::bind(addr),
+            Some(server) => {
+                // Not every machine has IPv6: of several addresses it is enough to have the first.
+                if i > 0 && is_missing(addr) {
+                    eprintln!("warning: this machine has no {}", addr.ip());
+                    Ok(server)
+                } else {
+                    server.also_bind(addr)
+                }
+            }
+        };
+        server = Some(bound.map_err(|error| format!("cannot listen on {addr}: {}", reason(&error)))?);
+    }
+    let settings = Settings { origin: options.origin.clone(), ..Settings::default() };
+    Ok(server.ok_or("no address to listen on")?.settings(settings))
+}
+
+fn is_missing(addr: SocketAddr) -> bool {
+    let unbound = TcpListener::bind(SocketAddr::new(addr.ip(), 0));
+    addr.is_ipv6() && unbound.is_err_and(|error| error.kind() != io::ErrorKind::PermissionDenied)
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use (--bind takes another)".into(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have the address".into(),
+        io::ErrorKind::PermissionDenied => "the port needs privileges (--bind takes another)".into(),
+        _ => error.to_string(),
+    }
+}
+
+fn host(addr: SocketAddr) -> String {
+    if addr.ip().is_loopback() && addr.is_ipv4() {
+        format!("localhost:{}", addr.port())
+    } else {
+        addr.to_string()
+    }
+}
+
+fn shut_down_on_signal(handle: Handle) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for count in 0_u32.. {
+            let Some(signal) = signals.forever().next() else { return };
+            if count > 0 {
+                // Whoever asks twice does not want to wait.
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            handle.shutdown(DRAIN);
+        }
+    })?;
+    Ok(())
+}
+
+fn log_to_stderr() {
+    struct Stderr;
+
+    impl log::Log for Stderr {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn log(&self, record: &log::Record<'_>) {
+            eprintln!("{:5} {}", record.level(), record.args());
+        }
+
+        fn flush(&self) {}
+    }
+
+    if log::set_logger(&Stderr).is_ok() {
+        log::set_max_level(log::LevelFilter::Debug);
+    }
+}
