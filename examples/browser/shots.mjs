@@ -46,7 +46,7 @@ export const shots = ['light', 'dark'].map((scheme) => [`pictures of the pages, 
   await shoot(phone, 'chat-narrow-rooms');
 
   const pages = [await tabs.open('/stocks', look), await tabs.open('/stocks', { ...look, ...NARROW })];
-  for (const page of pages) await until('a curve', () => page.texts.length > 150);
+  for (const page of pages) await until('a curve', () => page.texts.length > 60);
   await shoot(pages[0], 'ticker');
   await shoot(pages[1], 'ticker-narrow');
 }]);
