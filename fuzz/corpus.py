@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Writes the seed corpus: the examples of RFC 6455 §5.7 and §1.3, and one seed for each thing that is easily missed."""
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).parent / "corpus"
+KEY = bytes.fromhex("37fa213d")
+
+
+def frame(first, payload=b"", key=KEY):
+    mask_bit = 0x80 if key else 0
+    if len(payload) < 126:
+        head = bytes([first, mask_bit | len(payload)])
+    elif len(payload) < 65536:
+        head = bytes([first, mask_bit | 126]) + struct.pack(">H", len(payload))
+    else:
+        head = bytes([first, mask_bit | 127]) + struct.pack(">Q", len(payload))
+    if key:
+        payload = key + bytes(octet ^ key[i % 4] for i, octet in enumerate(payload))
+    return head + payload
+
+
+def close(code, reason=b"", key=KEY):
+    return frame(0x88, struct.pack(">H", code) + reason, key)
+
+
+def stream(flags, cuts, *frames):
+    return bytes([flags, len(cuts), *cuts]) + b"".join(frames)
+
+
+CLIENT, TINY, COMPRESSION = 1, 2, 4
+CRAB = "añ🦀".encode()
+REQUEST = (
+    b"GET /chat?room=1 HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n"
+    b"Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+RESPONSE = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n"
+)
+NONCE = b"the sample nonce"
+
+
+def opening(chosen, *fields):
+    return bytes([chosen]) + NONCE + b"\x1f".join(fields)
+
+
+SEEDS = {
+    "frame_header": {
+        "hello": frame(0x81, b"Hello", None),
+        "hello-masked": frame(0x81, b"Hello"),
+        "medium": frame(0x82, bytes(256), None)[:4],
+        "long": frame(0x82, bytes(65536))[:14],
+        "longest": b"\x02\x7f\x7f" + b"\xff" * 7,
+        "too-long": b"\x02\x7f\x80" + bytes(7),
+        "not-minimal": b"\x82\x7e\x00\x7d",
+        "ping-fragmented": b"\x09\x00",
+        "rsv": b"\xf2\x80" + KEY,
+    },
+    "receive": {
+        "messages": stream(0, [3, 7], frame(0x81, CRAB), frame(0x82, bytes(range(200))), frame(0x81)),
+        "messages-to-client": stream(CLIENT, [5], frame(0x81, CRAB, None), frame(0x82, bytes(130), None)),
+        "fragments": stream(0, [2], frame(0x01, CRAB[:2]), frame(0x89, b"in between"), frame(0x00, CRAB[2:5]), frame(0x00), frame(0x80, CRAB[5:])),
+        "close": stream(0, [4], frame(0x8A, b"unasked"), close(3000, "tschüß".encode()), frame(0x81, b"after")),
+        "close-empty": stream(CLIENT, [], frame(0x88, b"", None)),
+        "close-1005": stream(0, [], close(1005)),
+        "close-bad-reason": stream(0, [9], close(1000, b"\xff")),
+        "close-one-byte": stream(0, [], frame(0x88, b"\x03")),
+        "not-utf8": stream(0, [6], frame(0x01, b"fine so far"), frame(0x80, b"\xed\xa0\x80")),
+        "cut-code-point": stream(CLIENT, [3], frame(0x81, b"\xf0\x9f\xa6", None)),
+        "limits": stream(TINY, [8], frame(0x01, bytes(20)), frame(0x80, b"1234567890"), frame(0x82, bytes(21))),
+        "limits-fragments": stream(TINY, [], *[frame(0x02)] + [frame(0x00)] * 3),
+        "compressed": stream(COMPRESSION, [5], frame(0x41, b"\xf2\x48\xcd"), frame(0x89), frame(0x80, b"\xc9\xc9\x07\x00")),
+        "compressed-control": stream(COMPRESSION | CLIENT, [], frame(0xC9, b"", None)),
+        "compressed-unasked": stream(0, [], frame(0xC1, b"\xf2\x48\xcd\xc9\xc9\x07\x00")),
+        "unmasked": stream(0, [], frame(0x81, b"Hello", None)),
+        "masked": stream(CLIENT, [], frame(0x81, b"Hello")),
+        "long": stream(0, [255], frame(0x82, bytes(65536))[:400]),
+        "interleaved": stream(0, [], frame(0x01, b"a"), frame(0x81, b"b")),
+        "nothing-to-continue": stream(0, [], frame(0x80, b"a")),
+        "pings": stream(0, [1], *[frame(0x89, bytes([i]) * i) for i in range(0, 126, 25)]),
+    },
+    "request": {
+        "upgrade": b"\x10" + REQUEST + frame(0x81, b"Hello"),
+        "absolute": b"\xa0" + REQUEST.replace(b"/chat?room=1", b"http://[::1]:8080/a?b"),
+        "extensions": b"\x20" + REQUEST.replace(
+            b"Origin", b'Sec-WebSocket-Extensions: permessage-deflate; a="b\\c"; d, x-y;z=1\r\nOrigin'
+        ),
+        "old-version": b"\x00" + REQUEST.replace(b": 13", b": 8"),
+        "key-twice": b"\x30" + REQUEST.replace(b"Origin", b"Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC==\r\nOrigin"),
+        "lenient-key": b"\x30" + REQUEST.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"AQIDBAUGBwgJCgsMDQ4PEC=="),
+        "content": b"\x30" + REQUEST.replace(b"Origin", b"Content-Length: 3\r\nOrigin"),
+        "page": b"\x05GET / HTTP/1.0\r\n\r\n",
+        "empty-lines": b"\x01\r\n\r\n" + REQUEST,
+        "bare-lf": b"\x09GET / HTTP/1.1\nHost: a\n\n",
+        "tls": b"\x02\x16\x03\x01\x02\x00\x01\x00",
+        "obsolete-fold": b"\x18GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",
+    },
+    "response": {
+        "accepted": RESPONSE + frame(0x81, b"Hello", None),
+        "extensions": RESPONSE.replace(b"chat", b"superchat\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10"),
+        "not-offered": RESPONSE.replace(b"chat", b"other"),
+        "wrong-accept": RESPONSE.replace(b"s3pP", b"S3pP"),
+        "early-hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + RESPONSE,
+        "refused": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nwhy?",
+        "redirect": b"HTTP/1.1 302 \r\nLocation: wss://example.com/\r\n\r\n",
+        "http-2": b"HTTP/2 101\r\n\r\n",
+    },
+    "opening": {
+        "plain": opening(255, b"ws://server.example.com/chat"),
+        "all": opening(
+            1, b"wss://[2001:db8::1]:8443/a/b?c=d&e", b"ohttp://example.com", b"schat", b"ssuperchat", b"epermessage-deflate; x=1", b"hCookie=a=b"
+        ),
+        "chosen": opening(0x80, b"WS://user@localhost:80?q", b"secho.v1", b'ea-b; c="d\\"e", f'),
+        "injection": opening(0, b"ws://localhost/", b"hX-A=b\r\nX-C: d", b"o\r\n"),
+        "not-a-token": opening(0, b"ws://localhost/", b"sa b", b"s"),
+    },
+}
+
+for target, seeds in SEEDS.items():
+    (HERE / target).mkdir(parents=True, exist_ok=True)
+    for name, content in seeds.items():
+        (HERE / target / name).write_bytes(content)
