@@ -2,6 +2,7 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 #![doc(test(attr(deny(warnings))))]
 
 #[cfg(feature = "alloc")]

@@ -72,7 +72,7 @@ impl Options {
     pub fn feed(&self) -> Result<Feed, String> {
         Ok(match &self.replay {
             Some(path) => Feed::Replay(Replay::open_file(path)?),
-            None => Feed::Market(Market::new(self.seed)),
+            None => Feed::Market(Box::new(Market::new(self.seed))),
         })
     }
 }

@@ -6,7 +6,7 @@ use sansws_mio::{Accept, Closed, Context, Handler, Message, Peer, Request, Respo
 
 use crate::chat::{Chat, Member};
 use crate::pages;
-use crate::ticker::{Subscriber, Ticker};
+use crate::ticker::Ticker;
 
 /// One handler for all connections of a program. What a program does not serve is a 404.
 pub struct Site {
@@ -20,8 +20,8 @@ pub struct Site {
 pub enum Session {
     /// `/chat`
     Chat(Member),
-    /// `/stocks`
-    Ticker(Subscriber),
+    /// `/stocks`: what it is subscribed to, the driver's topics know.
+    Ticker,
     /// `/api`: text "ping" is answered with "pong", all else with itself.
     Api,
     /// `/echo`: everything is answered with itself.
@@ -80,7 +80,7 @@ impl Handler for Site {
             "/stocks" if self.ticker.is_some() => {
                 // Whoever cannot keep up misses quotes and gets the latest ones when there is room again.
                 accept.choose_subprotocol(request, &["stocks.v1"]).slow_consumer(SlowConsumer::Drop);
-                Ok(Session::Ticker(Subscriber::default()))
+                Ok(Session::Ticker)
             }
             "/api" if self.has_endpoints => Ok(Session::Api),
             "/echo" if self.has_endpoints => {
@@ -94,14 +94,14 @@ impl Handler for Site {
     fn message(&mut self, peer: &mut Peer<'_, Session>, message: Message<'_>) {
         match (peer.session(), &mut self.chat, &mut self.ticker) {
             (Session::Chat(_), Some(chat), _) => chat.message(peer, message),
-            (Session::Ticker(_), _, Some(ticker)) => ticker.message(peer, message),
+            (Session::Ticker, _, Some(ticker)) => ticker.message(peer, message),
             (Session::Api, ..) if message == Message::Text("ping") => reply(peer, Message::Text("pong")),
             _ => reply(peer, message),
         }
     }
 
     fn drained(&mut self, peer: &mut Peer<'_, Session>) {
-        if let (Session::Ticker(_), Some(ticker)) = (peer.session(), &self.ticker) {
+        if let (Session::Ticker, Some(ticker)) = (peer.session(), &self.ticker) {
             ticker.drained(peer);
         }
     }

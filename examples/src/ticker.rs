@@ -27,10 +27,6 @@ pub struct Ticker {
     changed: Vec<bool>,
 }
 
-/// One connection's part in the ticker. What it is subscribed to, the driver's topics know.
-#[derive(Default)]
-pub struct Subscriber;
-
 impl Ticker {
     /// A ticker that shows `feed` from its beginning, which is the first [`tick`](Self::tick).
     pub fn new(feed: Feed) -> Self {
@@ -41,7 +37,7 @@ impl Ticker {
     }
 
     /// Obeys a command, or answers with an error that says why not.
-    pub fn message(&mut self, peer: &mut Peer<'_, Session>, message: Message<'_>) {
+    pub fn message(&self, peer: &mut Peer<'_, Session>, message: Message<'_>) {
         let result = match message {
             Message::Text(text) => wire::parse(text).and_then(|command| self.obey(peer, command)),
             Message::Binary(_) => Err("a text message is expected, not a binary one".into()),
@@ -85,7 +81,7 @@ impl Ticker {
         }
     }
 
-    fn obey(&mut self, peer: &mut Peer<'_, Session>, command: Command) -> Result<(), String> {
+    fn obey(&self, peer: &mut Peer<'_, Session>, command: Command) -> Result<(), String> {
         let (symbols, subscribes) = match &command {
             Command::Subscribe(symbols) => (symbols, true),
             Command::Unsubscribe(symbols) => (symbols, false),

@@ -33,7 +33,7 @@ impl Quote {
 /// A source of quotes. Time is an argument: how long the feed has been running.
 pub enum Feed {
     /// Random walks.
-    Market(Market),
+    Market(Box<Market>),
     /// A file.
     Replay(Replay),
 }

@@ -125,10 +125,10 @@ mod tests {
         let mut now = Duration::ZERO;
         for _ in 0..100 {
             let mut trades = 0;
-            let next = market.advance(now, |..| trades += 1);
+            let next = market.advance(now, |_, _, _| trades += 1);
             assert!(next > now);
             now = next;
-            market.advance(now, |..| trades += 1);
+            market.advance(now, |_, _, _| trades += 1);
             assert!(trades > 0);
         }
     }
