@@ -99,7 +99,7 @@ impl<H: Handler> Driver<H> {
         if slot.link.eof && slot.link.fin_sent {
             return self.die(index);
         }
-        if slot.link.readable {
+        if slot.link.readable && !slot.link.eof {
             self.serve_again(index);
         }
         self.arm(index);

@@ -35,7 +35,7 @@ enum Stage {
     /// For the transport.
     Connecting,
     /// For the response.
-    Responding(Head),
+    Responding { head: Head, interim: u32 },
 }
 
 /// §4.1: "If multiple connections to the same IP address are attempted by the client simultaneously, the client MUST serialize them so
@@ -149,7 +149,7 @@ impl<H: Handler> Driver<H> {
                 Err(error) => self.dial_failed(index, By::Remote, Cause::Io(error)),
             },
             Stage::Connecting => {}
-            Stage::Responding(_) => self.read_response(index),
+            Stage::Responding { .. } => self.read_response(index),
         }
     }
 
@@ -162,7 +162,8 @@ impl<H: Handler> Driver<H> {
             out.clear();
             return self.dial_failed(index, By::Local, Cause::Handshake(error));
         }
-        dialling.stage = Stage::Responding(Head::new(self.shared.settings.max_head_len));
+        let head = Head::new(self.shared.settings.max_head_len);
+        dialling.stage = Stage::Responding { head, interim: 0 };
         slot.link.flush(&mut self.shared.gathered);
         self.read_response(index);
     }
@@ -178,7 +179,10 @@ impl<H: Handler> Driver<H> {
             self.buffer = buffer;
             match outcome {
                 Ok(Progress::Waiting) => {}
-                Ok(Progress::Open) => return self.read_frames(index),
+                Ok(Progress::Open) => {
+                    self.settle(index);
+                    return self.read_frames(index);
+                }
                 Err(cause) => return self.dial_failed(index, By::Remote, cause),
             }
         }
@@ -187,7 +191,7 @@ impl<H: Handler> Driver<H> {
     fn response_arrived(&mut self, index: u32, input: &mut [u8]) -> Result<Progress, Cause> {
         let Some(slot) = self.slots.get_mut(index) else { return Ok(Progress::Waiting) };
         let Phase::Dialling(dialling) = &mut slot.phase else { return Ok(Progress::Waiting) };
-        let Stage::Responding(head) = &mut dialling.stage else { return Ok(Progress::Waiting) };
+        let Stage::Responding { head, interim } = &mut dialling.stage else { return Ok(Progress::Waiting) };
         let max_len = self.shared.settings.max_head_len;
         let mut collected = Vec::new();
         let Some((mut head_bytes, mut rest)) = head.add(input, &mut collected).map_err(Cause::Handshake)?
@@ -195,15 +199,14 @@ impl<H: Handler> Driver<H> {
             return Ok(Progress::Waiting);
         };
         // §4.1 (1) has other statuses handled "per HTTP procedures": 1xx responses come before the one that counts.
-        let mut interim = 0;
         let (conn, subprotocol) = loop {
             if let Some(accepted) =
                 check_response(&dialling.connect, &dialling.nonce, head_bytes, &self.shared.settings)?
             {
                 break accepted;
             }
-            interim += 1;
-            if interim > MAX_INTERIM {
+            *interim += 1;
+            if *interim > MAX_INTERIM {
                 return Err(Cause::Handshake(HandshakeError::TooManyHeaders));
             }
             let mut next = Head::new(max_len);

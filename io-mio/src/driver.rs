@@ -200,6 +200,7 @@ impl<H: Handler> Driver<H> {
 
     /// Reads into the buffer. `None`: there is nothing to read for now.
     pub(crate) fn read(&mut self, index: u32) -> Option<io::Result<usize>> {
+        debug_assert!(!self.buffer.is_empty(), "read while what was read before is being dealt with");
         let link = &mut self.slots.get_mut(index)?.link;
         while link.readable && !link.eof && !link.is_paused() {
             match link.transport.read(&mut self.buffer) {

@@ -25,7 +25,7 @@ const EVENTS: usize = 1024;
 /// Servers are more easily made with a [`Server`](crate::Server). An event loop of one's own is for programs that dial, and for those that have something
 /// else to do between [turns](Self::turn).
 ///
-/// ```
+/// ```no_run
 /// use std::time::Duration;
 /// use sansws_mio::{Connect, EventLoop, Handler, Message, Peer, Settings};
 ///
@@ -44,12 +44,11 @@ const EVENTS: usize = 1024;
 ///     }
 /// }
 ///
-/// # fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut event_loop = EventLoop::new(Client, Settings::default())?;
-/// event_loop.connect(Connect::new("ws://localhost:8080/echo", "127.0.0.1:8080".parse()?, ())?);
-/// event_loop.run()?;
-/// # Ok(())
-/// # }
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let mut event_loop = EventLoop::new(Client, Settings::default())?;
+///     event_loop.connect(Connect::new("ws://localhost:8080/echo", "127.0.0.1:8080".parse()?, ())?);
+///     Ok(event_loop.run()?)
+/// }
 /// ```
 pub struct EventLoop<H: Handler> {
     poll: Poll,

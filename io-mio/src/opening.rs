@@ -31,8 +31,11 @@ impl<H: Handler> Driver<H> {
             self.buffer = buffer;
             match self.slots.get(index).map(|slot| &slot.phase) {
                 Some(Phase::Opening(_)) => {}
-                Some(Phase::Open(_)) => return self.read_frames(index),
-                _ => return,
+                Some(Phase::Open(_)) => {
+                    self.settle(index);
+                    return self.read_frames(index);
+                }
+                _ => return self.linger(index),
             }
         }
     }
@@ -111,7 +114,7 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// The connection is open; `rest` are its first frames.
+    /// The connection is open; `rest` are its first frames. What is sent is gathered.
     pub(crate) fn opened(&mut self, index: u32, rest: &mut [u8]) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Open(open) = &mut slot.phase else { return };
@@ -124,11 +127,11 @@ impl<H: Handler> Driver<H> {
             &mut self.shared,
         ));
         self.feed(index, rest);
-        self.settle(index);
     }
 
     pub(crate) fn request_timed_out(&mut self, index: u32) {
         self.respond(index, Response::text(408, "no request in time\n"), false);
+        self.linger(index);
     }
 
     fn refuse_request(&mut self, index: u32, error: &HandshakeError) {
@@ -151,6 +154,5 @@ impl<H: Handler> Driver<H> {
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.phase = Phase::Lingering;
         slot.link.keepalive.closing(self.shared.now);
-        self.linger(index);
     }
 }

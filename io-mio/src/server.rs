@@ -34,8 +34,9 @@ use crate::settings::Settings;
 ///     }
 /// }
 ///
-/// Server::bind("127.0.0.1:8080")?.run(Echo)
-/// # ; Ok::<(), std::io::Error>(())
+/// fn main() -> std::io::Result<()> {
+///     Server::bind("127.0.0.1:8080")?.run(Echo)
+/// }
 /// ```
 pub struct Server {
     bound: Vec<Bound>,

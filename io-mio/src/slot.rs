@@ -329,3 +329,14 @@ impl Link {
         self.rare().cause.get_or_insert(Cause::Io(error));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        // Without heap of its own; the timers add 16 bytes.
+        assert!(size_of::<Slot<()>>() <= 600, "{} bytes", size_of::<Slot<()>>());
+    }
+}

@@ -1,0 +1,189 @@
+//! Plain HTTP, refusals, origins, and limits on connections.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use sansws_mio::{OriginPolicy, Server, Settings, Timeouts};
+use support::{Called, Client, DEADLINE, TestServer, dial, exchange, request};
+
+fn body(response: &str) -> &str {
+    response.split_once("\r\n\r\n").expect("a head").1
+}
+
+#[test]
+fn pages() {
+    let server = TestServer::start();
+    let page = exchange(server.addr, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"), "{page}");
+    assert!(page.contains("Connection: close\r\n") && page.contains("Content-Length: 12\r\n"));
+    assert_eq!(body(&page), "<p>hello</p>");
+    let head = exchange(server.addr, b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(head.contains("Content-Length: 12\r\n") && body(&head).is_empty());
+    let none = exchange(server.addr, b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(none.starts_with("HTTP/1.1 404 Not Found\r\n"));
+    let old = exchange(server.addr, b"GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(body(&old), "<p>hello</p>");
+    server.wait_for_connections(0);
+}
+
+#[test]
+fn a_page_arrives_whole_though_the_request_has_content() {
+    let server = TestServer::start();
+    let mut stream = dial(server.addr);
+    // The content is never read as a request, and the response is not lost by a reset.
+    let request = b"POST /big HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
+    let mut writer = stream.try_clone().expect("a second handle");
+    let thread = std::thread::spawn(move || {
+        writer.write_all(request).and_then(|()| writer.write_all(&vec![b'y'; 1_000_000]))
+    });
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an orderly end");
+    thread.join().expect("no panic").expect("the server reads on");
+    assert!(answer.len() > 8 << 20, "{} bytes", answer.len());
+    assert!(answer.ends_with(b"xxx"));
+}
+
+#[test]
+fn handshakes_that_are_wrong_get_their_status() {
+    let good = request("/echo", "");
+    let cases = [
+        (good.replace("GET", "POST"), "405"),
+        (good.replace("HTTP/1.1", "HTTP/1.0"), "505"),
+        (good.replace("Host: localhost\r\n", ""), "400"),
+        (good.replace("Version: 13", "Version: 12"), "426"),
+        (good.replace("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), "400"),
+        (good.replace("Connection: Upgrade", "Connection: close"), "400"),
+        (good.replace("/echo", "/none"), "404"),
+        (good.replace("/echo", "/teapot"), "418"),
+        (good.replace("/echo", "/mistake"), "500"),
+        (good.replace("\r\nHost", "\r\n Host"), "400"),
+        (request("/echo", &"X: y\r\n".repeat(100)), "431"),
+        (request("/echo", &format!("X: {}\r\n", "y".repeat(20_000))), "431"),
+        ("\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n".into(), "400"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), "505"),
+    ];
+    let server = TestServer::start();
+    for (bytes, status) in cases {
+        let response = exchange(server.addr, bytes.as_bytes());
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{bytes}\n{response}");
+        if status == "426" {
+            assert!(response.contains("Sec-WebSocket-Version: 13\r\n"), "{response}");
+        }
+    }
+    assert!(server.calls.try_iter().all(|called| called == Called::Wake), "nothing was opened");
+}
+
+#[test]
+fn subprotocol_and_headers() {
+    let server = TestServer::start();
+    let offer = "Sec-WebSocket-Protocol: other, echo.v1\r\nSec-WebSocket-Protocol: echo.v2\r\n";
+    let client = Client::connect_with(server.addr, "/header", offer);
+    assert!(client.head.contains("Sec-WebSocket-Protocol: echo.v2\r\n"), "{}", client.head);
+    assert!(client.head.contains("X-Test: yes\r\n"));
+    let client = Client::connect_with(server.addr, "/echo", "Sec-WebSocket-Protocol: other\r\n");
+    assert!(!client.head.contains("Sec-WebSocket-Protocol"), "{}", client.head);
+}
+
+#[test]
+fn origins() {
+    let port = |server: &TestServer| server.addr.port();
+    let status = |server: &TestServer, origin: &str| {
+        let head = request("/echo", &format!("Origin: {origin}\r\nConnection: close\r\n"))
+            .replace("Host: localhost", &format!("Host: 127.0.0.1:{}", port(server)));
+        let mut stream = dial(server.addr);
+        stream.write_all(head.as_bytes()).expect("the server reads");
+        let mut answer = vec![0; 4096];
+        let len = stream.read(&mut answer).expect("a response");
+        String::from_utf8_lossy(&answer[..len]).into_owned()
+    };
+    let is = |answer: &str, code: &str| answer.starts_with(&format!("HTTP/1.1 {code} "));
+
+    // Only this machine can connect: its own pages may.
+    let server = TestServer::start();
+    for origin in ["http://localhost:5173", "http://[::1]", "http://127.0.0.1:1"] {
+        assert!(is(&status(&server, origin), "101"), "{origin}");
+    }
+    for origin in ["null", "https://example.com", "http://localhost.example.com", "file://"] {
+        let answer = status(&server, origin);
+        assert!(is(&answer, "403") && body(&answer).contains("Origin"), "{origin}: {answer}");
+    }
+
+    // The network can connect: pages of this very server only.
+    let mut public = TestServer::run(Server::bind("0.0.0.0:0").expect("a free port"), 1);
+    public.addr.set_ip([127, 0, 0, 1].into());
+    assert!(is(&status(&public, &format!("http://{}", public.addr)), "101"));
+    assert!(is(&status(&public, "http://localhost:5173"), "403"));
+
+    let settings = |origin| Settings { origin, ..Settings::default() };
+    let listed = TestServer::with(settings(OriginPolicy::List(vec!["https://example.com".into()])));
+    assert!(is(&status(&listed, "https://example.com"), "101"));
+    assert!(is(&status(&listed, "https://example.org"), "403"));
+    let any = TestServer::with(settings(OriginPolicy::Any));
+    assert!(is(&status(&any, "null"), "101"));
+    // Not a browser.
+    drop(server.connect("/echo"));
+}
+
+#[test]
+fn over_the_limit_on_connections_the_answer_is_503() {
+    let server = TestServer::with(Settings { max_connections: 2, ..Settings::default() });
+    let mut first = server.connect("/echo");
+    let second = server.connect("/echo");
+    for _ in 0..100 {
+        let answer = exchange(server.addr, request("/echo", "").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
+    drop(second);
+    server.wait_for_connections(1);
+    let mut third = server.connect("/echo");
+    for client in [&mut first, &mut third] {
+        client.send("in");
+        client.expect_text("in");
+    }
+}
+
+#[test]
+fn over_the_limit_on_an_address_the_answer_is_429() {
+    let server = TestServer::with(Settings { max_connections_per_address: Some(1), ..Settings::default() });
+    let first = server.connect("/echo");
+    let answer = exchange(server.addr, request("/echo", "").as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    // Another address of this machine's.
+    let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    other.bind(&std::net::SocketAddr::from(([127, 0, 0, 2], 0)).into()).expect("loopback is a /8");
+    other.connect(&server.addr.into()).expect("the server listens");
+    let mut stream: std::net::TcpStream = other.into();
+    stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
+    stream.write_all(request("/echo", "").as_bytes()).expect("the server reads");
+    drop(Client::shake_hands(stream));
+    drop(first);
+    server.wait_for_connections(0);
+    drop(server.connect("/echo"));
+}
+
+#[test]
+fn a_request_that_does_not_come_is_answered_with_408() {
+    let timeouts = Timeouts { handshake: Duration::from_millis(50), ..Timeouts::default() };
+    let server = TestServer::with(Settings { timeouts, ..Settings::default() });
+    for bytes in ["", "GET / HTTP/1.1\r\nHost: "] {
+        let answer = exchange(server.addr, bytes.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
+    }
+    server.wait_for_connections(0);
+}
+
+#[test]
+fn a_client_that_never_closes_is_dropped() {
+    let timeouts = Timeouts { close: Duration::from_millis(50), ..Timeouts::default() };
+    let server = TestServer::with(Settings { timeouts, ..Settings::default() });
+    // It gets its page and the end of the stream, but sends no FIN itself.
+    let mut stream = dial(server.addr);
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an orderly end");
+    server.wait_for_connections(0);
+    drop(stream);
+}

@@ -1,0 +1,109 @@
+//! The end of a server.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use sansws_mio::{By, CommandError, Server, Settings};
+use support::{Called, Client, Everything, Got, TestServer, dial};
+
+#[test]
+fn everybody_is_told_1001() {
+    let server = TestServer::start();
+    let mut clients: Vec<Client> = (0..50).map(|_| server.connect("/echo")).collect();
+    server.handle.shutdown(Duration::from_secs(20));
+    for client in &mut clients {
+        assert_eq!(client.rest(), [Got::Close(Some((1001, String::new())))]);
+    }
+    drop(clients);
+    let calls = server.stop();
+    let closes: Vec<_> = calls.iter().filter(|called| matches!(called, Called::Close { .. })).collect();
+    assert_eq!(closes.len(), 50);
+    for close in closes {
+        match close {
+            Called::Close { code: 1001, was_clean: true, by: By::Local, cause: Some(cause), .. } => {
+                assert_eq!(cause, "shutting down");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_queued_is_delivered_first() {
+    let server = TestServer::with(Settings { max_buffered: 64 << 20, ..Settings::default() });
+    let mut client = server.connect("/commands");
+    client.send("flood 200 100000");
+    server.wait_for(|called| matches!(called, Called::Flooded { .. }));
+    server.handle.shutdown(Duration::from_secs(20));
+    for i in 0..200 {
+        assert_eq!(client.next(), Got::Binary(vec![i as u8; 100_000]));
+    }
+    assert_eq!(client.rest(), [Got::Close(Some((1001, String::new())))]);
+}
+
+#[test]
+fn nobody_is_accepted_any_more() {
+    let mut server = TestServer::start();
+    let mut client = server.connect("/echo");
+    client.polite = false;
+    server.handle.shutdown(Duration::from_millis(500));
+    assert_eq!(client.next(), Got::Close(Some((1001, String::new()))));
+    assert!(std::net::TcpStream::connect(server.addr).is_err());
+    // A client that does not answer holds the server up for no longer than that.
+    let start = Instant::now();
+    server.join();
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(matches!(
+        server.wait_for_close(),
+        Called::Close { code: 1006, was_clean: false, by: By::Local, .. }
+    ));
+    assert_eq!(server.handle.publish("t", "x"), Err(CommandError::Stopped));
+    assert_eq!(server.handle.connections(), 0);
+}
+
+#[test]
+fn requests_in_progress_are_dropped() {
+    let server = TestServer::start();
+    let mut stream = dial(server.addr);
+    stream.write_all(b"GET / HT").expect("the server reads");
+    server.wait_for_connections(1);
+    server.stop();
+    let mut answer = Vec::new();
+    // With bytes unread it may be a reset.
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty());
+}
+
+#[test]
+fn a_handler_can_end_it() {
+    let mut server = TestServer::workers(2, Settings::default());
+    let mut client = server.connect("/commands");
+    client.send("shutdown");
+    assert_eq!(client.rest(), [Got::Close(Some((1001, String::new())))]);
+    drop(client);
+    server.join();
+}
+
+#[test]
+fn before_the_start() {
+    let server = Server::bind("127.0.0.1:0").expect("a free port");
+    server.handle().shutdown(Duration::from_secs(1));
+    let (told, _calls) = std::sync::mpsc::channel();
+    server.run(Everything { told, worker: 0 }).expect("it ends at once");
+}
+
+#[test]
+fn a_port_is_free_again_afterwards() {
+    let server = TestServer::start();
+    let addr = server.addr;
+    let mut client = server.connect("/echo");
+    client.send("x");
+    client.expect_text("x");
+    assert!(Server::bind(addr).is_err(), "in use");
+    server.stop();
+    let again = TestServer::run(Server::bind(addr).expect("free"), 1);
+    drop(again.connect("/echo"));
+}

@@ -1,0 +1,133 @@
+//! Deadlines of open and closing connections, with short settings.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use sansws_mio::{By, Settings, Timeouts};
+use support::{Called, Got, TestServer};
+
+fn with(timeouts: Timeouts) -> TestServer {
+    TestServer::with(Settings { timeouts, ..Settings::default() })
+}
+
+const SHORT: Duration = Duration::from_millis(50);
+
+#[test]
+fn a_peer_that_answers_pings_lives() {
+    let server = with(Timeouts { ping_interval: Some(SHORT), pong: SHORT * 20, ..Timeouts::default() });
+    let mut client = server.connect("/echo");
+    for _ in 0..5 {
+        assert_eq!(client.next(), Got::Ping(Vec::new()));
+    }
+    client.send("alive");
+    loop {
+        match client.next() {
+            Got::Ping(_) => {}
+            got => break assert_eq!(got, Got::text("alive")),
+        }
+    }
+    server.wait_for(|called| *called == Called::Pong(Vec::new()));
+    assert!(!server.calls.try_iter().any(|called| matches!(called, Called::Close { .. })));
+}
+
+#[test]
+fn a_peer_that_does_not_is_given_up() {
+    let server = with(Timeouts { ping_interval: Some(SHORT), pong: SHORT, ..Timeouts::default() });
+    let mut client = server.connect("/echo");
+    client.polite = false;
+    assert_eq!(client.rest(), [Got::Ping(Vec::new()), Got::Close(Some((1011, String::new())))]);
+    assert_eq!(
+        server.wait_for_close(),
+        Called::Close {
+            code: 1006,
+            reason: String::new(),
+            was_clean: false,
+            by: By::Local,
+            cause: Some("no sign of life in time".into())
+        }
+    );
+}
+
+#[test]
+fn any_byte_is_a_sign_of_life() {
+    let server = with(Timeouts { ping_interval: Some(SHORT), pong: SHORT * 4, ..Timeouts::default() });
+    let mut client = server.connect("/quiet");
+    client.polite = false;
+    // One message, byte by byte, over far more time than a Pong may take; no Pong at all.
+    let bytes = client.encode("as slow as can be");
+    let start = Instant::now();
+    for byte in bytes {
+        client.raw(&[byte]);
+        let next = Instant::now() + SHORT;
+        while Instant::now() < next {
+            let _ = client.try_next(Duration::from_millis(10));
+        }
+    }
+    assert!(start.elapsed() > SHORT * 10);
+    server.wait_for(|called| *called == Called::Text("as slow as can be".into()));
+}
+
+#[test]
+fn a_peer_that_reads_nothing_while_output_waits_is_given_up() {
+    let server = TestServer::with(Settings {
+        timeouts: Timeouts { ping_interval: Some(SHORT), pong: SHORT, close: SHORT, ..Timeouts::default() },
+        max_buffered: 64 << 20,
+        ..Settings::default()
+    });
+    let mut client = server.connect("/commands");
+    client.send("flood 300 100000");
+    // No Ping gets through behind that; but nothing is acknowledged either.
+    match server.wait_for_close() {
+        Called::Close { was_clean: false, by: By::Local, cause: Some(cause), .. } => {
+            assert_eq!(cause, "no sign of life in time");
+        }
+        other => panic!("{other:?}"),
+    }
+    server.wait_for_connections(0);
+}
+
+#[test]
+fn silence() {
+    let timeouts = Timeouts { ping_interval: None, idle: Some(SHORT), ..Timeouts::default() };
+    let server = with(timeouts);
+    let mut client = server.connect("/echo");
+    assert_eq!(client.rest(), [Got::Close(Some((1001, "silent for too long".into())))]);
+    match server.wait_for_close() {
+        Called::Close { code: 1001, was_clean: true, by: By::Local, cause: Some(cause), .. } => {
+            assert_eq!(cause, "silent for too long");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_close_that_is_not_answered() {
+    let server = with(Timeouts { close: SHORT, ..Timeouts::default() });
+    let mut client = server.connect("/commands");
+    client.polite = false;
+    client.send("close 1000 bye");
+    assert_eq!(client.rest(), [Got::Close(Some((1000, "bye".into())))]);
+    match server.wait_for_close() {
+        Called::Close { code: 1006, was_clean: false, by: By::Local, cause: Some(cause), .. } => {
+            assert_eq!(cause, "the connection did not close in time");
+        }
+        other => panic!("{other:?}"),
+    }
+    server.wait_for_connections(0);
+}
+
+#[test]
+fn a_closing_peer_that_keeps_sending_is_dropped() {
+    let server = with(Timeouts { close: SHORT, ..Timeouts::default() });
+    let mut client = server.connect("/echo");
+    client.close(1000, "");
+    // Never a FIN, but bytes for ever: the deadline does not move.
+    let start = Instant::now();
+    use std::io::Write;
+    while client.stream.write_all(&[0; 100]).is_ok() {
+        assert!(start.elapsed() < support::DEADLINE);
+    }
+    server.wait_for_connections(0);
+}
