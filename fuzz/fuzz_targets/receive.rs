@@ -165,6 +165,11 @@ impl Case<'_> {
             if let Some(key) = header.masking_key {
                 sansws::apply_mask(key, &mut payload);
             }
+            if header.opcode == Opcode::Close && !payload.is_empty() {
+                let code = u16::from_be_bytes([payload[0], payload[1]]);
+                // §7.4: what may be on the wire, by the registry of today.
+                assert!(matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999), "Close {code}");
+            }
             frames.push((header.opcode, payload));
             bytes = rest;
         }

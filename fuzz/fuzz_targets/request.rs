@@ -91,6 +91,7 @@ fn assert_pieces_agree(bytes: &[u8], cut: usize) {
         let in_pieces =
             (0..=bytes.len()).map(|len| reader.find_end(&bytes[..len])).find(|found| *found != Ok(None));
         assert_eq!(in_pieces.unwrap_or(Ok(None)), whole, "byte by byte, at most {max_len}");
+        assert_head_ends(bytes, max_len, whole.unwrap_or(None));
     }
 
     let config = Config::default();
@@ -112,5 +113,20 @@ fn assert_pieces_agree(bytes: &[u8], cut: usize) {
             assert!(input.is_empty(), "None means that the input is used up");
         }
         assert_eq!((in_pieces, &out_in_pieces), (whole, &out));
+    }
+}
+
+/// The head ends with the first empty line that is not its first, if every line ends with CRLF.
+fn assert_head_ends(bytes: &[u8], max_len: usize, found: Option<usize>) {
+    let start = bytes.chunks(2).take_while(|line| line == b"\r\n").count() * 2;
+    let end = bytes[start..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| start + at + 4);
+    let has_bare_lf = |len: usize| (0..len).any(|at| bytes[at] == b'\n' && !bytes[..at].ends_with(b"\r"));
+    match (found, end) {
+        (Some(found), end) => assert!(end == Some(found) && found <= max_len && !has_bare_lf(found)),
+        (None, Some(end)) => {
+            let begins_well = bytes[start].is_ascii_alphabetic();
+            assert!(!begins_well || end > max_len || has_bare_lf(end), "the head ends at {end}");
+        }
+        (None, None) => {}
     }
 }
