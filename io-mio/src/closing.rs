@@ -7,7 +7,7 @@ use sansws::CloseCode;
 use crate::driver::Driver;
 use crate::handler::{By, Cause, Closed, Handler};
 use crate::peer::Peer;
-use crate::shared::Sending;
+use crate::sending::Sending;
 use crate::slot::{Open, Phase};
 
 impl<H: Handler> Driver<H> {
@@ -51,6 +51,9 @@ impl<H: Handler> Driver<H> {
     /// Tells the application that the connection is closed; what is left is the transport.
     pub(crate) fn finish(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
+        if !matches!(slot.phase, Phase::Open(_)) {
+            return;
+        }
         let Phase::Open(open) = std::mem::replace(&mut slot.phase, Phase::Lingering) else { return };
         let Open { mut conn, mut session, .. } = open;
         let link = &mut slot.link;

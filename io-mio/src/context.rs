@@ -72,6 +72,9 @@ impl<'a, S> Context<'a, S> {
     ///
     /// [`CommandError::Full`] if another worker has too much waiting: its subscribers do not get the message.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), CommandError> {
+        if self.shared.nobody_wants(topic) {
+            return Ok(());
+        }
         let frame = SharedFrame::new(message.into());
         run_deferred(self.slots, self.shared);
         publish_here(self.slots, self.shared, topic, &frame, None);

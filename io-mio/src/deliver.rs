@@ -5,7 +5,8 @@ use sansws::SendError;
 use crate::frame::SharedFrame;
 use crate::handle::Command;
 use crate::peer::PeerId;
-use crate::shared::{Sending, Shared};
+use crate::sending::Sending;
+use crate::shared::Shared;
 use crate::slot::{Phase, Slot, Slots};
 
 /// Carries out, in order, what callbacks asked for about other connections.

@@ -108,13 +108,14 @@ impl<H: Handler> Driver<H> {
         if self.shutdown_at.is_some() {
             self.dial_failed(id.index, By::Local, Cause::Shutdown);
         } else if key.is_none_or(|key| self.serializer.enter(key, id)) {
-            self.start_connecting(id.index);
+            self.start_connecting(id);
         }
         id
     }
 
-    pub(crate) fn start_connecting(&mut self, index: u32) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
+    pub(crate) fn start_connecting(&mut self, id: PeerId) {
+        let index = id.index;
+        let Some(slot) = self.slots.get_peer(id) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
         dialling.stage = Stage::Connecting;
         slot.link.keepalive = sansws::KeepAlive::new(self.shared.now);
@@ -235,6 +236,9 @@ impl<H: Handler> Driver<H> {
     /// Tells the application that there will be no connection.
     pub(crate) fn dial_failed(&mut self, index: u32, by: By, cause: Cause) {
         let Some(slot) = self.slots.get_mut(index) else { return };
+        if !matches!(slot.phase, Phase::Dialling(_)) {
+            return;
+        }
         let Phase::Dialling(dialling) = std::mem::replace(&mut slot.phase, Phase::Lingering) else { return };
         log::debug!("{}: dialling failed: {cause}", slot.link.remote);
         // Nothing can be sent: a connection that has ended says so.
@@ -256,7 +260,7 @@ impl<H: Handler> Driver<H> {
         let Some(key) = key else { return };
         while let Some(id) = self.serializer.leave(key) {
             if let Some(Slot { phase: Phase::Dialling(_), .. }) = self.slots.get_peer(id) {
-                return self.start_next.push_back(id.index);
+                return self.start_next.push_back(id);
             }
         }
     }

@@ -16,8 +16,9 @@ use crate::dial::Serializer;
 use crate::handle::{Hub, Inbox, Received};
 use crate::handler::{By, Cause, Handler};
 use crate::peer::{Peer, PeerId};
+use crate::sending::Sending;
 use crate::settings::Settings;
-use crate::shared::{NOBODY, Sending, Shared};
+use crate::shared::{NOBODY, Shared};
 use crate::slot::{Link, Phase, Slots};
 use crate::timers::{NOT_ARMED, Tick, Timers, tick_at};
 use crate::topics::Topics;
@@ -38,7 +39,7 @@ pub(crate) struct Driver<H: Handler> {
     pub(crate) accepting: Accepting,
     pub(crate) serializer: Serializer,
     /// Dialled connections whose wait for another one has ended.
-    pub(crate) start_next: VecDeque<u32>,
+    pub(crate) start_next: VecDeque<PeerId>,
     pub(crate) shutdown_at: Option<Duration>,
     inbox: Arc<Inbox>,
     received: Received,
@@ -145,8 +146,8 @@ impl<H: Handler> Driver<H> {
         self.run_timers();
         self.flush_dirty();
         for _ in 0..self.start_next.len() {
-            let Some(index) = self.start_next.pop_front() else { break };
-            self.start_connecting(index);
+            let Some(id) = self.start_next.pop_front() else { break };
+            self.start_connecting(id);
         }
         // A handler that dials again when dialling failed at once must not keep the loop in this turn.
         for _ in 0..self.shared.dials.len() {

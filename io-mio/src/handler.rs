@@ -50,6 +50,8 @@ pub trait Handler: Sized {
     }
 
     /// A plain HTTP request, such as for a page. The default answers 404.
+    ///
+    /// Only the head is read: content is discarded. The connection is closed after the response.
     fn request(&mut self, request: &Request<'_>) -> Response {
         let _ = request;
         Response::not_found()
@@ -75,7 +77,7 @@ pub trait Handler: Sized {
         let _ = (peer, payload);
     }
 
-    /// The connection was congested, and its queue has now fallen to [`low_water`](crate::Settings::low_water): go on sending.
+    /// The open connection was congested, and its queue has now fallen to [`low_water`](crate::Settings::low_water): go on sending.
     fn drained(&mut self, peer: &mut Peer<'_, Self::Session>) {
         let _ = peer;
     }

@@ -75,6 +75,7 @@ mod random;
 mod receiving;
 mod request;
 mod response;
+mod sending;
 mod server;
 mod settings;
 mod shared;

@@ -8,7 +8,8 @@ use sansws::{CloseCode, Connection, Message, Role, SendError};
 use crate::connect::Connect;
 use crate::frame::SharedFrame;
 use crate::handle::{Command, CommandError};
-use crate::shared::{Sending, Shared};
+use crate::sending::Sending;
+use crate::shared::Shared;
 use crate::slot::Link;
 use crate::topics::TopicError;
 use crate::transport::PeerAddr;
@@ -223,6 +224,9 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// [`CommandError::Full`] if another worker has too much waiting: its subscribers do not get the message.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), CommandError> {
+        if self.sending.shared.nobody_wants(topic) {
+            return Ok(());
+        }
         let frame = SharedFrame::new(message.into());
         // The peer itself at once, so that what it is sent directly afterwards comes after it.
         if self.is_subscribed(topic) {
@@ -242,6 +246,9 @@ impl<'a, S> Peer<'a, S> {
         topic: &str,
         message: impl Into<Message<'m>>,
     ) -> Result<(), CommandError> {
+        if self.sending.shared.nobody_wants(topic) {
+            return Ok(());
+        }
         self.publish_frame(topic, SharedFrame::new(message.into()))
     }
 

@@ -5,7 +5,7 @@ use sansws::{CloseCode, Event, State};
 use crate::driver::Driver;
 use crate::handler::{By, Cause, Chunk, Handler};
 use crate::peer::Peer;
-use crate::shared::Sending;
+use crate::sending::Sending;
 use crate::slot::{Open, Phase};
 
 /// The largest buffer for messages that came in pieces that a loop keeps.
@@ -87,8 +87,11 @@ impl<H: Handler> Driver<H> {
                     log::debug!("{}: {error}", link.remote);
                     link.blame(By::Local, Some(Cause::Protocol(error)));
                 }
-                // No extension is negotiated.
-                _ => conn.fail(CloseCode::INTERNAL_ERROR),
+                // No extension is negotiated that could bring anything else.
+                _ => {
+                    link.blame(By::Local, None);
+                    conn.fail(CloseCode::INTERNAL_ERROR);
+                }
             }
             if control_frames > shared.settings.max_control_frames {
                 log::debug!("{}: too many control frames", link.remote);

@@ -52,7 +52,7 @@ pub struct Settings {
     pub high_water: usize,
     /// With no more bytes queued than this it no longer is, and [`Handler::drained`](crate::Handler::drained) is called. Default 64 KiB.
     pub low_water: usize,
-    /// Size of the one buffer of each loop that all connections are read into, in bytes, at least 1024. Default 64 KiB.
+    /// Size of the one buffer of each loop that all connections are read into, in bytes, at least 1024. Default 128 KiB.
     pub receive_buffer: usize,
     /// Reads from one connection before others have their turn, at least 1. Default 4.
     pub reads_per_turn: usize,
@@ -81,7 +81,7 @@ impl Default for Settings {
             max_buffered: 32 << 20,
             high_water: 256 << 10,
             low_water: 64 << 10,
-            receive_buffer: 64 << 10,
+            receive_buffer: 128 << 10,
             reads_per_turn: 4,
             topics: TopicLimits::default(),
             max_commands: 65_536,
