@@ -32,7 +32,7 @@ impl<H: Handler> Driver<H> {
             link.restart_closing(self.shared.now);
         }
         link.keepalive.closing(self.shared.now);
-        if link.readable && !link.eof {
+        if link.readable {
             // Reading may have been paused; the peer's Close is still to be read.
             self.serve_again(index);
         }
@@ -102,7 +102,7 @@ impl<H: Handler> Driver<H> {
         if slot.link.eof && slot.link.fin_sent {
             return self.die(index);
         }
-        if slot.link.readable && !slot.link.eof {
+        if slot.link.readable {
             self.serve_again(index);
         }
         self.arm(index);

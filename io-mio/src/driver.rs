@@ -42,6 +42,8 @@ pub(crate) struct Driver<H: Handler> {
     pub(crate) start_next: VecDeque<PeerId>,
     pub(crate) shutdown_at: Option<Duration>,
     inbox: Arc<Inbox>,
+    /// The inbox has something, which has not been taken out.
+    woken: bool,
     received: Received,
     /// Slots that are to be served again without an event.
     ready: VecDeque<u32>,
@@ -94,6 +96,7 @@ impl<H: Handler> Driver<H> {
             start_next: VecDeque::new(),
             shutdown_at: None,
             inbox,
+            woken: false,
             received: Received::default(),
             ready: VecDeque::new(),
             dead: Vec::new(),
@@ -106,6 +109,7 @@ impl<H: Handler> Driver<H> {
     pub(crate) fn max_wait(&self) -> Option<Duration> {
         let busy = !self.started
             || !self.ready.is_empty()
+            || self.woken
             || !self.received.commands.is_empty()
             || !self.shared.dirty.is_empty()
             || !self.shared.dials.is_empty()
@@ -129,7 +133,7 @@ impl<H: Handler> Driver<H> {
     }
 
     /// The part of a turn that follows the events. `false`: the loop has shut down.
-    pub(crate) fn rest_of_turn(&mut self, was_woken: bool) -> bool {
+    pub(crate) fn rest_of_turn(&mut self) -> bool {
         if !self.started {
             self.started = true;
             self.wake();
@@ -142,7 +146,7 @@ impl<H: Handler> Driver<H> {
                 self.serve(index);
             }
         }
-        self.run_commands(was_woken);
+        self.run_commands();
         self.run_timers();
         self.flush_dirty();
         for _ in 0..self.start_next.len() {
@@ -171,7 +175,8 @@ impl<H: Handler> Driver<H> {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let link = &mut slot.link;
         let ended = event.is_error() || event.is_read_closed();
-        link.readable |= event.is_readable() || ended;
+        // After the peer's FIN every event says so again.
+        link.readable |= (event.is_readable() || ended) && !link.eof;
         link.read_closed |= ended;
         if event.is_writable() || event.is_write_closed() || event.is_error() {
             // It took nothing more before: the peer has acknowledged something.
@@ -361,8 +366,15 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn run_commands(&mut self, was_woken: bool) {
-        if was_woken && self.received.commands.is_empty() {
+    /// The loop's waker was used.
+    pub(crate) fn woken(&mut self) {
+        self.woken = true;
+    }
+
+    fn run_commands(&mut self) {
+        // While there are commands left of the last time, the inbox waits: its limit is the senders'.
+        if self.woken && self.received.commands.is_empty() {
+            self.woken = false;
             self.inbox.take(&mut self.received);
         }
         for _ in 0..COMMANDS_PER_TURN {

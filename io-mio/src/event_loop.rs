@@ -129,17 +129,16 @@ impl<H: Handler> EventLoop<H> {
             Ok(()) => {}
         }
         self.driver.read_clock();
-        let mut was_woken = false;
         for event in &self.events {
             if event.token() == WAKER {
-                was_woken = true;
+                self.driver.woken();
             } else if let Some(listener) = listener_of(event.token()) {
                 self.driver.listener_ready(listener);
             } else {
                 self.driver.socket_event(event.token().0 as u32, event);
             }
         }
-        Ok(self.driver.rest_of_turn(was_woken))
+        Ok(self.driver.rest_of_turn())
     }
 
     /// The handler.

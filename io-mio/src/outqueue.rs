@@ -92,8 +92,7 @@ impl OutQueue {
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<Flushed> {
         if let Some(queue) = &mut self.queue {
-            queue.seal_tail();
-            while !queue.pieces.is_empty() {
+            while queue.pieces_len + queue.tail.len() > 0 {
                 match queue.write_some(&mut write) {
                     Ok(0) => return Err(ErrorKind::WriteZero.into()),
                     Ok(written) => queue.advance(written),
@@ -113,7 +112,8 @@ impl Queue {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut filled = 0;
         let mut offered = 0;
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+        let pieces = self.pieces.iter().map(|piece| &piece[..]).chain([&self.tail[..]]);
+        for (slice, piece) in slices.iter_mut().zip(pieces) {
             *slice = IoSlice::new(piece);
             filled += 1;
             offered += piece.len();
@@ -123,6 +123,12 @@ impl Queue {
     }
 
     fn advance(&mut self, mut written: usize) {
+        if written >= self.pieces_len + self.tail.len() {
+            return *self = Self::default();
+        }
+        if written > self.pieces_len {
+            self.seal_tail();
+        }
         self.pieces_len -= written;
         while let Some(front) = self.pieces.front_mut() {
             if written < front.len() {

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use sansws_mio::{By, Settings};
-use support::{Called, Client, DEADLINE, Got, TestServer, dial, request};
+use support::{Called, Client, DEADLINE, Got, TestServer, dial, open_files, request};
 
 /// Small marks, so that little has to be sent.
 fn narrow() -> Settings {
@@ -55,10 +55,12 @@ fn a_slow_reader_gets_everything_in_the_end() {
 fn a_paused_connection_is_not_read_from() {
     let server = TestServer::with(Settings { max_buffered: 64 << 20, ..narrow() });
     let mut client = slow_client(&server, "/commands");
-    client.send("flood 100 100000");
-    let flooded = Instant::now();
     // More than all the buffers of the kernel together: it cannot be written before the server reads again.
+    let flood = client.encode("flood 200 100000");
     let bytes = client.encode(&*vec![0; 15 << 20]);
+    client.raw(&flood);
+    server.wait_for(|called| matches!(called, Called::Flooded { .. }));
+    let flooded = Instant::now();
     let mut writer = client.stream.try_clone().expect("a second handle");
     writer.set_write_timeout(None).expect("no time-out");
     let thread = std::thread::spawn(move || {
@@ -69,7 +71,7 @@ fn a_paused_connection_is_not_read_from() {
         assert!(!thread.is_finished(), "a congested connection was read from");
         std::thread::yield_now();
     }
-    for i in 0..100 {
+    for i in 0..200 {
         assert_eq!(client.next(), Got::Binary(vec![i as u8; 100_000]));
     }
     thread.join().expect("written");
@@ -226,26 +228,12 @@ fn resets_at_any_point_leave_nothing_behind() {
 }
 
 #[test]
-fn a_close_is_heard_though_writing_fails() {
-    let server = TestServer::start();
-    let mut client = server.connect("/commands");
-    // Close, then gone, while the server has much to say.
-    let mut bytes = client.encode("flood 100 100000");
-    client.conn.close(4000.into(), "gone", &mut bytes).expect("open");
-    client.raw(&bytes);
-    drop(client);
-    match server.wait_for_close() {
-        Called::Close { code, by: By::Remote, .. } => assert_eq!(code, 4000),
-        other => panic!("{other:?}"),
-    }
-    server.wait_for_connections(0);
-}
-
-#[test]
 fn thousands_of_connections() {
+    // Both ends are files of this process, and other tests need some: where a shell allows 1024 it is hundreds.
+    let count = (open_files().saturating_sub(200) / 4 * 2).min(2000);
     let server = TestServer::start();
-    let mut clients: Vec<Client> = (0..2000).map(|_| server.connect("/echo")).collect();
-    server.wait_for_connections(2000);
+    let mut clients: Vec<Client> = (0..count).map(|_| server.connect("/echo")).collect();
+    server.wait_for_connections(count);
     for (i, client) in clients.iter_mut().enumerate() {
         client.send(&*format!("message {i}"));
     }
@@ -262,7 +250,7 @@ fn thousands_of_connections() {
     let clean = |called: &Called| matches!(called, Called::Close { was_clean: true, .. });
     let (clean, not): (Vec<Called>, Vec<Called>) =
         server.calls.try_iter().filter(|called| matches!(called, Called::Close { .. })).partition(clean);
-    assert_eq!((clean.len(), not.len()), (1000, 1000));
+    assert_eq!((clean.len(), not.len()), (count / 2, count / 2));
 }
 
 #[test]

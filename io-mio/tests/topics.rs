@@ -122,6 +122,35 @@ fn a_handle_reaches_the_loop_from_another_thread() {
 }
 
 #[test]
+fn commands_in_great_number_are_all_carried_out() {
+    let server = TestServer::start();
+    let mut client = server.connect("/commands");
+    let id = server.wait_for_open();
+    let handles: Vec<_> = (0..2).map(|_| server.handle.clone()).collect();
+    let threads = handles.into_iter().map(|handle| {
+        std::thread::spawn(move || {
+            for i in 0..100_000 {
+                while let Err(error) = handle.publish("nobody", "x") {
+                    assert_eq!(error, CommandError::Full);
+                    std::thread::yield_now();
+                }
+                if i % 1000 == 0 {
+                    while handle.send(id, &*i.to_string()).is_err() {
+                        std::thread::yield_now();
+                    }
+                }
+            }
+        })
+    });
+    for thread in threads.collect::<Vec<_>>() {
+        thread.join().expect("no panic");
+    }
+    for _ in 0..200 {
+        assert!(matches!(client.next(), Got::Text(_)));
+    }
+}
+
+#[test]
 fn wakes_come_through() {
     let server = TestServer::start();
     // The first is that of the start.

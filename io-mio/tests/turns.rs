@@ -3,12 +3,12 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use sansws_mio::{Context, EventLoop, Handler, Settings};
+use sansws_mio::{By, Context, EventLoop, Handler, Settings};
 use support::{Called, Client, DEADLINE, Everything, dial, request};
 
 fn start(settings: Settings) -> (EventLoop<Everything>, SocketAddr, Receiver<Called>) {
@@ -83,11 +83,40 @@ fn a_loop_sleeps_whatever_state_its_connections_are_in() {
         }
     }
     run_for(&mut event_loop, Duration::from_millis(200));
+    // Some of them read a part of what is there for them.
+    for stream in &mut raw {
+        let _ = stream.set_read_timeout(Some(Duration::from_millis(1)));
+        let mut part = vec![0; 3 << 20];
+        let _ = stream.read(&mut part);
+        run_for(&mut event_loop, Duration::from_millis(10));
+        let _ = stream.read(&mut part);
+    }
+    run_for(&mut event_loop, Duration::from_millis(100));
     let turns = run_for(&mut event_loop, Duration::from_millis(500));
     assert!(turns < 20, "{turns} turns in half a second with nothing to do");
     drop(keep);
     drop(raw);
     run_for(&mut event_loop, Duration::from_millis(100));
+    assert_eq!(event_loop.handle().connections(), 0);
+}
+
+#[test]
+fn a_close_that_came_before_a_reset_is_heard_though_writing_fails() {
+    // Small reads, so that the Close is still unread when the first echo cannot be written.
+    let (mut event_loop, addr, calls) = start(Settings { receive_buffer: 1024, ..Settings::default() });
+    let mut client = connect(&mut event_loop, addr, "/echo");
+    let mut bytes = client.encode("of some length, and one of many").repeat(100);
+    client.conn.close(4000.into(), "gone", &mut bytes).expect("open");
+    client.raw(&bytes);
+    client.reset();
+    run_for(&mut event_loop, Duration::from_millis(50));
+    let close = calls.try_iter().find(|called| matches!(called, Called::Close { .. }));
+    match close {
+        Some(Called::Close { code, reason, by: By::Remote, .. }) => {
+            assert_eq!((code, &*reason), (4000, "gone"))
+        }
+        other => panic!("{other:?}"),
+    }
     assert_eq!(event_loop.handle().connections(), 0);
 }
 

@@ -325,6 +325,12 @@ impl Got {
     }
 }
 
+/// How many files this process may have open at a time.
+pub fn open_files() -> usize {
+    let output = std::process::Command::new("sh").args(["-c", "ulimit -n"]).output().expect("a shell");
+    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(usize::MAX)
+}
+
 /// The client half of core over a blocking socket.
 pub struct Client {
     pub stream: TcpStream,
