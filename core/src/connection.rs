@@ -11,6 +11,7 @@ pub use config::{Config, MessageKind, Role};
 pub use event::{BinaryChunk, CompressedChunk, Event, TextChunk};
 
 use crate::close::CloseCode;
+use crate::error::ProtocolError;
 use crate::frame::MaskingKey;
 use receive::Receiver;
 use send::Sender;
@@ -30,11 +31,16 @@ use send::Sender;
 ///
 /// A driver does this, over and over:
 ///
-/// 1. read some bytes, into any buffer of any size;
+/// 1. read some bytes, into any buffer of any size; at the end of the transport call `receive_eof`;
 /// 2. `while let Some(event) = receive(&mut input)`: handle the event, send what there is to send;
 /// 3. `poll_transmit`; inside the loop of step 2 every Ping gets its Pong, after it the last one does (§5.5.3 allows that);
 /// 4. write the output, whole and in order;
-/// 5. if `should_close_transport`, shut the transport down.
+/// 5. if `should_close_transport`, shut the transport down. If a read or a write fails, the connection is over whatever it says: call
+///    `receive_eof` and close.
+///
+/// An output that cannot grow says [`OutputFull`](crate::OutputFull), and what was received is not received again. So before `receive` is called, have room
+/// for what the answer may be, or stop calling it and keep `input` until there is: that is back-pressure. An echo needs as much room as
+/// `input` is long, and a debt at most [`MAX_CONTROL_FRAME_LEN`](crate::MAX_CONTROL_FRAME_LEN).
 ///
 /// Frames are appended whole, so nothing can come between the bytes of one. Only after [`frame_header`](Self::frame_header) is that the
 /// caller's duty: the payload has to follow before anything else is written.
@@ -75,6 +81,7 @@ pub struct Connection {
     masking_keys: Option<fn() -> MaskingKey>,
     state: State,
     eof: bool,
+    failure: Option<ProtocolError>,
     receiver: Receiver,
     sender: Sender,
 }
@@ -113,6 +120,7 @@ impl Connection {
             masking_keys,
             state: State::Open,
             eof: false,
+            failure: None,
             receiver: Receiver::new(config),
             sender: Sender::default(),
         }
@@ -128,20 +136,25 @@ impl Connection {
         self.state
     }
 
+    /// What the peer did wrong, if it did: the error of [`Event::Failed`].
+    pub fn failure(&self) -> Option<ProtocolError> {
+        self.failure
+    }
+
     /// Whether messages can be sent.
     pub fn can_send(&self) -> bool {
         self.state == State::Open
     }
 
-    /// Whether the connection is on its way to its end, so that a time-out for the rest of the way should run (§7.1.1, §7.1.7).
+    /// Whether the connection is on its way to its end, so that a time-out for the rest of the way should run: it is not open any more.
     pub fn close_expected(&self) -> bool {
         self.state != State::Open
     }
 
     /// Whether it is this endpoint's turn to close the transport, with nothing left to transmit.
     ///
-    /// §7.1.1: "the server MUST close it immediately; a client SHOULD wait for the server". After a failure or the end of input
-    /// either closes. To close TCP, shut down the sending half, then read to its end (or a time-out), then close: bytes that arrive
+    /// §5.5.1: once both Close frames are exchanged, "the server MUST close the underlying TCP connection immediately; the client SHOULD
+    /// wait for the server". After a failure or the end of input either closes. To close TCP, shut down the sending half, then read to its end (or a time-out), then close: bytes that arrive
     /// at a closed socket make the system reset the connection, and the peer may lose what it was sent last.
     pub fn should_close_transport(&self) -> bool {
         !self.wants_transmit()

@@ -122,7 +122,7 @@ pub enum SendError {
     NotOpen,
     /// The output has no room for the whole frame.
     OutputFull,
-    /// A fragmented message is being sent: "fragments of one message MUST NOT be interleaved" with another's (§5.4).
+    /// Another message is being sent in fragments: "fragments of one message MUST NOT be interleaved" with another's (§5.4).
     MessageInProgress,
     /// The payload of a control frame is longer than 125 bytes (§5.5).
     ControlTooLong,
@@ -130,6 +130,8 @@ pub enum SendError {
     ReasonTooLong,
     /// The status code [may not be sent](CloseCode::may_be_sent) (§7.4).
     InvalidCloseCode,
+    /// The payload is longer than 2⁶³ − 1 bytes (§5.2).
+    TooLong,
     /// A compressed message without an extension that allows RSV1 (§5.2).
     NoExtension,
 }
@@ -139,10 +141,11 @@ impl fmt::Display for SendError {
         f.write_str(match self {
             Self::NotOpen => "the connection is not open",
             Self::OutputFull => "the output has no room for the whole frame",
-            Self::MessageInProgress => "a fragmented message of another kind is in progress",
+            Self::MessageInProgress => "another message is being sent in fragments",
             Self::ControlTooLong => "the payload of a control frame is longer than 125 bytes",
             Self::ReasonTooLong => "the close reason is longer than 123 bytes",
             Self::InvalidCloseCode => "the status code must not be sent",
+            Self::TooLong => "the payload is longer than a frame can say",
             Self::NoExtension => "no extension allows a compressed message",
         })
     }
@@ -159,6 +162,8 @@ impl From<OutputFull> for SendError {
 #[cfg(feature = "std")]
 mod io {
     use super::{OutputFull, ProtocolError, SendError};
+    use crate::handshake::HandshakeError;
+    use crate::uri::UriError;
 
     extern crate std;
     use std::io::{Error, ErrorKind};
@@ -177,6 +182,18 @@ mod io {
                 _ => ErrorKind::InvalidInput,
             };
             Self::new(kind, error)
+        }
+    }
+
+    impl From<HandshakeError> for Error {
+        fn from(error: HandshakeError) -> Self {
+            Self::new(ErrorKind::InvalidData, error)
+        }
+    }
+
+    impl From<UriError> for Error {
+        fn from(error: UriError) -> Self {
+            Self::new(ErrorKind::InvalidInput, error)
         }
     }
 

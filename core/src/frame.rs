@@ -1,20 +1,4 @@
 //! Frame headers, RFC 6455 [§5.2](https://datatracker.ietf.org/doc/html/rfc6455#section-5.2).
-//!
-//! A header is a value: [`FrameHeader::decode`] reads one from bytes, [`FrameHeader::encode`] writes one. Both
-//! refuse what the RFC refuses, so whatever one of them returns the other accepts.
-//!
-//! ```
-//! use sansws::{FrameHeader, Opcode};
-//!
-//! // The masked "Hello" of §5.7, without its payload.
-//! let bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d];
-//! let (header, len) = FrameHeader::decode(&bytes)?.expect("a whole header");
-//! assert_eq!(len, 6);
-//! assert_eq!(header.opcode, Opcode::Text);
-//! assert_eq!(header.payload_len, 5);
-//! assert_eq!(header.encode()?.as_bytes(), bytes);
-//! # Ok::<(), sansws::ProtocolError>(())
-//! ```
 
 use core::fmt;
 use core::ops::BitOr;
@@ -30,7 +14,26 @@ pub const MAX_PAYLOAD_LEN: u64 = u64::MAX >> 1;
 /// The largest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL_LEN: usize = 125;
 
-/// The header of one frame.
+/// The longest control frame, in bytes: header, masking-key and payload. A server's is four bytes shorter.
+pub const MAX_CONTROL_FRAME_LEN: usize = 2 + 4 + MAX_CONTROL_LEN;
+
+/// The header of one frame, RFC 6455 [§5.2](https://datatracker.ietf.org/doc/html/rfc6455#section-5.2).
+///
+/// [`decode`](Self::decode) reads one from bytes, [`encode`](Self::encode) writes one. Both
+/// refuse what the RFC refuses, so whatever one of them returns the other accepts.
+///
+/// ```
+/// use sansws::{FrameHeader, Opcode};
+///
+/// // The masked "Hello" of §5.7, without its payload.
+/// let bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d];
+/// let (header, len) = FrameHeader::decode(&bytes)?.expect("a whole header");
+/// assert_eq!(len, 6);
+/// assert_eq!(header.opcode, Opcode::Text);
+/// assert_eq!(header.payload_len, 5);
+/// assert_eq!(header.encode()?.as_bytes(), bytes);
+/// # Ok::<(), sansws::ProtocolError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {
     /// Whether this is the final fragment of a message.
@@ -51,8 +54,8 @@ impl FrameHeader {
 
     /// Reads the header at the start of `bytes`, which may hold more than the header, or less.
     ///
-    /// Returns the header and its length in bytes (2 to 14), or `None` if more bytes are needed. A header is refused
-    /// as soon as the byte that makes it wrong is there.
+    /// Returns the header and its length in bytes (2 to 14), or `None` if more bytes are needed. A reserved opcode and a wrong control
+    /// frame are refused by their first or second byte, a wrong length once all of it is there.
     ///
     /// # Errors
     ///

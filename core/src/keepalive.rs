@@ -1,24 +1,4 @@
 //! The deadlines of one connection, as a value without a clock.
-//!
-//! Time is an argument: a [`Duration`] since any moment that the caller chooses, such as the start of the
-//! program. It should not run backwards; if it does, deadlines come later, nothing else. The settings are an
-//! argument too, so that ten thousand connections share one [`Timeouts`].
-//!
-//! ```
-//! use core::time::Duration;
-//! use sansws::{Expired, KeepAlive, Timeouts};
-//!
-//! let timeouts = Timeouts::default();
-//! let at = Duration::from_secs;
-//! let mut alive = KeepAlive::new(at(0)); // accepted, in the opening handshake
-//! alive.opened(at(1));
-//! assert_eq!(alive.poll_timeout(&timeouts), Some(at(31))); // silence until then, and a Ping is due
-//! assert_eq!(alive.handle_timeout(at(31), &timeouts), Some(Expired::PingDue));
-//! alive.ping_written(at(32)); // the transport took its last byte
-//! assert_eq!(alive.poll_timeout(&timeouts), Some(at(52))); // the deadline for its Pong
-//! alive.received(at(33)); // the Pong, or any other byte
-//! assert_eq!(alive.poll_timeout(&timeouts), Some(at(63)));
-//! ```
 
 use core::time::Duration;
 
@@ -59,7 +39,8 @@ impl Default for Timeouts {
 pub enum Expired {
     /// The opening handshake took too long: close the transport (a server may answer 408 first).
     Handshake,
-    /// Send a Ping, and call [`KeepAlive::ping_written`] when the transport has taken all of it.
+    /// Send a Ping, and call [`KeepAlive::ping_written`] when the transport has taken all of it. Until then only [`Timeouts::idle`] watches
+    /// the peer: where that is off, a driver whose transport takes nothing has to give up by itself, or say that the Ping was written.
     PingDue,
     /// No byte arrived in time after a Ping: the peer is gone. Fail the connection (RFC 6455 §7.1.7).
     Pong,
@@ -79,6 +60,26 @@ pub enum Expired {
 /// dead because its Pong waits behind the data. For the same reason the deadline for the Pong counts from the
 /// moment the Ping was written, not from when it was queued. While one Ping is on its way no second one is
 /// due.
+///
+/// Time is an argument: a [`Duration`] since any moment that the caller chooses, such as the start of the
+/// program. It should not run backwards; if it does, deadlines come later, nothing else. The settings are an
+/// argument too, so that ten thousand connections share one [`Timeouts`].
+///
+/// ```
+/// use core::time::Duration;
+/// use sansws::{Expired, KeepAlive, Timeouts};
+///
+/// let timeouts = Timeouts::default();
+/// let at = Duration::from_secs;
+/// let mut alive = KeepAlive::new(at(0)); // accepted, in the opening handshake
+/// alive.opened(at(1));
+/// assert_eq!(alive.poll_timeout(&timeouts), Some(at(31))); // silence until then, and a Ping is due
+/// assert_eq!(alive.handle_timeout(at(31), &timeouts), Some(Expired::PingDue));
+/// alive.ping_written(at(32)); // the transport took its last byte
+/// assert_eq!(alive.poll_timeout(&timeouts), Some(at(52))); // the deadline for its Pong
+/// alive.received(at(33)); // the Pong, or any other byte
+/// assert_eq!(alive.poll_timeout(&timeouts), Some(at(63)));
+/// ```
 #[derive(Debug, Clone)]
 pub struct KeepAlive {
     phase: Phase,

@@ -110,7 +110,10 @@ pub use connection::{
     BinaryChunk, CompressedChunk, Config, Connection, Event, MessageKind, Role, State, TextChunk,
 };
 pub use error::{ProtocolError, SendError};
-pub use frame::{EncodedHeader, FrameHeader, MAX_CONTROL_LEN, MAX_PAYLOAD_LEN, MaskingKey, Opcode, Rsv};
+pub use frame::{
+    EncodedHeader, FrameHeader, MAX_CONTROL_FRAME_LEN, MAX_CONTROL_LEN, MAX_PAYLOAD_LEN, MaskingKey, Opcode,
+    Rsv,
+};
 pub use keepalive::{Expired, KeepAlive, Timeouts};
 pub use mask::apply_mask;
 #[cfg(feature = "alloc")]

@@ -4,8 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::connection::{BinaryChunk, Connection, Event, MessageKind, TextChunk};
+use crate::connection::{BinaryChunk, Connection, Event, MessageKind, Role, TextChunk};
+use crate::error::SendError;
 use crate::frame::{FrameHeader, Rsv};
+use crate::output::Output;
 
 /// A whole message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,16 +48,66 @@ impl<'a> From<&'a str> for Message<'a> {
     }
 }
 
+impl<'a> From<&'a String> for Message<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Message<'a> {
+    fn from(payload: &'a Vec<u8>) -> Self {
+        Self::Binary(payload)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
+    fn from(payload: &'a [u8; N]) -> Self {
+        Self::Binary(payload)
+    }
+}
+
 impl<'a> From<&'a [u8]> for Message<'a> {
     fn from(payload: &'a [u8]) -> Self {
         Self::Binary(payload)
     }
 }
 
+impl Connection {
+    /// Sends a message in one frame: a [`Message`], text (`&str`, `&String`) or octets (`&[u8]`, `&Vec<u8>`, `&[u8; N]`).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    #[inline]
+    pub fn send<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        out: &mut impl Output,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        self.write_message(message.kind(), message.as_bytes(), out)
+    }
+
+    /// Sends a message that was encoded once for many receivers.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_prepared(&mut self, prepared: &Prepared, out: &mut impl Output) -> Result<(), SendError> {
+        if self.role() == Role::Client {
+            return self.write_message(prepared.kind(), prepared.payload(), out);
+        }
+        self.check_new_message()?;
+        out.reserve(prepared.frame().len())?;
+        out.write_reserved(prepared.frame());
+        Ok(())
+    }
+}
+
 /// Makes messages out of the chunks of one connection.
 ///
 /// A message that came in one piece is lent on without a copy. Only one that was cut is collected, in a buffer that is kept for the
-/// next; how much that can be is limited by [`Config::max_message_len`](crate::Config::max_message_len). An assembler that never had to collect
+/// next; how long a message can be is limited by [`Config::max_message_len`](crate::Config::max_message_len) (the buffer may be twice that). An assembler that never had to collect
 /// owns no memory, and one that did gives it up with [`release`](Self::release).
 ///
 /// ```
@@ -88,7 +140,8 @@ impl Assembler {
     /// The next whole message in `input`; `None`: it is used up. For programs that do not care about chunks and control frames.
     ///
     /// It calls [`Connection::receive`] until a message is whole. Control frames are dealt with by the connection (call
-    /// [`poll_transmit`](Connection::poll_transmit) afterwards), and its [`state`](Connection::state) tells of a Close and of a failure.
+    /// [`poll_transmit`](Connection::poll_transmit) afterwards); [`state`](Connection::state) and [`failure`](Connection::failure) tell of
+    /// a Close and of a failure. Compressed chunks are passed over.
     ///
     /// ```
     /// use sansws::{Assembler, Config, Connection, Message};
@@ -145,10 +198,10 @@ impl Assembler {
     /// Adds a chunk of a binary message. Returns the message if the chunk ends it.
     #[inline]
     pub fn binary<'a>(&'a mut self, chunk: BinaryChunk<'a>) -> Option<Message<'a>> {
-        if chunk.first && chunk.last {
-            return Some(Message::Binary(chunk.payload));
+        match chunk.into_whole() {
+            Ok(payload) => Some(Message::Binary(payload)),
+            Err(chunk) => self.collect_binary(&chunk).then(|| self.collected()),
         }
-        self.collect_binary(&chunk).then(|| self.collected())
     }
 
     /// How many bytes of memory the assembler owns.
@@ -157,6 +210,11 @@ impl Assembler {
             Collected::Text(text) => text.capacity(),
             Collected::Binary(payload) => payload.capacity(),
         }
+    }
+
+    /// Forgets the message in progress, if one is: its connection has ended. The buffer can be [released](Self::release) then.
+    pub fn reset(&mut self) {
+        self.in_progress = false;
     }
 
     /// Gives up the buffer, empty, unless a message is in progress: `None` then, or if there is no buffer.

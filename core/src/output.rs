@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Where frames go: a growing buffer, a fixed slice, or a ring of the caller's.
+/// Where frames go: a growing buffer or a fixed slice.
 ///
 /// A frame is written as one [`reserve`](Self::reserve) for all of it, then one or more [`write_reserved`](Self::write_reserved)s that together use
 /// no more than what was reserved. If `reserve` refuses, nothing was written: a frame is whole in the output or not there.
@@ -14,7 +14,8 @@ pub trait Output {
     /// [`OutputFull`] if they do not; the output is unchanged.
     fn reserve(&mut self, len: usize) -> Result<(), OutputFull>;
 
-    /// Appends bytes that [`reserve`](Self::reserve) made room for, and lends them back so that they can be masked where they are.
+    /// Appends bytes that [`reserve`](Self::reserve) made room for, and lends exactly these back, in one piece, so that they can be masked
+    /// where they are.
     fn write_reserved(&mut self, bytes: &[u8]) -> &mut [u8];
 }
 
@@ -60,6 +61,13 @@ impl<'a> SliceOutput<'a> {
     /// Forgets the bytes written so far.
     pub fn clear(&mut self) {
         self.len = 0;
+    }
+
+    /// Forgets the first `len` bytes, which have been sent, and moves the rest to the front.
+    pub fn consume(&mut self, len: usize) {
+        let len = len.min(self.len);
+        self.slice.copy_within(len..self.len, 0);
+        self.len -= len;
     }
 
     /// How many more bytes fit.

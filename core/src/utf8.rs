@@ -4,7 +4,7 @@ use core::fmt;
 
 /// Validates UTF-8 piece by piece, wherever the pieces are cut, and fails at the first octet that no later one can mend.
 ///
-/// The stream keeps at most the three octets of a code point that was cut.
+/// The stream keeps at most the three octets of a code point that was cut. After an error it is of no use.
 ///
 /// ```
 /// use sansws::Utf8Stream;

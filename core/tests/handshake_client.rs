@@ -332,15 +332,18 @@ mod section_4_1_the_response {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             judged(request, &response_with("", &lines))
         };
-        for lines in [&[][..], &["foo"], &["bar; x=1"], &["bar, foo; a=\"b\""], &["foo", "bar"]] {
+        for lines in [&[][..], &["foo"], &["bar; x=1"], &["bar, foo; a=\"b\""]] {
             assert_eq!(with(&offer, lines), Ok(()), "{lines:?}");
         }
-        for lines in [&["baz"][..], &["foo, baz"], &["foo", "baz"], &["FOO"], &["a"]] {
+        // §11.3.2: in a response it "MUST NOT appear more than once".
+        for lines in [&["foo", "bar"][..], &["foo", "baz"], &["foo; a=\"", "\""]] {
+            assert_eq!(with(&offer, lines), Err(response(Field::Extensions, Fault::Repeated)), "{lines:?}");
+        }
+        for lines in [&["baz"][..], &["foo, baz"], &["FOO"], &["a"]] {
             assert_eq!(with(&offer, lines), Err(response(Field::Extensions, Fault::NotOffered)), "{lines:?}");
         }
         assert_eq!(with(&plain(), &["foo"]), Err(response(Field::Extensions, Fault::NotOffered)));
-        for lines in [&[""][..], &["foo;;a"], &["foo; a=\"b c\""], &["foo", "bar bar"], &["foo; a=\"", "\""]]
-        {
+        for lines in [&[""][..], &["foo;;a"], &["foo; a=\"b c\""], &["foo, bar bar"], &["foo; a=\""]] {
             assert_eq!(with(&offer, lines), Err(response(Field::Extensions, Fault::Invalid)), "{lines:?}");
         }
         let mut storage = HeaderStorage::new();
@@ -479,5 +482,20 @@ proptest! {
         other[15] ^= 1;
         let refused = response.accept(&request, &other, &Config::default(), masking_keys);
         prop_assert_eq!(refused.err(), Some(self::response(Field::Accept, Fault::Invalid)));
+    }
+}
+
+#[test]
+fn rsv1_has_no_meaning_without_an_extension_that_was_agreed_on() {
+    let config = Config { compression: true, ..Config::default() };
+    let offer = Request { extensions: Some("permessage-deflate"), ..plain() };
+    for (lines, agreed) in [(&[][..], false), (&["Sec-WebSocket-Extensions: permessage-deflate"], true)] {
+        let input = response_with("", lines);
+        let mut storage = HeaderStorage::new();
+        let (response, _) = client::parse_response(&input, &mut storage).unwrap().unwrap();
+        let mut connection = response.accept(&offer, &NONCE, &config, || [0; 4]).unwrap();
+        let mut frame = [0xc1, 0x00];
+        let event = connection.receive(&mut &mut frame[..]);
+        assert_eq!(matches!(event, Some(sansws::Event::Compressed(_))), agreed, "{lines:?}");
     }
 }

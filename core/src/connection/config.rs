@@ -43,10 +43,11 @@ pub struct Config {
     pub max_frame_len: u64,
     /// Longest payload of one message, over all its fragments, in bytes (on the wire, if it is compressed). Default 16 MiB.
     pub max_message_len: u64,
-    /// Most fragments in one message, empty ones too. Default 131 072: 8 MiB in fragments of 64 bytes.
+    /// Most fragments in one message, empty ones too; 0 means 1. Default 131 072: 8 MiB in fragments of 64 bytes.
     pub max_fragments: u32,
-    /// Whether a negotiated extension gives RSV1 on the first frame of a message the meaning "compressed" (RFC 7692 §6).
-    /// Such messages come as [`Event::Compressed`](crate::Event::Compressed). Default `false`.
+    /// Whether an extension gives RSV1 on the first frame of a message the meaning "compressed" (RFC 7692 §6).
+    /// Such messages come as [`Event::Compressed`](crate::Event::Compressed). The opening handshake takes it back if no extension was
+    /// agreed on; whoever makes a [`Connection`](crate::Connection) without it has to know. Default `false`.
     pub compression: bool,
 }
 

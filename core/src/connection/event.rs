@@ -20,9 +20,9 @@ pub enum Event<'c, 'b> {
     Ping(&'c [u8]),
     /// A Pong, asked for or not (§5.5.3).
     Pong(&'c [u8]),
-    /// The peer's Close, the last event; `None` if it carries no status code. The answer is owed already.
+    /// The peer's Close, the last event; `None` if it carries no status code. Unless a Close was sent before, the answer is owed already.
     Close(Option<CloseFrame<'c>>),
-    /// The peer broke the protocol, the last event. A Close with [`ProtocolError::close_code`] is owed already.
+    /// The peer broke the protocol, the last event. Unless a Close was sent before, one with [`ProtocolError::close_code`] is owed already.
     Failed(ProtocolError),
 }
 
@@ -70,11 +70,15 @@ pub struct BinaryChunk<'b> {
     pub last: bool,
 }
 
-impl BinaryChunk<'_> {
+impl<'b> BinaryChunk<'b> {
     /// The message, if this chunk is all of it.
+    ///
+    /// # Errors
+    ///
+    /// The chunk itself, if it is a part of a message.
     #[inline]
-    pub fn whole(&self) -> Option<&[u8]> {
-        (self.first && self.last).then_some(&*self.payload)
+    pub fn into_whole(self) -> Result<&'b mut [u8], Self> {
+        if self.first && self.last { Ok(self.payload) } else { Err(self) }
     }
 }
 

@@ -77,25 +77,24 @@ impl Connection {
             MessageKind::Binary => Event::Binary(BinaryChunk { payload, first: true, last: true }),
             MessageKind::Text => match utf8::validate(payload) {
                 Ok(text) => Event::Text(TextChunk { carried: None, text, first: true, last: true }),
-                Err(_) => {
-                    let error = ProtocolError::InvalidUtf8;
-                    *input = &mut [];
-                    self.fail(error.close_code());
-                    Event::Failed(error)
-                }
+                Err(_) => self.failed(ProtocolError::InvalidUtf8, input),
             },
         })
+    }
+
+    #[cold]
+    fn failed(&mut self, error: ProtocolError, input: &mut &mut [u8]) -> Event<'static, 'static> {
+        *input = &mut [];
+        self.failure = Some(error);
+        self.fail(error.close_code());
+        Event::Failed(error)
     }
 
     fn receive_any<'c, 'b>(&'c mut self, input: &mut &'b mut [u8]) -> Option<Event<'c, 'b>> {
         // The step borrows nothing of the connection, so that the loop in it may; control events get their borrow here.
         let step = match self.receiver.step(input, self.masking_keys.is_none()) {
             Ok(step) => step?,
-            Err(error) => {
-                *input = &mut [];
-                self.fail(error.close_code());
-                return Some(Event::Failed(error));
-            }
+            Err(error) => return Some(self.failed(error, input)),
         };
         Some(match step {
             Step::Text(chunk) => Event::Text(chunk),
@@ -210,7 +209,8 @@ impl Receiver {
             max_frame_len: config.max_frame_len,
             max_message_len: config.max_message_len,
             max_small_len: config.max_frame_len.min(config.max_message_len),
-            max_fragments: config.max_fragments,
+            // The first frame of a message is a fragment too.
+            max_fragments: config.max_fragments.max(1),
             compression: config.compression,
         }
     }

@@ -11,23 +11,6 @@ use crate::output::{Output, OutputFull};
 const MASK_BLOCK: usize = 16 << 10;
 
 impl Connection {
-    /// Sends a message in one frame: a [`Message`](crate::Message), a `&str` or a `&[u8]`.
-    ///
-    /// # Errors
-    ///
-    /// As [`send_text`](Self::send_text).
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub fn send<'m>(
-        &mut self,
-        message: impl Into<crate::message::Message<'m>>,
-        out: &mut impl Output,
-    ) -> Result<(), SendError> {
-        let message = message.into();
-        self.check_new_message()?;
-        self.write_frame(true, Rsv::NONE, message.kind().opcode(), message.as_bytes(), out)
-    }
-
     /// Sends a text message in one frame.
     ///
     /// # Errors
@@ -35,8 +18,7 @@ impl Connection {
     /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress), [`OutputFull`](SendError::OutputFull); nothing changed.
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut impl Output) -> Result<(), SendError> {
-        self.check_new_message()?;
-        self.write_frame(true, Rsv::NONE, Opcode::Text, text.as_bytes(), out)
+        self.write_message(MessageKind::Text, text.as_bytes(), out)
     }
 
     /// Sends a binary message in one frame.
@@ -46,8 +28,7 @@ impl Connection {
     /// As [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
-        self.check_new_message()?;
-        self.write_frame(true, Rsv::NONE, Opcode::Binary, payload, out)
+        self.write_message(MessageKind::Binary, payload, out)
     }
 
     /// Sends a fragment of a text message: the first begins the message, `last` ends it (§5.4).
@@ -106,38 +87,19 @@ impl Connection {
 
     /// The header of a whole message whose payload the caller writes itself, right behind it: a vectored write without a copy.
     ///
-    /// Header and payload must reach the peer with nothing between them; that is the caller's duty from here on. A client has to mask
+    /// Header and payload must reach the peer with nothing between them, no Ping, no Close, nothing owed; that is the caller's duty from
+    /// here on, which the connection cannot see. A client has to mask
     /// the payload with [`EncodedHeader::masking_key`]; a server's has none. A text payload has to be UTF-8.
     ///
     /// # Errors
     ///
-    /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress); [`OutputFull`](SendError::OutputFull) for a length beyond 2⁶³ − 1.
+    /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress), [`TooLong`](SendError::TooLong) for a length beyond 2⁶³ − 1.
     pub fn frame_header(&mut self, kind: MessageKind, payload_len: u64) -> Result<EncodedHeader, SendError> {
         self.check_new_message()?;
         let masking_key = self.masking_keys.map(|next| next());
         FrameHeader { fin: true, rsv: Rsv::NONE, opcode: kind.opcode(), masking_key, payload_len }
             .encode()
-            .map_err(|_| SendError::OutputFull)
-    }
-
-    /// Sends a message that was encoded once for many receivers.
-    ///
-    /// # Errors
-    ///
-    /// As [`send_text`](Self::send_text).
-    #[cfg(feature = "alloc")]
-    pub fn send_prepared(
-        &mut self,
-        prepared: &crate::message::Prepared,
-        out: &mut impl Output,
-    ) -> Result<(), SendError> {
-        self.check_new_message()?;
-        if self.masking_keys.is_some() {
-            return self.write_frame(true, Rsv::NONE, prepared.kind().opcode(), prepared.payload(), out);
-        }
-        out.reserve(prepared.frame().len())?;
-        out.write_reserved(prepared.frame());
-        Ok(())
+            .map_err(|_| SendError::TooLong)
     }
 
     /// Sends a Ping with up to 125 bytes of payload (§5.5.2). The peer's Pong comes back with the same payload.
@@ -197,9 +159,11 @@ impl Connection {
 
     /// Appends what is owed to the peer: the Pong for the last Ping, and the Close that answers the peer's or tells of a failure.
     ///
+    /// An output has to have room for [`MAX_CONTROL_FRAME_LEN`](crate::MAX_CONTROL_FRAME_LEN) bytes some time.
+    ///
     /// # Errors
     ///
-    /// [`OutputFull`] if there is no room: what did not fit is still owed.
+    /// [`OutputFull`] if there is no room: what did not fit is still owed. (A Pong that does not fit before a Close is dropped.)
     #[inline]
     pub fn poll_transmit(&mut self, out: &mut impl Output) -> Result<(), OutputFull> {
         if self.wants_transmit() { self.pay_debts(out) } else { Ok(()) }
@@ -208,12 +172,12 @@ impl Connection {
     fn pay_debts(&mut self, out: &mut impl Output) -> Result<(), OutputFull> {
         if self.sender.owes_pong {
             // §5.5.3: a Pong "must have identical 'Application data' as found in the message body of the Ping frame".
-            let pong = self.sender.pong;
-            self.write_control(
-                Opcode::Pong,
-                pong.get(..usize::from(self.sender.pong_len)).unwrap_or_default(),
-                out,
-            )?;
+            let pong = self.sender.pong.get(..usize::from(self.sender.pong_len)).unwrap_or_default();
+            let written = self.write_control(Opcode::Pong, pong, out);
+            // A Pong that does not fit must not keep a Close from going out: it gives way. No Ping can follow.
+            if !self.sender.owes_close {
+                written?;
+            }
             self.sender.owes_pong = false;
         }
         if self.sender.owes_close {
@@ -227,8 +191,21 @@ impl Connection {
         Ok(())
     }
 
+    /// A whole message in one frame. The payload of a text has to be UTF-8.
     #[inline]
-    fn check_new_message(&self) -> Result<(), SendError> {
+    pub(crate) fn write_message(
+        &self,
+        kind: MessageKind,
+        payload: &[u8],
+        out: &mut impl Output,
+    ) -> Result<(), SendError> {
+        self.check_new_message()?;
+        self.write_frame(true, Rsv::NONE, kind.opcode(), payload, out)
+    }
+
+    /// Whether a message may begin here.
+    #[inline]
+    pub(crate) fn check_new_message(&self) -> Result<(), SendError> {
         if self.state != State::Open {
             return Err(SendError::NotOpen);
         }

@@ -31,6 +31,8 @@ use crate::output::Output;
 pub struct Acceptor {
     head: Vec<u8>,
     reader: HeadReader,
+    /// What refused the request; the refusal is written once.
+    refused: Option<HandshakeError>,
 }
 
 impl Acceptor {
@@ -41,13 +43,18 @@ impl Acceptor {
     ///
     /// # Errors
     ///
-    /// Those of [`server::accept`](super::server::accept). The refusal is in `out`: send it and close the transport.
+    /// Those of [`server::accept`](super::server::accept). The refusal is in `out`: send it and close the transport. Later calls say the same
+    /// and write nothing.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
         config: &Config,
         out: &mut impl Output,
     ) -> Result<Option<Connection>, HandshakeError> {
+        if let Some(error) = self.refused {
+            *input = &mut [];
+            return Err(error);
+        }
         let before = self.head.len();
         // More than the longest head is not kept: the reader refuses it.
         let len = input.len().min(DEFAULT_MAX_HEAD_LEN + 1 - before.min(DEFAULT_MAX_HEAD_LEN));
@@ -61,18 +68,21 @@ impl Acceptor {
             Err(error) => {
                 // Without room for the refusal the transport is closed without one.
                 let _ = refuse(&error, out);
+                self.refused = Some(error);
                 return Err(error);
             }
         };
-        let accepted = accept(self.head.get(..end).unwrap_or_default(), config, out)?;
+        let accepted = accept(self.head.get(..end).unwrap_or_default(), config, out)
+            .inspect_err(|error| self.refused = Some(*error))?;
         *input = core::mem::take(input).get_mut(end.saturating_sub(before)..).unwrap_or_default();
-        self.head = Vec::new();
+        // Ready for the next connection.
+        *self = Self::default();
         Ok(accepted.map(|(connection, _)| connection))
     }
 }
 
 impl Default for Acceptor {
     fn default() -> Self {
-        Self { head: Vec::new(), reader: HeadReader::new(DEFAULT_MAX_HEAD_LEN) }
+        Self { head: Vec::new(), reader: HeadReader::new(DEFAULT_MAX_HEAD_LEN), refused: None }
     }
 }

@@ -243,7 +243,9 @@ impl<'h, 'b> Response<'h, 'b> {
         self.check_extensions(request).map_err(|fault| HandshakeError::Response(Field::Extensions, fault))?;
         self.check_subprotocol(request)
             .map_err(|fault| HandshakeError::Response(Field::Subprotocol, fault))?;
-        Ok(Connection::client(config, masking_keys))
+        // §5.2: RSV1 "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
+        let compression = config.compression && self.headers.get(Field::Extensions.name()).is_some();
+        Ok(Connection::client(&Config { compression, ..*config }, masking_keys))
     }
 
     fn only(&self, field: Field) -> Result<&'b [u8], HandshakeError> {
@@ -253,8 +255,11 @@ impl<'h, 'b> Response<'h, 'b> {
     /// (5) "... this header field indicates the use of an extension that was not present in the client's
     /// handshake ..."
     fn check_extensions(&self, request: &Request<'_>) -> Result<(), Fault> {
-        if self.headers.get(Field::Extensions.name()).is_none() {
-            return Ok(());
+        // §11.3.2: in a response it "MUST NOT appear more than once".
+        match self.headers.only(Field::Extensions.name()) {
+            Ok(_) => {}
+            Err(Fault::Missing) => return Ok(()),
+            Err(fault) => return Err(fault),
         }
         self.extensions().check()?;
         let offered = |name| {

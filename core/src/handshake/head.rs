@@ -201,7 +201,18 @@ impl<'h, 'b> Headers<'h, 'b> {
 
 impl fmt::Debug for Headers<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.list.iter().map(|header| (header.name, Escaped(header.value)))).finish()
+        // What is printed ends up in logs, where credentials have no place.
+        let is_secret = |name: &str| {
+            ["authorization", "proxy-authorization", "cookie", "set-cookie"]
+                .iter()
+                .any(|secret| name.eq_ignore_ascii_case(secret))
+        };
+        let mut map = f.debug_map();
+        for header in self.list {
+            let value = if is_secret(header.name) { b"..." } else { header.value };
+            map.entry(&header.name, &Escaped(value));
+        }
+        map.finish()
     }
 }
 

@@ -370,7 +370,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         if let Some(chosen) = accept.extensions {
             check_value(chosen)?;
             Extensions::in_value(chosen).check().map_err(|_| Argument::Extensions)?;
-            // §9.1: "the server MUST NOT" use what the client did not offer.
+            // §9: "A server MUST NOT respond with any extension not requested by the client."
             let offered = |name| self.request.extensions().any(|extension| extension.name == name);
             if !Extensions::in_value(chosen).all(|extension| offered(extension.name)) {
                 return Err(Argument::Extensions.into());
@@ -388,7 +388,9 @@ impl<'h, 'b> Upgrade<'h, 'b> {
             w.headers(accept.headers);
             w.text("\r\n");
         })?;
-        Ok(Connection::server(config))
+        // §5.2: RSV1 "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
+        let compression = config.compression && accept.extensions.is_some();
+        Ok(Connection::server(&Config { compression, ..*config }))
     }
 }
 

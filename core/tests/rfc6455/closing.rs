@@ -24,6 +24,7 @@ mod section_7_1_closing {
         let (mut connection, mut buffer) = (server(), masked(0x88, b""));
         assert!(connection.receive(&mut &mut buffer[..]).is_some());
         assert_eq!(connection.state(), State::CloseReceived);
+        assert!(!connection.was_clean(), "not before our own Close is out");
         connection.receive_eof(); // the peer shut down its sending half only
         assert!(connection.wants_transmit() && !connection.should_close_transport());
         connection.poll_transmit(&mut Vec::new()).unwrap();
@@ -33,7 +34,12 @@ mod section_7_1_closing {
     #[test]
     fn the_close_code_is_1006_without_a_close_frame_and_1005_without_a_code() {
         let mut connection = server();
+        Watcher::default().feed(&mut connection, b"");
+        let mut ping = masked(0x89, b"p");
+        assert!(connection.receive(&mut &mut ping[..]).is_some());
         connection.receive_eof();
+        assert!(!connection.wants_transmit(), "nobody is there to get the Pong");
+        assert!(Watcher::default().feed(&mut connection, &masked(0x88, b"\x03\xe8")).is_empty());
         assert_eq!((connection.close_code().get(), connection.was_clean()), (1006, false));
         assert!(connection.should_close_transport());
 
@@ -62,11 +68,36 @@ mod section_7_1_closing {
     fn a_layer_above_can_fail_the_connection() {
         let (mut connection, mut out) = (server(), Vec::new());
         connection.fail(1011.into());
-        assert_eq!(connection.state(), State::Failed);
+        assert_eq!((connection.state(), connection.failure()), (State::Failed, None));
+        assert!(!connection.should_close_transport(), "a Close is owed");
         connection.poll_transmit(&mut out).unwrap();
+        assert_eq!(connection.state(), State::Failed);
         assert_eq!(out, unmasked(0x88, b"\x03\xf3"));
         assert!(connection.should_close_transport());
         assert!(Watcher::default().feed(&mut connection, &masked(0x81, b"x")).is_empty());
+    }
+
+    #[test]
+    fn a_failure_for_a_code_that_must_not_be_sent_says_1011() {
+        for code in [1005, 1006, 1015, 0] {
+            let (mut connection, mut out) = (server(), Vec::new());
+            connection.fail(code.into());
+            connection.poll_transmit(&mut out).unwrap();
+            assert_eq!(out, unmasked(0x88, b"\x03\xf3"));
+        }
+        let mut connection = server();
+        connection.close(1000.into(), "", &mut Vec::new()).unwrap();
+        connection.fail(1011.into());
+        assert_eq!(connection.state(), State::Failed);
+        assert!(!connection.wants_transmit(), "a Close was sent already");
+    }
+
+    #[test]
+    fn what_failed_can_be_asked_for() {
+        let mut connection = server();
+        Watcher::default().feed(&mut connection, &unmasked(0x81, b"x"));
+        assert_eq!(connection.failure(), Some(ProtocolError::MaskMissing));
+        assert_eq!(connection.failure().map(ProtocolError::section), Some("5.1"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use sansws::{ProtocolError, SendError, State};
+use sansws::{MessageKind, Prepared, ProtocolError, SendError, SliceOutput, State};
 
 use crate::support::*;
 
@@ -43,13 +43,42 @@ mod section_5_5_1_close {
     }
 
     #[test]
+    fn after_our_own_is_not_answered_again_and_neither_is_a_failure() {
+        for (frame, state) in [(masked(0x88, b"\x03\xe8"), State::Closed), (masked(0x83, b""), State::Failed)]
+        {
+            let (mut connection, mut watcher) = (server(), Watcher::default());
+            connection.close(1000.into(), "", &mut Vec::new()).unwrap();
+            assert!(watcher.feed(&mut connection, &frame).is_empty());
+            assert_eq!(connection.state(), state);
+            assert!(connection.should_close_transport());
+        }
+    }
+
+    #[test]
+    fn does_not_wait_for_a_pong_that_does_not_fit() {
+        for last in [masked(0x88, b"\x03\xe8"), unmasked(0x81, b"x")] {
+            let mut connection = server();
+            let mut bytes = [masked(0x89, &[7; 125]), last].concat();
+            let mut input = &mut bytes[..];
+            while let Some(event) = connection.receive(&mut input) {
+                drop(event);
+            }
+            let mut tx = [0; 64];
+            let mut out = SliceOutput::new(&mut tx);
+            connection.poll_transmit(&mut out).unwrap();
+            assert_eq!(out.filled()[0], 0x88);
+            assert!(connection.should_close_transport());
+        }
+    }
+
+    #[test]
     fn with_one_byte_of_payload_fails_the_connection() {
         assert_server_fails(&masked(0x88, b"\x03"), ProtocolError::InvalidCloseLength);
     }
 
     #[test]
     fn has_a_reason_in_utf8() {
-        assert_eq!(server_sees(&masked(0x88, "\u{3}\u{0}é".as_bytes())).0.len(), 1);
+        assert_eq!(server_sees(&masked(0x88, b"\x03\xe8\xc3\xa9")).0, [close(1000, "é")]);
         for reason in [&b"\x03\xe8\xff"[..], b"\x03\xe8\xed\xa0\x80", b"\x03\xe8\xc3"] {
             assert_server_fails(&masked(0x88, reason), ProtocolError::InvalidCloseReason);
         }
@@ -63,6 +92,8 @@ mod section_5_5_1_close {
         assert_eq!(connection.send_text("x", &mut out), Err(SendError::NotOpen));
         assert_eq!(connection.send_binary_fragment(b"x", true, &mut out), Err(SendError::NotOpen));
         assert_eq!(connection.send_ping(b"", &mut out), Err(SendError::NotOpen));
+        assert_eq!(connection.send_prepared(&Prepared::text("x"), &mut out), Err(SendError::NotOpen));
+        assert_eq!(connection.frame_header(MessageKind::Text, 1), Err(SendError::NotOpen));
         assert_eq!(connection.close(1000.into(), "", &mut out), Err(SendError::NotOpen));
         assert_eq!(connection.close_without_status(&mut out), Err(SendError::NotOpen));
         assert_eq!(out, sent);

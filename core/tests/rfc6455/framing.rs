@@ -1,4 +1,4 @@
-use sansws::{Connection, ProtocolError, SendError};
+use sansws::{Connection, FrameHeader, Prepared, ProtocolError, SendError};
 
 use crate::support::*;
 
@@ -87,6 +87,26 @@ mod section_5_2_base_framing_protocol {
     }
 
     #[test]
+    fn a_frame_after_a_header_that_was_cut_is_read_as_itself() {
+        // The second byte of the first header could begin a frame of its own.
+        let stream = [masked(0x82, b"\x00\x01"), masked(0x82, b"next")].concat();
+        assert_eq!(server_sees(&stream).0, [binary(b"\x00\x01"), binary(b"next")]);
+        let tricky = [&[0x82, 0x82, 0x80, 1, 2, 3, 4, 5][..], &masked(0x82, b"next")].concat();
+        assert_eq!(server_sees(&tricky).0, [binary(&[4 ^ 0x80, 5 ^ 1]), binary(b"next")]);
+    }
+
+    #[test]
+    fn what_the_first_two_bytes_tell_is_refused_by_them() {
+        for (bytes, error) in [
+            (&[0x83][..], ProtocolError::ReservedOpcode),
+            (&[0x09], ProtocolError::ControlFragmented),
+            (&[0x89, 0xfe], ProtocolError::ControlTooLong),
+        ] {
+            assert_eq!(FrameHeader::decode(bytes), Err(error));
+        }
+    }
+
+    #[test]
     fn the_most_significant_bit_of_the_length_must_be_0() {
         for len in [1 << 63, u64::MAX, (1 << 63) | 5] {
             let mut frame = vec![0x82, 0x80 | 127];
@@ -137,6 +157,12 @@ mod section_5_4_fragmentation {
     }
 
     #[test]
+    fn a_control_frame_between_fragments_does_not_end_the_message() {
+        let stream = [masked(0x01, b"a"), masked(0x89, b""), masked(0x81, b"b")].concat();
+        assert_server_fails(&stream, ProtocolError::ContinuationExpected);
+    }
+
+    #[test]
     fn a_continuation_needs_a_message_to_continue() {
         assert_server_fails(&masked(0x80, b"x"), ProtocolError::ContinuationUnexpected);
         let ended = [masked(0x01, b"a"), masked(0x80, b"b"), masked(0x80, b"c")].concat();
@@ -160,6 +186,10 @@ mod section_5_4_fragmentation {
         assert_eq!(connection.send_binary(b"b", &mut out), Err(SendError::MessageInProgress));
         assert_eq!(connection.send_binary_fragment(b"b", true, &mut out), Err(SendError::MessageInProgress));
         assert_eq!(connection.frame_header(sansws::MessageKind::Text, 1), Err(SendError::MessageInProgress));
+        assert_eq!(
+            connection.send_prepared(&Prepared::text("b"), &mut out),
+            Err(SendError::MessageInProgress)
+        );
         assert_eq!(out, before);
         connection.send_text_fragment("c", true, &mut out).unwrap();
         connection.send_text("d", &mut out).unwrap();

@@ -50,7 +50,7 @@ mod section_10_4_implementation_specific_limits {
         assert_eq!(sees(limited, &exact).0, [binary(&[0; 300])]);
         let over = [masked(0x02, &[0; 200]), masked(0x80, &[0; 101])[..6].to_vec()].concat();
         assert_fails(limited, &over, ProtocolError::MessageTooBig);
-        // The sum of the lengths must not wrap.
+        // Nor does the sum of the lengths wrap.
         let unlimited = || {
             Connection::server(&Config {
                 max_frame_len: u64::MAX,
@@ -69,6 +69,20 @@ mod section_10_4_implementation_specific_limits {
         assert_fails(tiny, &masked(0x82, b"abcd"), ProtocolError::MessageTooBig);
         let tiny = || Connection::server(&Config { max_frame_len: 3, ..Config::default() });
         assert_fails(tiny, &masked(0x81, b"abcd"), ProtocolError::FrameTooBig);
+    }
+
+    #[test]
+    fn they_are_those_of_one_message_not_of_a_connection() {
+        let message =
+            [masked(0x02, &[1; 150]), masked(0x00, &[2; 150]), masked(0x00, b""), masked(0x80, b"")].concat();
+        assert_eq!(sees(limited, &message.repeat(3)).0.len(), 3);
+        let one = || Connection::server(&Config { max_fragments: 0, ..Config::default() });
+        assert_eq!(sees(one, &masked(0x81, b"hi")).0, [text("hi")]);
+        assert_fails(
+            one,
+            &[masked(0x01, b"h"), masked(0x80, b"i")].concat(),
+            ProtocolError::TooManyFragments,
+        );
     }
 
     #[test]

@@ -28,3 +28,24 @@ fn the_examples_of_section_5_7_are_read_as_the_rfc_says() {
     assert_eq!(seen, [binary(&[7; 65536])]);
     assert_eq!(parse(&pong), [(Opcode::Pong, true, b"Hello".to_vec())]);
 }
+
+#[test]
+fn an_error_names_its_section() {
+    use sansws::ProtocolError::*;
+    let sections = [
+        ("5.1", &[MaskMissing, MaskUnexpected][..]),
+        ("5.2", &[ReservedBits, ReservedOpcode, LengthNotMinimal, LengthTooLarge]),
+        ("5.4", &[ContinuationUnexpected, ContinuationExpected]),
+        ("5.5", &[ControlFragmented, ControlTooLong]),
+        ("5.5.1", &[InvalidCloseLength, InvalidCloseReason]),
+        ("7.4", &[InvalidCloseCode]),
+        ("8.1", &[InvalidUtf8]),
+        ("10.4", &[FrameTooBig, MessageTooBig, TooManyFragments]),
+    ];
+    for (section, errors) in sections {
+        for error in errors {
+            assert_eq!(error.section(), section, "{error:?}");
+            assert!(error.to_string().ends_with(&format!("(RFC 6455 §{section})")));
+        }
+    }
+}
