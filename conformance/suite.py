@@ -161,7 +161,7 @@ def started(command, before_port):
         said = next((line for line in server.stdout if line.startswith(before_port)), None)
         watchdog.cancel()
         if said is None:
-            raise RuntimeError(f"{' '.join(command)} did not say its port; it ended with code {server.wait(STOP_LIMIT)}")
+            sys.exit(f"{' '.join(command)} ended with code {server.wait(STOP_LIMIT)} before it said its port")
         # What it says later must not fill the pipe.
         threading.Thread(target=server.stdout.read, daemon=True).start()
         yield int(said[len(before_port) :].strip().rstrip("/"))
