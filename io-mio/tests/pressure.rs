@@ -187,6 +187,21 @@ fn half_closed_connections_get_their_answers() {
 }
 
 #[test]
+fn what_is_owed_to_a_slow_reader_comes_behind_what_is_queued() {
+    let server = TestServer::with(Settings { max_buffered: 64 << 20, ..narrow() });
+    // Read from although it is congested.
+    let mut client = slow_client(&server, "/drop");
+    client.send("flood 200 100000");
+    client.ping(b"one");
+    client.ping(b"two");
+    client.close(1000, "");
+    let got = client.rest();
+    assert!(got[..200].iter().all(|got| matches!(got, Got::Binary(_))));
+    assert_eq!(got.last(), Some(&Got::Close(Some((1000, String::new())))));
+    assert!(matches!(server.wait_for_close(), Called::Close { was_clean: true, .. }));
+}
+
+#[test]
 fn a_half_closed_slow_reader_gets_all_that_was_queued() {
     let server = TestServer::with(Settings { max_buffered: 64 << 20, ..narrow() });
     let mut client = slow_client(&server, "/commands");
