@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        // Without heap of its own; the timers add 16 bytes.
-        assert!(size_of::<Slot<()>>() <= 600, "{} bytes", size_of::<Slot<()>>());
+        // Without heap of its own. The timers add 16 bytes; mio has some for itself in debug builds.
+        assert!(size_of::<Slot<()>>() <= 624, "{} bytes", size_of::<Slot<()>>());
     }
 }

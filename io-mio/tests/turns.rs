@@ -113,7 +113,7 @@ fn a_close_that_came_before_a_reset_is_heard_though_writing_fails() {
     let close = calls.try_iter().find(|called| matches!(called, Called::Close { .. }));
     match close {
         Some(Called::Close { code, reason, by: By::Remote, .. }) => {
-            assert_eq!((code, &*reason), (4000, "gone"))
+            assert_eq!((code, &*reason), (4000, "gone"));
         }
         other => panic!("{other:?}"),
     }
