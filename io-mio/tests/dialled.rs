@@ -220,7 +220,9 @@ fn switching(key: &str) -> String {
 #[test]
 fn responses_are_checked() {
     let dial = |answer: fn(&str) -> Vec<u8>| {
-        let mut test = Test::start();
+        // The scripted server never closes first.
+        let timeouts = Timeouts { close: Duration::from_millis(200), ..Timeouts::default() };
+        let mut test = Test::new(Settings { timeouts, ..Settings::default() });
         let connect =
             Connect::new("ws://localhost/", scripted(answer), "dialled".to_string()).expect("a URL");
         test.event_loop.connect(connect);
