@@ -2,6 +2,8 @@
 
 use std::io::{Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
 
 use sansws::handshake::server;
 use sansws::{Assembler, Config};
@@ -9,7 +11,10 @@ use sansws::{Assembler, Config};
 fn main() -> Result<()> {
     let addr = std::env::args().nth(1);
     for tcp in TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:8080"))?.incoming() {
-        std::thread::spawn(|| echo(tcp?));
+        match tcp {
+            Ok(tcp) => drop(thread::Builder::new().spawn(|| echo(tcp))), // without a thread: hang up
+            Err(_) => thread::sleep(Duration::from_millis(100)),         // too many files are open, perhaps
+        }
     }
     Ok(())
 }

@@ -36,6 +36,8 @@ impl Chat {
     /// Obeys a command, or answers with an error that says why not.
     pub fn message(&mut self, peer: &mut Peer<'_, Session>, message: Message<'_>) {
         let result = match message {
+            // Whoever does not read its answers gets no more of them.
+            Message::Text(_) if peer.is_congested() => return,
             Message::Text(text) => wire::parse(text).and_then(|command| self.obey(peer, command)),
             Message::Binary(_) => Err("a text message is expected, not a binary one".into()),
         };
@@ -94,7 +96,9 @@ impl Chat {
         if member.rooms.len() >= MAX_ROOMS_PER_MEMBER {
             return Err(format!("you are in {MAX_ROOMS_PER_MEMBER} rooms, more are not allowed"));
         }
-        if !self.rooms.contains_key(&room) && self.rooms.len() > MAX_ROOMS {
+        // The lobby is not counted, and never closed.
+        let named = self.rooms.len() - usize::from(self.rooms.contains_key(&None));
+        if room.is_some() && !self.rooms.contains_key(&room) && named >= MAX_ROOMS {
             return Err(format!("there are {MAX_ROOMS} rooms, more are not allowed"));
         }
         peer.subscribe(&topic(&room)).map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use sansws_mio::{Handle, Server, Settings};
+use sansws_mio::{Handle, Server, Settings, TopicLimits};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -49,7 +49,16 @@ fn bind(options: &Options) -> Result<Server, String> {
         };
         server = Some(bound.map_err(|error| format!("cannot listen on {addr}: {}", reason(&error)))?);
     }
-    let settings = Settings { origin: options.origin.clone(), ..Settings::default() };
+    let defaults = Settings::default();
+    let settings = Settings {
+        origin: options.origin.clone(),
+        // What waits for a slow reader is old when it comes: a chat says so early, a ticker skips it early.
+        high_water: 64 << 10,
+        low_water: 16 << 10,
+        // A room's name has up to 64 characters of up to four bytes.
+        topics: TopicLimits { max_name_len: 512, ..defaults.topics },
+        ..defaults
+    };
     Ok(server.ok_or("no address to listen on")?.settings(settings))
 }
 

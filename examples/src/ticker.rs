@@ -5,7 +5,7 @@ pub mod market;
 pub mod replay;
 pub mod wire;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use sansws_mio::{Context, Message, Peer};
@@ -25,6 +25,8 @@ pub struct Ticker {
     started: Option<Instant>,
     /// The symbols whose quote changed since it was sent last.
     changed: Vec<bool>,
+    /// When the feed goes on. The loop may wake for other reasons before.
+    next_tick: Option<Instant>,
 }
 
 impl Ticker {
@@ -33,7 +35,7 @@ impl Ticker {
         let quotes = feed.open();
         let places = quotes.iter().enumerate().map(|(place, quote)| (quote.symbol.clone(), place)).collect();
         let changed = vec![false; quotes.len()];
-        Self { feed, quotes, places, started: None, changed }
+        Self { feed, quotes, places, started: None, changed, next_tick: None }
     }
 
     /// Obeys a command, or answers with an error that says why not.
@@ -43,12 +45,18 @@ impl Ticker {
             Message::Binary(_) => Err("a text message is expected, not a binary one".into()),
         };
         if let Err(error) = result {
-            send(peer, &wire::error(&error));
+            // Whoever does not read its answers gets no more of them.
+            if !peer.is_congested() {
+                send(peer, &wire::error(&error));
+            }
         }
     }
 
     /// Lets the feed run up to `now` and publishes what has changed.
     pub fn tick(&mut self, cx: &mut Context<'_, Session>, now: Instant) {
+        if self.next_tick.is_some_and(|next| now < next) {
+            return;
+        }
         let elapsed = now.saturating_duration_since(*self.started.get_or_insert(now));
         let (quotes, changed) = (&mut self.quotes, &mut self.changed);
         let next = self.feed.advance(elapsed, |place, cents, volume| {
@@ -65,15 +73,15 @@ impl Ticker {
             }
         }
         if let Some(next) = next {
-            cx.wake_after(next.saturating_sub(elapsed).max(MIN_INTERVAL));
+            let wait = next.saturating_sub(elapsed).max(MIN_INTERVAL);
+            self.next_tick = Some(now + wait);
+            cx.wake_after(wait);
         }
     }
 
     /// A subscriber that could not keep up has room again: it gets the latest quote of each of its symbols, not those it missed.
     pub fn drained(&self, peer: &mut Peer<'_, Session>) {
-        if peer.take_dropped() == 0 {
-            return;
-        }
+        peer.take_dropped();
         for quote in &self.quotes {
             if peer.is_subscribed(&topic(&quote.symbol)) {
                 send(peer, &wire::quote(quote));
@@ -87,7 +95,11 @@ impl Ticker {
             Command::Unsubscribe(symbols) => (symbols, false),
         };
         let mut unknown = Vec::new();
+        let mut seen = HashSet::new();
         for symbol in symbols {
+            if !seen.insert(symbol) {
+                continue;
+            }
             let Some(quote) = self.places.get(symbol).and_then(|&place| self.quotes.get(place)) else {
                 unknown.push(symbol.chars().take(16).collect::<String>());
                 continue;
@@ -95,7 +107,10 @@ impl Ticker {
             let topic = topic(symbol);
             if subscribes {
                 peer.subscribe(&topic).map_err(|error| error.to_string())?;
-                send(peer, &wire::quote(quote));
+                // One that cannot keep up gets the quote when there is room again, from `drained`.
+                if !peer.is_congested() {
+                    send(peer, &wire::quote(quote));
+                }
             } else {
                 peer.unsubscribe(&topic);
             }

@@ -78,6 +78,15 @@ fn rooms_are_apart() {
 }
 
 #[test]
+fn the_longest_room_name_is_a_room() {
+    let server = chat();
+    let mut ann = server.client("/chat");
+    let room = "🦀".repeat(64);
+    ann.send_json(json!({"type": "join", "username": "ann", "room": &room}));
+    ann.expect(json!({"type": "join", "username": "ann", "room": &room}));
+}
+
+#[test]
 fn bad_input_is_answered_with_an_error_and_the_connection_lives_on() {
     let server = chat();
     let mut ann = server.client("/chat");

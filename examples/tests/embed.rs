@@ -36,3 +36,24 @@ fn blocking() {
 fn mio() {
     is_an_echo(env!("CARGO_BIN_EXE_echo-mio"), "/");
 }
+
+#[test]
+fn mio_accepts_while_others_are_busy() {
+    let server = Server::start_silent(env!("CARGO_BIN_EXE_echo-mio"));
+    let mut busy: Vec<_> = (0..4).map(|_| server.client("/")).collect();
+    for _ in 0..50 {
+        for client in &mut busy {
+            for _ in 0..10 {
+                client.send("busy");
+            }
+        }
+        let mut late = server.client("/");
+        late.send("late");
+        assert_eq!(late.hear(), Heard::Text("late".into()));
+        for client in &mut busy {
+            for _ in 0..10 {
+                assert_eq!(client.hear(), Heard::Text("busy".into()));
+            }
+        }
+    }
+}

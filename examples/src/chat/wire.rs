@@ -7,6 +7,12 @@ pub const MAX_NAME: usize = 64;
 /// Longest text of a message, in bytes of UTF-8.
 pub const MAX_TEXT: usize = 64 << 10;
 
+/// Longest command, in bytes of JSON: a text of which every character is escaped, and the rest. Checked before it is parsed, because a
+/// parsed value takes up to a hundred times as much memory as its text.
+const MAX_COMMAND: usize = 6 * MAX_TEXT + 4096;
+/// Most names in an answer; of more, the first.
+const MAX_LISTED: usize = 1000;
+
 /// What a client asks for. A room of `None` is the lobby.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -40,6 +46,9 @@ pub enum Command {
 
 /// Reads a command. The error is a sentence for the client's user.
 pub fn parse(text: &str) -> Result<Command, String> {
+    if text.len() > MAX_COMMAND {
+        return Err(format!("the command is {} bytes long, at most {MAX_COMMAND} are allowed", text.len()));
+    }
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let Value::Object(object) = value else { return Err("a JSON object is expected".into()) };
     let room = || match object.get("room") {
@@ -81,12 +90,12 @@ pub fn leave(username: &str, room: Option<&str>) -> String {
 
 /// The named rooms.
 pub fn rooms<'a>(rooms: impl Iterator<Item = &'a str>) -> String {
-    json!({ "type": "rooms", "rooms": rooms.collect::<Vec<_>>() }).to_string()
+    json!({ "type": "rooms", "rooms": rooms.take(MAX_LISTED).collect::<Vec<_>>() }).to_string()
 }
 
 /// The members of a room.
 pub fn who<'a>(members: impl Iterator<Item = &'a str>, room: Option<&str>) -> String {
-    in_room(json!({ "type": "who", "members": members.collect::<Vec<_>>() }), room)
+    in_room(json!({ "type": "who", "members": members.take(MAX_LISTED).collect::<Vec<_>>() }), room)
 }
 
 /// What was wrong with the last command.
@@ -118,10 +127,15 @@ fn name(object: &Map<String, Value>, field: &str) -> Result<String, String> {
     if len > MAX_NAME {
         return Err(format!("{field} is {len} characters long, at most {MAX_NAME} are allowed"));
     }
-    if name.chars().any(char::is_control) {
+    if name.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Err(format!("{field} has control characters in it"));
     }
     Ok(name.into())
+}
+
+/// What makes a name look like another: marks of direction, spaces without width. (The joiner U+200D is a part of many emoji.)
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn shortened(text: &str) -> String {
@@ -160,6 +174,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let long_name = format!(r#"{{"type":"join","username":"{}"}}"#, "é".repeat(65));
+        let bomb = format!("[{}0]", r#"{"":0},"#.repeat(100_000));
         let long_text = format!(r#"{{"type":"message","username":"a","text":"{}"}}"#, "x".repeat(65_537));
         for (text, expected) in [
             ("hello", "not JSON"),
@@ -176,6 +191,8 @@ mod tests {
             (r#"{"type":"message","username":"a"}"#, "text is missing"),
             (r#"{"type":"message","text":"a"}"#, "username is missing"),
             (r#"{"type":"message","username":"a","text":"\ud83e"}"#, "not JSON"),
+            (&bomb, "the command is 700003 bytes long"),
+            (r#"{"type":"join","username":"a\u202eb"}"#, "control characters"),
             (&long_name, "username is 65 characters long, at most 64"),
             (&long_text, "text is 65537 bytes long, at most 65536"),
         ] {

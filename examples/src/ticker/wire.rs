@@ -7,6 +7,10 @@ use super::feed::Quote;
 /// Most symbols in one command.
 pub const MAX_SYMBOLS: usize = 256;
 
+/// Longest command, in bytes of JSON. Checked before it is parsed, because a parsed value takes up to a hundred times as much memory as
+/// its text.
+const MAX_COMMAND: usize = 64 << 10;
+
 /// What a client asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -18,6 +22,9 @@ pub enum Command {
 
 /// Reads a command. The error is a sentence for the client's user.
 pub fn parse(text: &str) -> Result<Command, String> {
+    if text.len() > MAX_COMMAND {
+        return Err(format!("the command is {} bytes long, at most {MAX_COMMAND} are allowed", text.len()));
+    }
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let Value::Object(object) = value else { return Err("a JSON object is expected".into()) };
     let action = match object.get("action") {
@@ -80,6 +87,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
+        let bomb = format!("[{}0]", r#"{"":0},"#.repeat(10_000));
         let many = format!(r#"{{"action":"subscribe","symbols":[{}"A"]}}"#, r#""A","#.repeat(256));
         for (text, expected) in [
             ("hello", "not JSON"),
@@ -90,6 +98,7 @@ mod tests {
             (r#"{"action":"subscribe"}"#, "symbols is missing"),
             (r#"{"action":"subscribe","symbols":"AAPL"}"#, "symbols has to be a list"),
             (r#"{"action":"subscribe","symbols":[1]}"#, "each symbol has to be a text"),
+            (&bomb, "the command is 70003 bytes long"),
             (&many, "257 symbols, at most 256"),
         ] {
             let error = parse(text).unwrap_err();
