@@ -74,12 +74,16 @@ impl Handler for Site {
                 // Whoever cannot keep up is told to come back later: a chat with gaps would be worse.
                 accept
                     .choose_subprotocol(request, &["chat.v1"])
+                    .max_message_len(512 << 10)
                     .slow_consumer(SlowConsumer::Close(sansws_mio::CloseCode::TRY_AGAIN_LATER));
                 Ok(Session::Chat(Member::default()))
             }
             "/stocks" if self.ticker.is_some() => {
                 // Whoever cannot keep up misses quotes and gets the latest ones when there is room again.
-                accept.choose_subprotocol(request, &["stocks.v1"]).slow_consumer(SlowConsumer::Drop);
+                accept
+                    .choose_subprotocol(request, &["stocks.v1"])
+                    .max_message_len(128 << 10)
+                    .slow_consumer(SlowConsumer::Drop);
                 Ok(Session::Ticker)
             }
             "/api" if self.has_endpoints => Ok(Session::Api),

@@ -87,6 +87,17 @@ fn the_longest_room_name_is_a_room() {
 }
 
 #[test]
+fn a_message_that_no_command_can_be_is_refused_by_its_header() {
+    let server = chat();
+    let mut ann = server.client("/chat");
+    ann.write(|ws, out| {
+        let header = ws.frame_header(sansws::MessageKind::Text, 1 << 20).unwrap();
+        out.extend_from_slice(header.as_bytes());
+    });
+    assert_eq!(ann.hear(), Heard::Close(1009));
+}
+
+#[test]
 fn bad_input_is_answered_with_an_error_and_the_connection_lives_on() {
     let server = chat();
     let mut ann = server.client("/chat");

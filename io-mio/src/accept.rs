@@ -11,6 +11,7 @@ pub struct Accept {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) streaming: bool,
     pub(crate) slow_consumer: SlowConsumer,
+    pub(crate) max_message_len: Option<u64>,
 }
 
 impl Accept {
@@ -37,6 +38,13 @@ impl Accept {
     /// Default `false`.
     pub fn streaming(&mut self, on: bool) -> &mut Self {
         self.streaming = on;
+        self
+    }
+
+    /// Longest message of this client, in bytes, if it is to be shorter than [`Settings::message`](crate::Settings::message) says: a longer one fails
+    /// the connection with 1009, by its header. What a client can make the server collect is this much.
+    pub fn max_message_len(&mut self, len: u64) -> &mut Self {
+        self.max_message_len = Some(len);
         self
     }
 

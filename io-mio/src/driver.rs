@@ -10,6 +10,7 @@ use mio::Registry;
 use sansws::{CloseCode, Expired};
 
 use crate::accepting::Accepting;
+use crate::connect::Connect;
 use crate::context::Context;
 use crate::deliver::{run, run_deferred};
 use crate::dial::Serializer;
@@ -64,6 +65,8 @@ impl<H: Handler> Driver<H> {
         // No extension is negotiated, so none may be used.
         settings.message.compression = false;
         settings.max_headers = settings.max_headers.min(Settings::MOST_HEADERS);
+        // A queue must be congested before it is full: who is refused has to hear when there is room.
+        settings.high_water = settings.high_water.min(settings.max_buffered / 2);
         settings.low_water = settings.low_water.min(settings.high_water);
         settings.reads_per_turn = settings.reads_per_turn.max(1);
         let buffer = vec![0; settings.receive_buffer.max(1024)].into_boxed_slice();
@@ -126,6 +129,13 @@ impl<H: Handler> Driver<H> {
         let now = self.epoch.elapsed();
         // A millisecond is rounded up, so that the loop does not spin through the rest of it.
         Some(Duration::from_millis(next).saturating_sub(now).min(Duration::from_secs(3600)))
+    }
+
+    /// Dials, and carries out what the handler asked for if that failed at once.
+    pub(crate) fn dial_between_turns(&mut self, connect: Connect<H::Session>) -> PeerId {
+        let id = self.dial(connect);
+        run_deferred(&mut self.slots, &mut self.shared);
+        id
     }
 
     pub(crate) fn read_clock(&mut self) {
@@ -254,7 +264,8 @@ impl<H: Handler> Driver<H> {
         }
         Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }.check_congestion();
 
-        if link.congested && link.queued() <= self.shared.settings.low_water {
+        let mut resumes = false;
+        if link.congested && link.out.len() <= self.shared.settings.low_water {
             link.congested = false;
             if open.conn.can_send() {
                 let mut peer = Peer::new(id, &mut open.conn, link, &mut open.session, &mut self.shared);
@@ -262,10 +273,11 @@ impl<H: Handler> Driver<H> {
                 link.flush(&mut self.shared.gathered);
                 Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }.check_congestion();
             }
-            // Reading may have been paused, and no event tells what came meanwhile.
-            if link.readable {
-                self.serve_again(index);
-            }
+            resumes = link.readable;
+        }
+        // Reading may have been paused, and no event tells what came meanwhile; nor does one tell of every write that failed.
+        if resumes || (link.broken && !link.eof) {
+            self.serve_again(index);
         }
         self.settle_closing(index);
         self.arm(index);

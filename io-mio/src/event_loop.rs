@@ -100,7 +100,7 @@ impl<H: Handler> EventLoop<H> {
     /// Dials a connection. If that fails, [`Handler::close`] is called, perhaps at once.
     pub fn connect(&mut self, connect: Connect<H::Session>) -> PeerId {
         self.driver.read_clock();
-        self.driver.dial(connect)
+        self.driver.dial_between_turns(connect)
     }
 
     /// Runs until a [shutdown](Handle::shutdown) is done.

@@ -105,3 +105,8 @@ pub use sansws::{
     BinaryChunk, CloseCode, Config, Expired, Message, MessageKind, ProtocolError, Role, SendError, TextChunk,
     Timeouts,
 };
+
+// What the README shows compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -102,7 +102,9 @@ impl<H: Handler> Driver<H> {
             headers: &headers,
             ..Default::default()
         };
-        match upgrade.accept(&chosen, &settings.message, &mut self.shared.gathered) {
+        let mut config = settings.message;
+        config.max_message_len = accept.max_message_len.unwrap_or(u64::MAX).min(config.max_message_len);
+        match upgrade.accept(&chosen, &config, &mut self.shared.gathered) {
             Ok(conn) => {
                 let streaming = accept.streaming;
                 Answer::Open(Open { conn, assembler: Assembler::new(), session, streaming }, accept)

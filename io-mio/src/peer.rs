@@ -95,7 +95,8 @@ impl<'a, S> Peer<'a, S> {
     /// # Errors
     ///
     /// [`SendError::OutputFull`] if more than [`max_buffered`](crate::Settings::max_buffered) bytes would wait, else
-    /// [`SendError::NotOpen`] or [`SendError::MessageInProgress`]. Nothing was sent then.
+    /// [`SendError::NotOpen`] or [`SendError::MessageInProgress`]. Nothing was sent then. After `OutputFull` comes
+    /// [`Handler::drained`](crate::Handler::drained), unless nothing waits: then the message alone is too long.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         self.sending.send(message.into())
@@ -129,9 +130,7 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// As [`send`](Self::send).
     pub fn send_text_fragment(&mut self, text: &str, last: bool) -> Result<(), SendError> {
-        self.sending.append(|conn, out| conn.send_text_fragment(text, last, out))?;
-        self.fragment_sent(last);
-        Ok(())
+        self.sending.send_fragment(Message::Text(text), last)
     }
 
     /// Sends a fragment of a binary message: the first begins the message, `last` ends it (RFC 6455 §5.4).
@@ -140,15 +139,7 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// As [`send`](Self::send).
     pub fn send_binary_fragment(&mut self, payload: &[u8], last: bool) -> Result<(), SendError> {
-        self.sending.append(|conn, out| conn.send_binary_fragment(payload, last, out))?;
-        self.fragment_sent(last);
-        Ok(())
-    }
-
-    fn fragment_sent(&mut self, last: bool) {
-        if last {
-            self.sending.release_held();
-        }
+        self.sending.send_fragment(Message::Binary(payload), last)
     }
 
     /// Sends a Ping with up to 125 bytes; [`Handler::pong`](crate::Handler::pong) tells of the answer. The driver sends its own to find dead

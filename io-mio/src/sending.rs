@@ -65,6 +65,24 @@ impl<S> Sending<'_, S> {
         self.link.queued() + gathered
     }
 
+    /// Whether `len` more bytes may be queued. What the kernel takes at once makes room; if that is not enough, `drained` tells when there
+    /// may be some.
+    fn make_room(&mut self, len: usize) -> bool {
+        if len <= self.room() {
+            return true;
+        }
+        if self.is_gathering() {
+            self.link.flush(&mut self.shared.gathered);
+        } else {
+            self.link.flush_queue();
+        }
+        let fits = len <= self.room();
+        if !fits && !self.link.out.is_empty() && !self.link.broken {
+            self.link.congested = true;
+        }
+        fits
+    }
+
     fn room(&self) -> usize {
         self.shared.settings.max_buffered.saturating_sub(self.buffered())
     }
@@ -126,6 +144,9 @@ impl<S> Sending<'_, S> {
     /// Sends a message whose payload is worth not copying.
     pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         let payload = message.as_bytes();
+        if self.conn.can_send() && !self.make_room(payload.len().saturating_add(FrameHeader::MAX_LEN)) {
+            return Err(SendError::OutputFull);
+        }
         if payload.len() >= WRITE_THROUGH_FROM && self.conn.role() == Role::Server {
             return self.send_large(message.kind(), payload);
         }
@@ -136,9 +157,6 @@ impl<S> Sending<'_, S> {
     }
 
     fn send_large(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
-        if payload.len() + FrameHeader::MAX_LEN > self.room() && self.conn.can_send() {
-            return Err(SendError::OutputFull);
-        }
         let header = self.conn.frame_header(kind, payload.len() as u64)?;
         if self.is_gathering() {
             self.shared.gathered.extend_from_slice(header.as_bytes());
@@ -148,6 +166,24 @@ impl<S> Sending<'_, S> {
             self.link.out.push_copy(header.as_bytes());
             self.link.out.push_copy(payload);
             self.appended_to_queue();
+        }
+        Ok(())
+    }
+
+    /// Sends a fragment.
+    pub(crate) fn send_fragment(&mut self, fragment: Message<'_>, last: bool) -> Result<(), SendError> {
+        let len = fragment.as_bytes().len().saturating_add(FrameHeader::MAX_LEN);
+        if self.conn.can_send() && !self.make_room(len) {
+            return Err(SendError::OutputFull);
+        }
+        match fragment {
+            Message::Text(text) => self.append(|conn, out| conn.send_text_fragment(text, last, out))?,
+            Message::Binary(payload) => {
+                self.append(|conn, out| conn.send_binary_fragment(payload, last, out))?;
+            }
+        }
+        if last {
+            self.release_held();
         }
         Ok(())
     }
@@ -173,15 +209,14 @@ impl<S> Sending<'_, S> {
 
     /// Queues a shared frame behind what there is.
     pub(crate) fn enqueue(&mut self, frame: &SharedFrame) -> Result<(), SendError> {
-        if frame.max_len() > self.room() {
+        if !self.make_room(frame.max_len()) {
             return Err(SendError::OutputFull);
         }
         match self.put(frame) {
             Err(SendError::MessageInProgress) => {
                 let rare = self.link.rare();
-                rare.held_len += frame.bytes().len();
+                rare.held_len += frame.max_len();
                 rare.held.push_back(frame.clone());
-                self.check_congestion();
                 Ok(())
             }
             other => other,
@@ -202,22 +237,32 @@ impl<S> Sending<'_, S> {
     }
 
     /// Sends what was published during a fragmented message that has now ended.
-    pub(crate) fn release_held(&mut self) {
+    fn release_held(&mut self) {
         while let Some(rare) = self.link.rare.as_mut() {
             let Some(frame) = rare.held.pop_front() else { return };
-            rare.held_len -= frame.bytes().len();
-            if self.put(&frame) == Err(SendError::MessageInProgress) {
-                let rare = self.link.rare();
-                rare.held_len += frame.bytes().len();
-                rare.held.push_front(frame);
-                return;
+            rare.held_len -= frame.max_len();
+            match self.put(&frame) {
+                Err(SendError::MessageInProgress) => {
+                    let rare = self.link.rare();
+                    rare.held_len += frame.max_len();
+                    rare.held.push_front(frame);
+                    return;
+                }
+                Err(SendError::OutputFull) => self.link.rare().dropped += 1,
+                Ok(()) | Err(_) => {}
             }
         }
     }
 
     /// Called when the queue may have grown past the high-water mark.
     pub(crate) fn check_congestion(&mut self) {
-        if self.link.congested || self.link.queued() <= self.shared.settings.high_water || self.link.broken {
+        let high_water = self.shared.settings.high_water;
+        if self.link.congested || self.link.out.len() <= high_water || self.link.broken {
+            return;
+        }
+        // Only what the kernel refuses tells of a slow reader: it may not have been asked in this turn.
+        self.link.flush_queue();
+        if self.link.out.len() <= high_water || self.link.broken {
             return;
         }
         self.link.congested = true;

@@ -172,8 +172,12 @@ impl Server {
             let mut threads = Vec::new();
             for (worker, bound) in listeners {
                 let name = format!("sansws-{worker}");
-                threads
-                    .push(thread::Builder::new().name(name).spawn_scoped(scope, move || run(worker, bound)));
+                let thread =
+                    thread::Builder::new().name(name).spawn_scoped(scope, move || run(worker, bound));
+                if thread.is_err() {
+                    hub.shutdown(FAILED_SHUTDOWN);
+                }
+                threads.push(thread);
             }
             let mut result = own.map_or(Ok(()), |(worker, bound)| run(worker, bound));
             for thread in threads {

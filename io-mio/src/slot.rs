@@ -246,7 +246,8 @@ impl Link {
         self.keepalive.closing(now);
     }
 
-    /// Bytes that wait in the queue, or behind a fragmented message.
+    /// Bytes that wait in the queue, or behind a fragmented message. The marks are for the queue alone: what is behind the message waits for
+    /// the application, not for the peer.
     pub(crate) fn queued(&self) -> usize {
         self.out.len() + self.rare.as_ref().map_or(0, |rare| rare.held_len)
     }
@@ -264,7 +265,10 @@ impl Link {
         if self.out.is_empty() && self.writable && !self.broken {
             while start < gathered.len() {
                 match self.transport.write(&gathered[start..]) {
-                    Ok(0) => return self.write_failed(ErrorKind::WriteZero.into(), gathered),
+                    Ok(0) => {
+                        self.write_failed(ErrorKind::WriteZero.into());
+                        break;
+                    }
                     // A transport that claims more than it was given must not take us past the end.
                     Ok(written) => start = (start + written).min(gathered.len()),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -272,7 +276,10 @@ impl Link {
                         break;
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return self.write_failed(error, gathered),
+                    Err(error) => {
+                        self.write_failed(error);
+                        break;
+                    }
                 }
             }
         }
@@ -282,11 +289,16 @@ impl Link {
         }
         self.out.push_copy(&gathered[start..]);
         gathered.clear();
+        self.flush_queue();
+    }
+
+    /// Writes what is queued, as far as the kernel takes it.
+    pub(crate) fn flush_queue(&mut self) {
         if self.writable && !self.out.is_empty() {
             match self.out.flush(|slices| self.transport.write_vectored(slices)) {
                 Ok(Flushed::All) => {}
                 Ok(Flushed::Blocked) => self.writable = false,
-                Err(error) => self.write_failed(error, gathered),
+                Err(error) => self.write_failed(error),
             }
         }
     }
@@ -300,14 +312,20 @@ impl Link {
                 let head = gathered.get(start..).unwrap_or_default();
                 let tail = payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default();
                 match self.transport.write_vectored(&[IoSlice::new(head), IoSlice::new(tail)]) {
-                    Ok(0) => return self.write_failed(ErrorKind::WriteZero.into(), gathered),
+                    Ok(0) => {
+                        self.write_failed(ErrorKind::WriteZero.into());
+                        break;
+                    }
                     Ok(written) => start = (start + written).min(total),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         self.writable = false;
                         break;
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return self.write_failed(error, gathered),
+                    Err(error) => {
+                        self.write_failed(error);
+                        break;
+                    }
                 }
             }
         }
@@ -318,9 +336,8 @@ impl Link {
         gathered.clear();
     }
 
-    fn write_failed(&mut self, error: io::Error, gathered: &mut Vec<u8>) {
+    fn write_failed(&mut self, error: io::Error) {
         log::debug!("{}: write: {error}", self.remote);
-        gathered.clear();
         self.out.clear();
         self.broken = true;
         // The next read tells the end, after what the peer sent before it.

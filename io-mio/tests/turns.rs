@@ -91,13 +91,22 @@ fn a_loop_sleeps_whatever_state_its_connections_are_in() {
         run_for(&mut event_loop, Duration::from_millis(10));
         let _ = stream.read(&mut part);
     }
-    run_for(&mut event_loop, Duration::from_millis(100));
-    let turns = run_for(&mut event_loop, Duration::from_millis(500));
-    assert!(turns < 20, "{turns} turns in half a second with nothing to do");
+    // On a busy machine there may be something to do for a while; a loop that spins never has a quiet half second.
+    let start = Instant::now();
+    loop {
+        let turns = run_for(&mut event_loop, Duration::from_millis(500));
+        if turns < 20 {
+            break;
+        }
+        assert!(start.elapsed() < DEADLINE, "{turns} turns in half a second with nothing to do");
+    }
     drop(keep);
     drop(raw);
-    run_for(&mut event_loop, Duration::from_millis(100));
-    assert_eq!(event_loop.handle().connections(), 0);
+    let start = Instant::now();
+    while event_loop.handle().connections() > 0 {
+        assert!(start.elapsed() < DEADLINE, "{} connections", event_loop.handle().connections());
+        run_for(&mut event_loop, Duration::from_millis(20));
+    }
 }
 
 #[test]
