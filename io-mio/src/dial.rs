@@ -162,6 +162,7 @@ impl<H: Handler> Driver<H> {
             out.clear();
             return self.dial_failed(index, By::Local, Cause::Handshake(error));
         }
+        self.handler.head(&mut dialling.connect.session, By::Local, out);
         dialling.stage = Stage::Responding(Head::new(self.shared.settings.max_head_len));
         slot.link.flush(&mut self.shared.gathered);
         self.read_response(index);
@@ -197,6 +198,7 @@ impl<H: Handler> Driver<H> {
         // §4.1 (1) has other statuses handled "per HTTP procedures": 1xx responses come before the one that counts.
         let mut interim = 0;
         let (conn, subprotocol) = loop {
+            self.handler.head(&mut dialling.connect.session, By::Remote, head_bytes);
             if let Some(accepted) =
                 check_response(&dialling.connect, &dialling.nonce, head_bytes, &self.shared.settings)?
             {

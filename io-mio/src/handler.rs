@@ -14,9 +14,9 @@ use crate::response::Response;
 
 /// The application: called by an [`EventLoop`](crate::EventLoop) about every connection, accepted or dialled.
 ///
-/// For one connection the calls come in this order: [`upgrade`](Self::upgrade) (accepted ones only), [`open`](Self::open), any number of
-/// [`message`](Self::message), [`chunk`](Self::chunk), [`pong`](Self::pong) and [`drained`](Self::drained), then
-/// [`close`](Self::close) exactly once. After [`Peer::close`] only `drained` and `close` follow.
+/// For one connection the calls come in this order: [`upgrade`](Self::upgrade) (accepted ones only) or [`head`](Self::head)
+/// (dialled ones only), [`open`](Self::open), any number of [`message`](Self::message), [`chunk`](Self::chunk), [`ping`](Self::ping),
+/// [`pong`](Self::pong) and [`drained`](Self::drained), then [`close`](Self::close) exactly once. After [`Peer::close`] only `drained` and `close` follow.
 ///
 /// Everything runs on the loop's thread: a call that blocks stops all connections of the loop.
 ///
@@ -55,6 +55,12 @@ pub trait Handler: Sized {
         Response::not_found()
     }
 
+    /// Dialling: a head of the opening handshake as it is on the wire, [`By::Local`] the request, [`By::Remote`] each response, accepted or
+    /// not. For those who want to watch: it may carry credentials.
+    fn head(&mut self, session: &mut Self::Session, by: By, head: &[u8]) {
+        let _ = (session, by, head);
+    }
+
     /// The opening handshake is done: messages can be sent.
     fn open(&mut self, peer: &mut Peer<'_, Self::Session>) {
         let _ = peer;
@@ -68,6 +74,11 @@ pub trait Handler: Sized {
     /// A piece of a message arrived, on a connection that was accepted or dialled with `streaming`: instead of [`message`](Self::message).
     fn chunk(&mut self, peer: &mut Peer<'_, Self::Session>, chunk: Chunk<'_>) {
         let _ = (peer, chunk);
+    }
+
+    /// A Ping arrived. Its Pong is the driver's business; this is for those who want to watch.
+    fn ping(&mut self, peer: &mut Peer<'_, Self::Session>, payload: &[u8]) {
+        let _ = (peer, payload);
     }
 
     /// A Pong arrived: the answer to [`Peer::ping`] or to the driver's own Pings, which have an empty payload, or one that nobody asked for.

@@ -65,8 +65,12 @@ impl<H: Handler> Driver<H> {
                         handler.message(&mut Peer::new(id, conn, link, session, shared), message);
                     }
                 }
-                Event::Ping(_) => {
+                Event::Ping(payload) => {
                     control_frames += 1;
+                    if link.closed_by.is_none() {
+                        let (copy, len) = copied(payload);
+                        handler.ping(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
+                    }
                     // Each Ping gets its Pong as long as they can be written; else the last one does (§5.5.3).
                     if link.out.is_empty() {
                         Sending { id, conn, link, shared }.pay_debts();
@@ -74,11 +78,8 @@ impl<H: Handler> Driver<H> {
                 }
                 Event::Pong(payload) => {
                     control_frames += 1;
-                    // The payload borrows the connection, which the handler gets.
-                    let mut copy = [0; sansws::MAX_CONTROL_LEN];
-                    let len = payload.len().min(copy.len());
-                    copy[..len].copy_from_slice(&payload[..len]);
                     if link.closed_by.is_none() {
+                        let (copy, len) = copied(payload);
                         handler.pong(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
                     }
                 }
@@ -130,4 +131,12 @@ impl<H: Handler> Driver<H> {
             self.settle(index);
         }
     }
+}
+
+/// The payload of a control frame borrows the connection, which the handler gets.
+fn copied(payload: &[u8]) -> ([u8; sansws::MAX_CONTROL_LEN], usize) {
+    let mut copy = [0; sansws::MAX_CONTROL_LEN];
+    let len = payload.len().min(copy.len());
+    copy[..len].copy_from_slice(&payload[..len]);
+    (copy, len)
 }
