@@ -6,7 +6,7 @@ use sansws::CloseCode;
 
 use crate::driver::Driver;
 use crate::handler::{By, Cause, Closed, Handler};
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerId};
 use crate::shared::Sending;
 use crate::slot::{Open, Phase};
 
@@ -103,6 +103,22 @@ impl<H: Handler> Driver<H> {
             self.serve_again(index);
         }
         self.arm(index);
+    }
+
+    /// Ends a connection at once, whatever it is doing.
+    pub(crate) fn abort(&mut self, id: PeerId) {
+        let Some(slot) = self.slots.get_peer(id) else { return };
+        match &mut slot.phase {
+            Phase::Dialling(_) => self.dial_failed(id.index, By::Local, Cause::Aborted),
+            Phase::Open(open) => {
+                slot.link.blame(By::Local, Some(Cause::Aborted));
+                open.conn.receive_eof();
+                self.finish(id.index);
+                self.die(id.index);
+            }
+            Phase::Opening(_) | Phase::Lingering => self.die(id.index),
+            Phase::Dead => {}
+        }
     }
 
     /// Closes every connection with 1001, and stops accepting.

@@ -22,6 +22,7 @@ pub struct Connect<S> {
     pub(crate) resource: String,
     pub(crate) origin: Option<String>,
     pub(crate) subprotocols: Vec<String>,
+    pub(crate) subprotocol_required: bool,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) streaming: bool,
     pub(crate) slow_consumer: SlowConsumer,
@@ -68,6 +69,7 @@ impl<S> Connect<S> {
             resource: uri.resource().to_string(),
             origin: None,
             subprotocols: Vec::new(),
+            subprotocol_required: false,
             headers: Vec::new(),
             streaming: false,
             slow_consumer: SlowConsumer::default(),
@@ -87,6 +89,13 @@ impl<S> Connect<S> {
     #[must_use]
     pub fn subprotocol(mut self, name: &str) -> Self {
         self.subprotocols.push(name.into());
+        self
+    }
+
+    /// Whether a server that selects none of the offered subprotocols is refused. Default `false`, as RFC 6455 has it; browsers refuse.
+    #[must_use]
+    pub fn subprotocol_required(mut self, on: bool) -> Self {
+        self.subprotocol_required = on;
         self
     }
 

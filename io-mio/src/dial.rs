@@ -8,7 +8,7 @@ use mio::Token;
 use mio::net::TcpStream;
 #[cfg(unix)]
 use mio::net::UnixStream;
-use sansws::handshake::{HandshakeError, HeaderStorage, client};
+use sansws::handshake::{Fault, Field, HandshakeError, HeaderStorage, client};
 use sansws::{Assembler, Connection};
 
 use crate::connect::{Address, Connect};
@@ -287,6 +287,13 @@ fn check_response<S>(
     }
     if response.is_interim() {
         return Ok(None);
+    }
+    let lacks_subprotocol = connect.subprotocol_required
+        && !connect.subprotocols.is_empty()
+        && response.status() == 101
+        && response.subprotocol().is_none();
+    if lacks_subprotocol {
+        return Err(Cause::Handshake(HandshakeError::Response(Field::Subprotocol, Fault::Missing)));
     }
     let accepted = connect
         .with_request(|request| response.accept(request, nonce, &settings.message, random::masking_key));

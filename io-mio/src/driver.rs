@@ -18,7 +18,7 @@ use crate::handler::{By, Cause, Handler};
 use crate::peer::{Peer, PeerId};
 use crate::settings::Settings;
 use crate::shared::{NOBODY, Sending, Shared};
-use crate::slot::{Link, Phase, Slots};
+use crate::slot::{Link, Phase, Slot, Slots};
 use crate::timers::{NOT_ARMED, Tick, Timers, tick_at};
 use crate::topics::Topics;
 
@@ -260,8 +260,18 @@ impl<H: Handler> Driver<H> {
                 self.serve_again(index);
             }
         }
+        self.tell_written(index);
         self.settle_closing(index);
         self.arm(index);
+    }
+
+    #[inline]
+    fn tell_written(&mut self, index: u32) {
+        let Some(Slot { id, link, phase: Phase::Open(open) }) = self.slots.get_mut(index) else { return };
+        let mut peer = Peer::new(*id, &mut open.conn, link, &mut open.session, &mut self.shared);
+        self.handler.written(&mut peer);
+        // Whatever was sent just now.
+        link.flush(&mut self.shared.gathered);
     }
 
     /// Has a connection served in the next turn, event or not.
@@ -305,6 +315,10 @@ impl<H: Handler> Driver<H> {
         // What has arrived counts, even if this loop was too busy to read it.
         if matches!(slot.phase, Phase::Open(_)) && is_due(&slot.link, &self.shared) {
             slot.link.readable = true;
+            if slot.link.paused && slot.link.closed_by.is_none() {
+                // Whether the peer lives is not known, as nobody looks.
+                slot.link.keepalive.received(self.shared.now);
+            }
             self.serve(index);
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
@@ -386,10 +400,14 @@ impl<H: Handler> Driver<H> {
         for index in dirty.drain(..) {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             slot.link.dirty = false;
+            let resumed = slot.link.readable && !slot.link.is_paused();
             self.shared.turn_of = index;
             self.settle(index);
             self.shared.turn_of = NOBODY;
             run_deferred(&mut self.slots, &mut self.shared);
+            if resumed {
+                self.serve_again(index);
+            }
         }
         // Those that became dirty meanwhile are flushed in the next turn.
         if self.shared.dirty.is_empty() {

@@ -9,6 +9,7 @@ use mio::{Events, Poll};
 
 use crate::accepting::{WAKER, listener_of};
 use crate::connect::Connect;
+use crate::context::Context;
 use crate::driver::Driver;
 use crate::handle::{Handle, Hub};
 use crate::handler::Handler;
@@ -102,6 +103,19 @@ impl<H: Handler> EventLoop<H> {
     pub fn connect(&mut self, connect: Connect<H::Session>) -> PeerId {
         self.driver.read_clock();
         self.driver.dial(connect)
+    }
+
+    /// Ends a connection at once, without a closing handshake; also one that is being dialled. [`Handler::close`] is called before this
+    /// returns, unless it was called already.
+    pub fn abort(&mut self, peer: PeerId) {
+        self.driver.read_clock();
+        self.driver.abort(peer);
+    }
+
+    /// The loop's connections, between [turns](Self::turn). What is sent goes out in the next turn.
+    pub fn context(&mut self) -> Context<'_, H::Session> {
+        self.driver.read_clock();
+        Context::new(&mut self.driver.slots, &mut self.driver.shared)
     }
 
     /// Runs until a [shutdown](Handle::shutdown) is done.

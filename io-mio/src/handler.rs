@@ -91,6 +91,13 @@ pub trait Handler: Sized {
         let _ = peer;
     }
 
+    /// Output may have been written: [`Peer::written`] and [`Peer::buffered_amount`] tell how much. Called after every turn of an open
+    /// connection, so it should do little.
+    #[inline]
+    fn written(&mut self, peer: &mut Peer<'_, Self::Session>) {
+        let _ = peer;
+    }
+
     /// The connection is closed: the last call about it, for each one that was opened or dialled. Nothing can be sent any more.
     fn close(&mut self, peer: &mut Peer<'_, Self::Session>, closed: Closed<'_>) {
         let _ = (peer, closed);
@@ -156,6 +163,8 @@ pub enum Cause {
     TooManyControlFrames,
     /// The loop shut down.
     Shutdown,
+    /// The application gave the connection up: [`Peer::fail`], [`EventLoop::abort`](crate::EventLoop::abort).
+    Aborted,
     /// Dialling: the server's response is not a correct handshake.
     Handshake(HandshakeError),
     /// Dialling: the server answered with this status instead of 101.
@@ -178,6 +187,7 @@ impl fmt::Display for Cause {
             Self::SlowConsumer => f.write_str("the peer reads too slowly"),
             Self::TooManyControlFrames => f.write_str("too many control frames"),
             Self::Shutdown => f.write_str("shutting down"),
+            Self::Aborted => f.write_str("given up"),
             Self::Handshake(error) => error.fmt(f),
             Self::Refused { status } => write!(f, "the server refused with HTTP status {status}"),
         }

@@ -151,6 +151,8 @@ impl Head {
 pub(crate) struct Link {
     pub(crate) transport: Transport,
     pub(crate) out: OutQueue,
+    /// Bytes that the kernel has taken.
+    pub(crate) written: u64,
     pub(crate) keepalive: KeepAlive,
     /// When the timers have the loop look at this slot.
     pub(crate) armed: Tick,
@@ -175,6 +177,8 @@ pub(crate) struct Link {
     pub(crate) broken: bool,
     /// More than the high-water mark waits, see [`SlowConsumer`].
     pub(crate) congested: bool,
+    /// The application wants nothing read for now.
+    pub(crate) paused: bool,
     /// Something was queued outside of the connection's own turn: flush at the end of the turn.
     pub(crate) dirty: bool,
     /// On the list of those that are served again without waiting for an event.
@@ -204,6 +208,7 @@ impl Link {
         Self {
             transport,
             out: OutQueue::default(),
+            written: 0,
             keepalive: KeepAlive::new(now),
             armed: NOT_ARMED,
             remote,
@@ -219,6 +224,7 @@ impl Link {
             fin_sent: false,
             broken: false,
             congested: false,
+            paused: false,
             dirty: false,
             ready: false,
             progress: false,
@@ -253,7 +259,8 @@ impl Link {
 
     /// Whether reading is to wait: the peer would only ask for more.
     pub(crate) fn is_paused(&self) -> bool {
-        self.congested && self.slow_consumer == SlowConsumer::Pause && self.closed_by.is_none()
+        let congested = self.congested && self.slow_consumer == SlowConsumer::Pause;
+        (congested || self.paused) && self.closed_by.is_none()
     }
 
     /// Writes `gathered`, the output of this connection's turn, then what is queued. What the kernel does not take is queued.
@@ -266,7 +273,11 @@ impl Link {
                 match self.transport.write(&gathered[start..]) {
                     Ok(0) => return self.write_failed(ErrorKind::WriteZero.into(), gathered),
                     // A transport that claims more than it was given must not take us past the end.
-                    Ok(written) => start = (start + written).min(gathered.len()),
+                    Ok(written) => {
+                        let end = (start + written).min(gathered.len());
+                        self.written += (end - start) as u64;
+                        start = end;
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         self.writable = false;
                         break;
@@ -283,7 +294,10 @@ impl Link {
         self.out.push_copy(&gathered[start..]);
         gathered.clear();
         if self.writable && !self.out.is_empty() {
-            match self.out.flush(|slices| self.transport.write_vectored(slices)) {
+            let before = self.out.len();
+            let flushed = self.out.flush(|slices| self.transport.write_vectored(slices));
+            self.written += (before - self.out.len()) as u64;
+            match flushed {
                 Ok(Flushed::All) => {}
                 Ok(Flushed::Blocked) => self.writable = false,
                 Err(error) => self.write_failed(error, gathered),
@@ -301,7 +315,11 @@ impl Link {
                 let tail = payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default();
                 match self.transport.write_vectored(&[IoSlice::new(head), IoSlice::new(tail)]) {
                     Ok(0) => return self.write_failed(ErrorKind::WriteZero.into(), gathered),
-                    Ok(written) => start = (start + written).min(total),
+                    Ok(written) => {
+                        let end = (start + written).min(total);
+                        self.written += (end - start) as u64;
+                        start = end;
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         self.writable = false;
                         break;
