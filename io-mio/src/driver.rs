@@ -184,7 +184,7 @@ impl<H: Handler> Driver<H> {
     pub(crate) fn serve(&mut self, index: u32) {
         let Some(slot) = self.slots.get(index) else { return };
         self.shared.turn_of = index;
-        if !slot.link.out.is_empty() {
+        if !slot.link.is_flushed() {
             self.settle(index);
         }
         match self.slots.get(index).map(|slot| &slot.phase) {
@@ -202,7 +202,11 @@ impl<H: Handler> Driver<H> {
     pub(crate) fn read(&mut self, index: u32) -> Option<io::Result<usize>> {
         let link = &mut self.slots.get_mut(index)?.link;
         while link.readable && !link.eof && !link.is_paused() {
-            match link.transport.read(&mut self.buffer) {
+            let read = link.transport.read(&mut self.buffer);
+            if link.transport.take_unblocked() {
+                link.writable = true;
+            }
+            match read {
                 Ok(0) => {
                     link.eof = true;
                     link.readable = false;
@@ -211,13 +215,19 @@ impl<H: Handler> Driver<H> {
                 Ok(len) => {
                     // Edge-triggered: a short read has drained the socket, and what comes later is a new event. Only a FIN whose event
                     // has been seen already would be missed.
-                    if len < self.buffer.len() && !link.read_closed {
+                    if len < self.buffer.len() && !link.read_closed && !link.transport.has_more() {
                         link.readable = false;
                     }
                     link.keepalive.received(self.shared.now);
                     return Some(Ok(len));
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => link.readable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if link.transport.has_more() {
+                        self.serve_again(index);
+                        return None;
+                    }
+                    link.readable = false;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     link.readable = false;
@@ -342,7 +352,7 @@ impl<H: Handler> Driver<H> {
             (Phase::Open(open), Expired::PingDue) => {
                 let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };
                 // A Ping behind a full queue would say nothing. There the kernel says whether the peer lives: it takes more, or not.
-                if sending.link.out.is_empty() {
+                if sending.link.is_flushed() {
                     // Refused only when the connection is closing, which has a deadline of its own.
                     let _ = sending.append(|conn, out| conn.send_ping(&[], out));
                 }

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::driver::Driver;
 use crate::handle::{Handle, Hub};
 use crate::handler::Handler;
-use crate::listener::Bound;
+use crate::listener::{Bound, Security};
 use crate::peer::PeerId;
 use crate::random;
 use crate::settings::Settings;
@@ -92,11 +92,22 @@ impl<H: Handler> EventLoop<H> {
     /// Those of the operating system.
     pub fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        self.driver.listen(Bound::Tcp(listener))
+        self.driver.listen(Bound::Tcp(listener), Security::None)
     }
 
-    pub(crate) fn listen_on(&mut self, bound: Bound) -> io::Result<()> {
-        self.driver.listen(bound)
+    /// Accepts connections that speak TLS from a listener.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    #[cfg(feature = "__tls")]
+    pub fn listen_tls(&mut self, listener: std::net::TcpListener, tls: &crate::TlsServer) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.driver.listen(Bound::Tcp(listener), Security::Tls(tls.clone()))
+    }
+
+    pub(crate) fn listen_on(&mut self, bound: Bound, security: Security) -> io::Result<()> {
+        self.driver.listen(bound, security)
     }
 
     /// Dials a connection. If that fails, [`Handler::close`] is called, perhaps at once.

@@ -153,6 +153,12 @@ pub enum Cause {
     Eof,
     /// The transport broke, or (dialling) could not be set up.
     Io(io::Error),
+    /// TLS failed: the server's certificate was not accepted, the handshake went wrong, or a record was forged.
+    #[cfg(feature = "__tls")]
+    Tls(rustls::Error),
+    /// The stream ended without TLS's close_notify and without a Close frame: somebody on the way may have cut it off.
+    #[cfg(feature = "__tls")]
+    TlsTruncated,
     /// The peer broke the protocol or exceeded the limits of [`Settings::message`](crate::Settings::message).
     Protocol(ProtocolError),
     /// A time-out.
@@ -174,11 +180,39 @@ pub enum Cause {
     },
 }
 
+impl Cause {
+    /// What an error of reading or writing means.
+    pub(crate) fn of_transport(error: io::Error) -> Self {
+        #[cfg(feature = "__tls")]
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::Tls(tls.clone());
+        }
+        #[cfg(feature = "__tls")]
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::TlsTruncated;
+        }
+        Self::Io(error)
+    }
+
+    /// Whether it tells how the transport ended.
+    pub(crate) fn is_of_transport(&self) -> bool {
+        #[cfg(feature = "__tls")]
+        if matches!(self, Self::Tls(_) | Self::TlsTruncated) {
+            return true;
+        }
+        matches!(self, Self::Io(_) | Self::Eof)
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Eof => f.write_str("the peer ended the stream without a Close frame"),
             Self::Io(error) => error.fmt(f),
+            #[cfg(feature = "__tls")]
+            Self::Tls(error) => write!(f, "TLS: {error}"),
+            #[cfg(feature = "__tls")]
+            Self::TlsTruncated => f.write_str("the peer ended the stream without TLS close_notify"),
             Self::Protocol(error) => error.fmt(f),
             Self::TimedOut(Expired::Handshake) => f.write_str("no opening handshake in time"),
             Self::TimedOut(Expired::Pong) => f.write_str("no sign of life in time"),

@@ -31,6 +31,8 @@ mod settings;
 mod shared;
 mod slot;
 mod timers;
+#[cfg(feature = "__tls")]
+mod tls;
 mod topics;
 mod transport;
 
@@ -46,9 +48,13 @@ pub use request::Request;
 pub use response::Response;
 pub use server::Server;
 pub use settings::Settings;
+#[cfg(feature = "__tls")]
+pub use tls::{TlsClient, TlsClientBuilder, TlsConfigError, TlsServer, TlsServerBuilder};
 pub use topics::{TopicError, TopicLimits};
 pub use transport::PeerAddr;
 
+#[cfg(feature = "__tls")]
+pub use rustls;
 pub use sansws;
 pub use sansws::handshake::HandshakeError;
 pub use sansws::{

@@ -209,7 +209,7 @@ impl<'a, S> Peer<'a, S> {
     /// With [`buffered_amount`](Self::buffered_amount) it tells what became of a message: sent when the two added up to `n`, it has been
     /// handed over whole once this is at least `n`.
     pub fn written(&self) -> u64 {
-        self.sending.link.written
+        self.sending.link.written.saturating_sub(self.sending.link.transport.unsent() as u64)
     }
 
     /// Bytes that were sent and that the kernel has not taken yet.

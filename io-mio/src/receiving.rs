@@ -23,7 +23,7 @@ impl<H: Handler> Driver<H> {
                     self.feed(index, buffer.get_mut(..len).unwrap_or_default());
                     self.buffer = buffer;
                 }
-                Err(error) => self.input_ended(index, Cause::Io(error)),
+                Err(error) => self.input_ended(index, Cause::of_transport(error)),
             }
             self.settle(index);
             if !matches!(self.slots.get(index).map(|slot| &slot.phase), Some(Phase::Open(_))) {
@@ -111,8 +111,8 @@ impl<H: Handler> Driver<H> {
         let Phase::Open(open) = &mut slot.phase else { return };
         let link = &mut slot.link;
         link.eof = true;
-        if let Cause::Io(error) = &cause {
-            log::debug!("{}: read: {error}", link.remote);
+        if !matches!(cause, Cause::Eof) {
+            log::debug!("{}: read: {cause}", link.remote);
             link.broken = true;
             link.congested = false;
         }

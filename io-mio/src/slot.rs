@@ -254,7 +254,12 @@ impl Link {
 
     /// Bytes that wait in the queue, or behind a fragmented message.
     pub(crate) fn queued(&self) -> usize {
-        self.out.len() + self.rare.as_ref().map_or(0, |rare| rare.held_len)
+        self.out.len() + self.transport.unsent() + self.rare.as_ref().map_or(0, |rare| rare.held_len)
+    }
+
+    /// Whether the kernel has taken everything but what waits behind a fragmented message.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.out.is_empty() && !self.transport.wants_write()
     }
 
     /// Whether reading is to wait: the peer would only ask for more.
@@ -303,6 +308,13 @@ impl Link {
                 Err(error) => self.write_failed(error, gathered),
             }
         }
+        if self.writable && !self.broken && self.transport.wants_write() {
+            match self.transport.flush() {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) => self.write_failed(error, gathered),
+            }
+        }
     }
 
     /// Writes `gathered` and then a payload that is not copied as long as the kernel takes it.
@@ -344,6 +356,6 @@ impl Link {
         // The next read tells the end, after what the peer sent before it.
         self.readable = true;
         self.congested = false;
-        self.rare().cause.get_or_insert(Cause::Io(error));
+        self.rare().cause.get_or_insert(Cause::of_transport(error));
     }
 }
