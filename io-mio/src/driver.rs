@@ -12,10 +12,10 @@ use sansws::{CloseCode, Expired};
 use crate::accepting::Accepting;
 use crate::context::Context;
 use crate::deliver::{run, run_deferred};
-use crate::dial::Serializer;
 use crate::handle::{Hub, Inbox, Received};
 use crate::handler::{By, Cause, Handler};
 use crate::peer::{Peer, PeerId};
+use crate::serializer::Serializer;
 use crate::settings::Settings;
 use crate::shared::{NOBODY, Sending, Shared};
 use crate::slot::{Link, Phase, Slot, Slots};
@@ -38,9 +38,9 @@ pub(crate) struct Driver<H: Handler> {
     pub(crate) accepting: Accepting,
     pub(crate) serializer: Serializer,
     /// Dialled connections whose wait for another one has ended.
-    pub(crate) start_next: VecDeque<u32>,
+    pub(crate) start_next: VecDeque<PeerId>,
     pub(crate) shutdown_at: Option<Duration>,
-    inbox: Arc<Inbox>,
+    pub(crate) inbox: Arc<Inbox>,
     received: Received,
     /// Slots that are to be served again without an event.
     ready: VecDeque<u32>,
@@ -106,6 +106,7 @@ impl<H: Handler> Driver<H> {
         let busy = !self.started
             || !self.ready.is_empty()
             || !self.received.commands.is_empty()
+            || self.received.is_due
             || !self.shared.dirty.is_empty()
             || !self.shared.dials.is_empty()
             || !self.start_next.is_empty()
@@ -145,8 +146,11 @@ impl<H: Handler> Driver<H> {
         self.run_timers();
         self.flush_dirty();
         for _ in 0..self.start_next.len() {
-            let Some(index) = self.start_next.pop_front() else { break };
-            self.start_connecting(index);
+            let Some(id) = self.start_next.pop_front() else { break };
+            // Its place was given back if it is gone.
+            if self.slots.get_peer(id).is_some() {
+                self.take_places(id.index);
+            }
         }
         // A handler that dials again when dialling failed at once must not keep the loop in this turn.
         for _ in 0..self.shared.dials.len() {
@@ -297,7 +301,11 @@ impl<H: Handler> Driver<H> {
     /// Sees to it that the loop looks at the connection when its next deadline comes.
     pub(crate) fn arm(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        if let Some(deadline) = slot.link.keepalive.poll_timeout(&self.shared.settings.timeouts) {
+        let deadline = match &slot.phase {
+            Phase::Dialling(dialling) => dialling.poll_timeout(),
+            _ => slot.link.keepalive.poll_timeout(&self.shared.settings.timeouts),
+        };
+        if let Some(deadline) = deadline {
             self.shared.timers.arm(index, &mut slot.link.armed, tick_at(deadline));
         }
     }
@@ -319,6 +327,10 @@ impl<H: Handler> Driver<H> {
     fn look_at(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.link.armed = NOT_ARMED;
+        if matches!(slot.phase, Phase::Dialling(_)) {
+            self.dialling_timeout(index);
+            return self.arm(index);
+        }
         let is_due = |link: &Link, shared: &Shared<_>| {
             link.keepalive.poll_timeout(&shared.settings.timeouts).is_some_and(|due| due <= shared.now)
         };
@@ -348,7 +360,8 @@ impl<H: Handler> Driver<H> {
         let (id, link) = (slot.id, &mut slot.link);
         match (&mut slot.phase, expired) {
             (Phase::Opening(_), _) => self.request_timed_out(index),
-            (Phase::Dialling(_), _) => self.dial_failed(index, By::Local, Cause::TimedOut(expired)),
+            // Its deadlines are its own.
+            (Phase::Dialling(_), _) => {}
             (Phase::Open(open), Expired::PingDue) => {
                 let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };
                 // A Ping behind a full queue would say nothing. There the kernel says whether the peer lives: it takes more, or not.
@@ -384,8 +397,13 @@ impl<H: Handler> Driver<H> {
     }
 
     fn run_commands(&mut self, was_woken: bool) {
-        if was_woken && self.received.commands.is_empty() {
+        self.received.is_due |= was_woken;
+        if self.received.is_due && self.received.commands.is_empty() {
+            self.received.is_due = false;
             self.inbox.take(&mut self.received);
+        }
+        for (id, resolved) in std::mem::take(&mut self.received.resolved) {
+            self.resolved(id, resolved);
         }
         for _ in 0..COMMANDS_PER_TURN {
             let Some(command) = self.received.commands.pop_front() else { break };

@@ -9,6 +9,8 @@ use sansws::{BinaryChunk, CloseCode, Expired, Message, ProtocolError, TextChunk}
 use crate::accept::Accept;
 use crate::context::Context;
 use crate::peer::Peer;
+use crate::proxy::ProxyError;
+use crate::redirect::RedirectError;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -171,6 +173,14 @@ pub enum Cause {
     Shutdown,
     /// The application gave the connection up: [`Peer::fail`], [`EventLoop::abort`](crate::EventLoop::abort).
     Aborted,
+    /// Dialling: the server's name was not resolved.
+    Resolve(io::Error),
+    /// Dialling: the server was not reached in time; see [`Connect::connect_timeout`](crate::Connect::connect_timeout).
+    ConnectTimedOut,
+    /// Dialling: there is no way through the proxy.
+    Proxy(ProxyError),
+    /// Dialling: the server redirected to where the client does not go.
+    Redirect(RedirectError),
     /// Dialling: the server's response is not a correct handshake.
     Handshake(HandshakeError),
     /// Dialling: the server answered with this status instead of 101.
@@ -222,6 +232,10 @@ impl fmt::Display for Cause {
             Self::TooManyControlFrames => f.write_str("too many control frames"),
             Self::Shutdown => f.write_str("shutting down"),
             Self::Aborted => f.write_str("given up"),
+            Self::Resolve(error) => write!(f, "the server's name was not resolved: {error}"),
+            Self::ConnectTimedOut => f.write_str("the server was not reached in time"),
+            Self::Proxy(error) => error.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
             Self::Refused { status } => write!(f, "the server refused with HTTP status {status}"),
         }

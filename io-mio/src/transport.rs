@@ -25,7 +25,7 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Registered once, for everything, edge-triggered; never registered again.
+    /// Registered for everything, edge-triggered.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self {
@@ -34,6 +34,19 @@ impl Transport {
             Self::Unix(stream) => stream.register(registry, token, interest),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.socket_mut().register(registry, token),
+            Self::None => Ok(()),
+        }
+    }
+
+    /// Has the state of the socket told anew, as events with this token.
+    pub(crate) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Self::Tcp(stream) => stream.reregister(registry, token, interest),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.reregister(registry, token, interest),
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.socket_mut().reregister(registry, token),
             Self::None => Ok(()),
         }
     }
@@ -189,6 +202,8 @@ pub enum PeerAddr {
     Tcp(SocketAddr),
     /// The other end of a Unix-domain socket: a process on this machine.
     Unix,
+    /// Not known: the connection was not set up.
+    Unknown,
 }
 
 impl PeerAddr {
@@ -196,7 +211,7 @@ impl PeerAddr {
     pub fn ip(&self) -> Option<std::net::IpAddr> {
         match self {
             Self::Tcp(addr) => Some(addr.ip()),
-            Self::Unix => None,
+            Self::Unix | Self::Unknown => None,
         }
     }
 }
@@ -206,6 +221,7 @@ impl std::fmt::Display for PeerAddr {
         match self {
             Self::Tcp(addr) => addr.fmt(f),
             Self::Unix => f.write_str("unix"),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }
