@@ -12,6 +12,8 @@ use crate::accept::SlowConsumer;
 use crate::credentials::{Secret, basic};
 use crate::proxy::Proxy;
 use crate::target::{Place, Target};
+#[cfg(feature = "__tls")]
+use crate::tls::TlsClient;
 
 /// A connection to dial: [`EventLoop::connect`](crate::EventLoop::connect), [`Peer::connect`](crate::Peer::connect),
 /// [`Context::connect`](crate::Context::connect).
@@ -50,6 +52,8 @@ pub struct Connect<S> {
     pub(crate) streaming: bool,
     pub(crate) slow_consumer: SlowConsumer,
     pub(crate) concurrent: bool,
+    #[cfg(feature = "__tls")]
+    pub(crate) tls: Option<TlsClient>,
     pub(crate) session: S,
 }
 
@@ -58,7 +62,7 @@ impl<S> Connect<S> {
     ///
     /// - `ws://host[:port]/path?query`. The name is resolved with [`Settings::resolver`](crate::Settings::resolver), off the loop; its
     ///   IPv6 and IPv4 addresses race in the manner of RFC 8305. A user name and password in the URL are sent as Basic credentials.
-    /// - `wss://…`, the same through TLS.
+    /// - `wss://…`, the same through TLS (feature `tls`): the certificate has to be for the host that the URL names.
     /// - `ws+unix:/path/to/socket:/path?query`: a Unix-domain socket. `%3A` is a colon in the path to the socket.
     ///
     /// # Errors
@@ -103,8 +107,18 @@ impl<S> Connect<S> {
             streaming: false,
             slow_consumer: SlowConsumer::default(),
             concurrent: false,
+            #[cfg(feature = "__tls")]
+            tls: None,
             session,
         }
+    }
+
+    /// Whom to trust if the URL is `wss:`, or leads to one that is. Default: [`TlsClient::new`].
+    #[cfg(feature = "__tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: &TlsClient) -> Self {
+        self.tls = Some(tls.clone());
+        self
     }
 
     /// Goes through a proxy, unless that one has an exception for the server.
@@ -281,7 +295,7 @@ fn is_cookie_value(value: &str) -> bool {
 pub enum ConnectError {
     /// Not a WebSocket URL.
     Url(UriError),
-    /// A `wss:` URL: TLS is not available.
+    /// A `wss:` URL: this crate was built without the feature `tls`.
     TlsUnavailable,
     /// The user name or password has a malformed `%`, or something that Basic credentials cannot carry: a colon in the user name, a
     /// control character.

@@ -3,13 +3,14 @@
 //! A connection goes through these stages, forward only; a redirection begins anew.
 //!
 //! ```text
-//! Resolving ─▶ Waiting ─▶ Connecting ─▶ Tunnelling ─▶ Responding ─▶ open
-//! the name     its turn   the race      the proxy     TLS, then the opening handshake
-//! └────────── connect deadline ───────────────────┘   └── handshake deadline ──┘
+//! Resolving ─▶ Waiting ─▶ Connecting ─▶ Tunnelling ─▶ Securing ─▶ Responding ─▶ open
+//! the name     its turn   the race      the proxy     TLS         the opening handshake
+//! └────────── connect deadline ───────────────────┘   └────── handshake deadline ─────┘
 //! ```
 
 mod opening;
 mod race;
+mod securing;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -53,6 +54,8 @@ enum Stage {
     Connecting(Race),
     /// For the proxy.
     Tunnelling(Tunnel),
+    /// For the end of the TLS handshake.
+    Securing,
     /// For the response.
     Responding(Head),
 }
@@ -208,6 +211,7 @@ impl<H: Handler> Driver<H> {
         match dialling.stage {
             Stage::Resolving | Stage::Waiting(_) => {}
             Stage::Connecting(_) => self.race(index),
+            Stage::Securing => self.go_on_securing(index),
             Stage::Tunnelling(_) | Stage::Responding(_) => self.read_answer(index),
         }
     }
@@ -218,7 +222,7 @@ impl<H: Handler> Driver<H> {
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
         let is_late = dialling.deadline.is_some_and(|at| at <= self.shared.now);
         match dialling.stage {
-            Stage::Responding(_) if is_late => {
+            Stage::Securing | Stage::Responding(_) if is_late => {
                 self.dial_failed(index, By::Local, Cause::TimedOut(Expired::Handshake));
             }
             _ if is_late => self.dial_failed(index, By::Local, Cause::ConnectTimedOut),

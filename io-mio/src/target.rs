@@ -51,7 +51,7 @@ impl Target {
     /// What a `ws:` or `wss:` URL says, for a server that is somewhere else.
     pub(crate) fn at(url: &str, place: Place) -> Result<Self, ConnectError> {
         let uri = Uri::parse(url).map_err(ConnectError::Url)?;
-        if uri.secure() {
+        if uri.secure() && !cfg!(feature = "__tls") {
             return Err(ConnectError::TlsUnavailable);
         }
         let authorization = match uri.userinfo() {

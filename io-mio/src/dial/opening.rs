@@ -63,11 +63,15 @@ impl<H: Handler> Driver<H> {
         dialling.deadline = deadline(self.shared.now, timeout);
         // What the proxy took is not the server's.
         slot.link.written = 0;
-        self.send_request(index);
+        if dialling.connect.target.secure {
+            self.secure(index);
+        } else {
+            self.send_request(index);
+        }
         self.arm(index);
     }
 
-    fn send_request(&mut self, index: u32) {
+    pub(super) fn send_request(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
         let nonce = dialling.nonce;
