@@ -222,6 +222,7 @@ impl<H: Handler> Driver<H> {
                     if len < self.buffer.len() && !link.read_closed && !link.transport.has_more() {
                         link.readable = false;
                     }
+                    link.received += len as u64;
                     link.keepalive.received(self.shared.now);
                     return Some(Ok(len));
                 }

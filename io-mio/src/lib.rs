@@ -7,6 +7,7 @@
 
 mod accept;
 mod accepting;
+mod client;
 mod closing;
 mod connect;
 mod context;
@@ -44,6 +45,11 @@ mod topics;
 mod transport;
 
 pub use accept::{Accept, SlowConsumer};
+pub use client::{
+    BinaryType, Clients, CloseError, CloseEvent, Data, Disconnected, Event, EventKind, FailureCause,
+    Heartbeat, InvalidStateError, MessageId, ReadyState, ReliableBuilder, ReliableEvent, ReliableWebSocket,
+    SendRefused, SyntaxError, Unsent, WebSocket, WebSocketBuilder,
+};
 pub use connect::{Connect, ConnectError};
 pub use context::Context;
 pub use event_loop::EventLoop;

@@ -212,6 +212,11 @@ impl<'a, S> Peer<'a, S> {
         self.sending.link.written.saturating_sub(self.sending.link.transport.unsent() as u64)
     }
 
+    /// Bytes that were read since the connection was opened, the opening handshake included. Whatever they are, they are a sign of life.
+    pub fn received(&self) -> u64 {
+        self.sending.link.received
+    }
+
     /// Bytes that were sent and that the kernel has not taken yet.
     pub fn buffered_amount(&self) -> usize {
         self.sending.buffered()

@@ -153,6 +153,8 @@ pub(crate) struct Link {
     pub(crate) out: OutQueue,
     /// Bytes that the kernel has taken.
     pub(crate) written: u64,
+    /// Bytes that were read.
+    pub(crate) received: u64,
     pub(crate) keepalive: KeepAlive,
     /// When the timers have the loop look at this slot.
     pub(crate) armed: Tick,
@@ -209,6 +211,7 @@ impl Link {
             transport,
             out: OutQueue::default(),
             written: 0,
+            received: 0,
             keepalive: KeepAlive::new(now),
             armed: NOT_ARMED,
             remote,
