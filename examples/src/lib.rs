@@ -13,4 +13,5 @@ pub mod pages;
 pub mod serve;
 pub mod site;
 pub mod ticker;
+pub mod tls;
 pub mod wsc;

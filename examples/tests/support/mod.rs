@@ -18,6 +18,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Server {
     process: Child,
     pub addr: SocketAddr,
+    /// What it printed before it said where it listens.
+    pub printed: Vec<String>,
 }
 
 impl Server {
@@ -29,9 +31,17 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let line = BufReader::new(process.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut printed = Vec::new();
+        let line = loop {
+            let line = lines.next().expect("it listens");
+            if line.starts_with("listening on ") {
+                break line;
+            }
+            printed.push(line);
+        };
         let port = line.trim_end_matches('/').rsplit(':').next().unwrap().parse().expect("a port");
-        Self { process, addr: SocketAddr::from(([127, 0, 0, 1], port)) }
+        Self { process, addr: SocketAddr::from(([127, 0, 0, 1], port)), printed }
     }
 
     /// Starts a program that takes its address as its argument and says nothing.
@@ -42,7 +52,7 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .expect("the program starts");
-        let server = Self { process, addr };
+        let server = Self { process, addr, printed: Vec::new() };
         let start = Instant::now();
         while TcpStream::connect(addr).is_err() {
             assert!(start.elapsed() < DEADLINE, "{program} does not listen");
@@ -53,7 +63,11 @@ impl Server {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        self.signal("-TERM");
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
