@@ -184,3 +184,37 @@ impl<H: Handler> fmt::Debug for EventLoop<H> {
         f.debug_struct("EventLoop").field("connections", &self.driver.slots.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sansws::CloseCode;
+
+    #[derive(Default)]
+    struct Wakes(usize);
+
+    impl Handler for Wakes {
+        type Session = ();
+
+        fn wake(&mut self, _: &mut Context<'_, ()>) {
+            self.0 += 1;
+        }
+    }
+
+    #[test]
+    fn what_comes_while_many_commands_wait_is_not_forgotten() {
+        let mut event_loop = EventLoop::new(Wakes::default(), Settings::default()).expect("a loop");
+        let handle = event_loop.handle();
+        let nobody = PeerId { generation: 0, index: 0, worker: 0 };
+        for _ in 0..10_000 {
+            handle.close(nobody, CloseCode::NORMAL, "").expect("there is room");
+        }
+        event_loop.turn(Some(Duration::ZERO)).expect("a turn");
+        assert_eq!(event_loop.handler().0, 1, "the wake at the start");
+        handle.wake();
+        for _ in 0..10 {
+            event_loop.turn(Some(Duration::ZERO)).expect("a turn");
+        }
+        assert_eq!(event_loop.handler().0, 2);
+    }
+}

@@ -151,6 +151,7 @@ fn without_dot_segments(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn follow(from: &str, location: &str) -> Result<String, RedirectError> {
         let from = Target::of_url(from).expect("a URL");
@@ -229,6 +230,37 @@ mod tests {
         from.secure = true;
         assert_eq!(redirected(&from, [&b"http://a:443/"[..]]).err(), Some(RedirectError::Downgrade));
         assert_eq!(redirected(&from, [&b"ws://b/"[..]]).err(), Some(RedirectError::Downgrade));
+    }
+
+    #[cfg(not(feature = "__tls"))]
+    #[test]
+    fn tls_is_not_entered_without_tls() {
+        assert_eq!(follow("ws://a/", "wss://a/"), Err(RedirectError::TlsUnavailable));
+        assert_eq!(follow("ws://a/", "https://a/"), Err(RedirectError::TlsUnavailable));
+    }
+
+    #[cfg(feature = "__tls")]
+    #[test]
+    fn tls_is_another_origin() {
+        assert_eq!(follow("ws://a/", "https://a/b").as_deref(), Ok("wss://a/b"));
+        let from = Target::of_url("ws://me:pw@a:443/x").expect("a URL");
+        let to = redirected(&from, [&b"wss://a/y"[..]]);
+        assert!(to.is_ok_and(|to| to.secure && to.authorization.is_none()));
+    }
+
+    proptest! {
+        /// Whatever the server says, the result is a URL that can be asked for; and nothing panics.
+        #[test]
+        fn any_location_is_a_url_or_an_error(location in prop_oneof!["[ -~]{0,40}", "[./?#:@a%]{0,20}", "\\PC{0,20}"]) {
+            let from = Target::of_url("ws://me:pw@a.test:81/b/c?d").expect("a URL");
+            if let Ok(to) = redirected(&from, [location.as_bytes()]) {
+                let request = sansws::handshake::client::Request::new(&to.authority, &to.resource);
+                prop_assert!(request.write(&[0; 16], &mut Vec::new()).is_ok(), "{:?}", to);
+                prop_assert_eq!(to.authorization.is_some(), to.same_origin(&from));
+                let segments = to.resource.split('?').next().unwrap_or_default().split('/');
+                prop_assert!(segments.clone().all(|segment| segment != "." && segment != ".."), "{:?}", to);
+            }
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ enum Progress {
 }
 
 /// What a response means.
+#[expect(clippy::large_enum_variant, reason = "handed over once, at once")]
 enum Verdict {
     Interim,
     Accepted(Connection, Option<Box<str>>),

@@ -104,6 +104,17 @@ fn is_in(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Nothing that stands in the variable panics or spoils the rule behind it.
+        #[test]
+        fn any_rules_are_read(rules in prop_oneof!["[ -~]{0,40}", "[0-9./:,* \\[\\]a]{0,30}"], host in "[a-z0-9.:]{0,20}") {
+            let _ = Bypass::parse(&rules).covers(&host, 80);
+            let more = format!("{rules},example.com");
+            prop_assert!(Bypass::parse(&more).covers("example.com", 80));
+        }
+    }
 
     #[test]
     fn rules() {
