@@ -1,6 +1,7 @@
 //! `wsc`, a WebSocket client for the command line: what is typed goes out, what comes in is printed.
 
 pub mod connection;
+mod dial;
 pub mod display;
 pub mod input;
 pub mod listen;

@@ -11,6 +11,7 @@ use sansws_mio::{
     SendError, Settings, Timeouts,
 };
 
+use super::dial;
 use super::display::{Display, Way, kind_name};
 use super::input::{Input, Item};
 use super::options::{Options, Wait};
@@ -37,7 +38,7 @@ const SHOWN: usize = 5;
 ///
 /// What kept it from beginning.
 pub fn run(options: Options, url: &str) -> Result<ExitCode, String> {
-    let connect = connect(&options, url)?;
+    let connect = dial::connect(&options, url)?;
     let input = Input::open(&options)?;
     let display = Display::open(&options)?;
     let settings = settings(&options);
@@ -272,7 +273,7 @@ impl Client {
         let now = Instant::now();
         Self {
             options,
-            url: without_password(url),
+            url: dial::without_password(url),
             connect,
             handle: None,
             interrupted: Arc::default(),
@@ -521,37 +522,6 @@ fn plural(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// A URL to be shown.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((userinfo, host)) => {
-            let user = userinfo.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}@{host}{}", &rest[authority.len()..])
-        }
-        None => url.into(),
-    }
-}
-
-fn connect(options: &Options, url: &str) -> Result<Connect<()>, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("{url}: {error}");
-    let address = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    let address = std::net::ToSocketAddrs::to_socket_addrs(address).map_err(|error| wrong(&error))?.next();
-    let mut connect = Connect::new(url, address.ok_or("no address")?, ()).map_err(|error| wrong(&error))?;
-    for (name, value) in &options.headers {
-        connect = connect.header(name, value);
-    }
-    for name in &options.protocols {
-        connect = connect.subprotocol(name);
-    }
-    if let Some(origin) = &options.origin {
-        connect = connect.origin(origin);
-    }
-    // Reading goes on while much is sent: a server that answers piece by piece would otherwise wait for us, and we for it.
-    Ok(connect.streaming(true).slow_consumer(sansws_mio::SlowConsumer::Drop))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -564,11 +534,5 @@ mod tests {
             assert!(delays.iter().any(|delay| *delay < longest * 0.6), "{failures}");
             assert!(delays.iter().any(|delay| *delay > longest * 0.9), "{failures}");
         }
-    }
-
-    #[test]
-    fn passwords_are_not_shown() {
-        assert_eq!(without_password("ws://ann:secret@h:1/p?q@r"), "ws://ann@h:1/p?q@r");
-        assert_eq!(without_password("ws://h/p@x:y"), "ws://h/p@x:y");
     }
 }

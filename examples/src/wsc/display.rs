@@ -51,7 +51,9 @@ impl Display {
             None => None,
             Some(path) => {
                 let file = File::create(path);
-                Some(BufWriter::new(file.map_err(|error| format!("cannot write {}: {error}", path.display()))?))
+                Some(BufWriter::new(
+                    file.map_err(|error| format!("cannot write {}: {error}", path.display()))?,
+                ))
             }
         };
         Ok(Self {

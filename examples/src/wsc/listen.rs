@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sansws_mio::{
-    Accept, Chunk, Closed, Context, EventLoop, Handle, Handler, Peer, PeerAddr, Request, Response,
-    SendError,
+    Accept, Chunk, Closed, Context, EventLoop, Handle, Handler, Peer, PeerAddr, Request, Response, SendError,
 };
 
 use super::connection::{payload_text, settings};
@@ -33,8 +32,16 @@ pub fn run(options: Options, addr: SocketAddr, echo: bool) -> Result<ExitCode, S
     let mut display = Display::open(&options)?;
     display.error(format_args!("listening on ws://{addr}/"));
     let settings = settings(&options);
-    let server =
-        Server { options, echo, input, display, handle: None, interrupted: Arc::default(), clients: 0, ended: false };
+    let server = Server {
+        options,
+        echo,
+        input,
+        display,
+        handle: None,
+        interrupted: Arc::default(),
+        clients: 0,
+        ended: false,
+    };
     let mut event_loop = EventLoop::new(server, settings).map_err(|error| error.to_string())?;
     event_loop.listen(listener).map_err(fail)?;
     let handle = event_loop.handle();
@@ -105,11 +112,13 @@ impl Handler for Server {
 
     fn ping(&mut self, peer: &mut Peer<'_, ()>, payload: &[u8]) {
         let from = name(peer.remote_addr());
-        self.display.detail(Way::In, format_args!("{from}: Ping {}; a Pong goes back", payload_text(payload)));
+        self.display
+            .detail(Way::In, format_args!("{from}: Ping {}; a Pong goes back", payload_text(payload)));
     }
 
     fn pong(&mut self, peer: &mut Peer<'_, ()>, payload: &[u8]) {
-        self.display.detail(Way::In, format_args!("{}: Pong {}", name(peer.remote_addr()), payload_text(payload)));
+        self.display
+            .detail(Way::In, format_args!("{}: Pong {}", name(peer.remote_addr()), payload_text(payload)));
     }
 
     fn close(&mut self, peer: &mut Peer<'_, ()>, closed: Closed<'_>) {

@@ -276,8 +276,22 @@ mod tests {
     #[test]
     fn options_are_read_wherever_they_stand() {
         let options = options(&[
-            "-H", "X-A: 1", "ws://a", "--header=Cookie:b=c", "-p", "x", "--protocol", "y", "--ping", "0.5", "-v",
-            "--send-file", "f", "--chunk", "1000", "--one",
+            "-H",
+            "X-A: 1",
+            "ws://a",
+            "--header=Cookie:b=c",
+            "-p",
+            "x",
+            "--protocol",
+            "y",
+            "--ping",
+            "0.5",
+            "-v",
+            "--send-file",
+            "f",
+            "--chunk",
+            "1000",
+            "--one",
         ]);
         assert_eq!(options.headers, [("X-A".into(), "1".into()), ("Cookie".into(), "b=c".into())]);
         assert_eq!(options.protocols, ["x", "y"]);
