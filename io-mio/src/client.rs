@@ -10,7 +10,7 @@ mod reliable;
 mod reliable_builder;
 mod reliable_event;
 mod socket;
-mod target;
+mod plan;
 mod thread;
 mod websocket;
 

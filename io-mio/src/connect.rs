@@ -131,7 +131,8 @@ impl<S> Connect<S> {
     /// How many redirections (301, 302, 303, 307, 308) are followed. Default 0: a redirection is a refusal.
     ///
     /// When one leads to another origin (scheme, host, port), everything that may be a secret stays behind: the URL's user name and
-    /// password, [`basic_auth`](Self::basic_auth), cookies, and all headers added with [`header`](Self::header). From `wss:` to `ws:` none
+    /// password, [`basic_auth`](Self::basic_auth), cookies, all headers added with [`header`](Self::header), and the certificate that a
+    /// `TlsClient` may have of its own. From `wss:` to `ws:` none
     /// is followed; neither is one to another origin if this connection was given an [address](Self::new) or a [socket](Self::unix).
     #[must_use]
     pub fn redirects(mut self, max: u32) -> Self {
@@ -216,11 +217,38 @@ impl<S> Connect<S> {
         })
     }
 
+    /// The same connection with another session.
+    pub(crate) fn with_session<T>(self, session: T) -> Connect<T> {
+        Connect {
+            target: self.target,
+            proxy: self.proxy,
+            redirects: self.redirects,
+            redirected: self.redirected,
+            connect_timeout: self.connect_timeout,
+            handshake_timeout: self.handshake_timeout,
+            cookies: self.cookies,
+            origin: self.origin,
+            subprotocols: self.subprotocols,
+            subprotocol_required: self.subprotocol_required,
+            headers: self.headers,
+            streaming: self.streaming,
+            slow_consumer: self.slow_consumer,
+            concurrent: self.concurrent,
+            #[cfg(feature = "__tls")]
+            tls: self.tls,
+            session,
+        }
+    }
+
     /// Leaves behind what was meant for one origin only.
     pub(crate) fn drop_secrets(&mut self) {
         self.headers.clear();
         self.cookies.0.clear();
         self.target.authorization = None;
+        #[cfg(feature = "__tls")]
+        {
+            self.tls = self.tls.as_ref().map(TlsClient::without_identity);
+        }
     }
 
     /// Adds a header to the request. What cannot be a header, such as a value with CR or LF, makes dialling fail; see [`check`](Self::check).

@@ -9,8 +9,12 @@ use crate::client::error::SyntaxError;
 use crate::client::event::{BinaryType, Event, EventKind};
 use crate::client::reliable_builder::ReliableBuilder;
 use crate::client::socket::{Sink, Socket};
-use crate::client::target::{Options, Target};
+use crate::client::plan::{Options, Plan};
 use crate::client::websocket::{Callback, Callbacks, WebSocket};
+use crate::connect::{Connect, ConnectError};
+use crate::proxy::Proxy;
+#[cfg(feature = "__tls")]
+use crate::tls::TlsClient;
 
 /// A [`WebSocket`] to be made.
 ///
@@ -45,41 +49,78 @@ impl WebSocketBuilder {
     }
 
     /// Adds a header to the request, such as `Authorization` or `Cookie`. Those of the opening handshake itself are refused.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.options.headers.push((name.into(), value.into()));
-        self
+    pub fn header(self, name: &str, value: &str) -> Self {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.say(move |connect| Ok(connect.header(&name, &value)))
+    }
+
+    /// Adds a cookie to the request, see [`Connect::cookie`].
+    pub fn cookie(self, name: &str, value: &str) -> Self {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.say(move |connect| connect.cookie(&name, &value))
+    }
+
+    /// Sends a user name and password, see [`Connect::basic_auth`]. Those in the URL are sent without this.
+    pub fn basic_auth(self, user: &str, password: &str) -> Self {
+        let (user, password) = (user.to_owned(), password.to_owned());
+        self.say(move |connect| connect.basic_auth(&user, &password))
     }
 
     /// Sets the `Origin` header, which only browsers send by themselves.
-    pub fn origin(mut self, origin: &str) -> Self {
-        self.options.origin_header = Some(origin.into());
+    pub fn origin(self, origin: &str) -> Self {
+        let origin = origin.to_owned();
+        self.say(move |connect| Ok(connect.origin(&origin)))
+    }
+
+    /// Goes through a proxy, see [`Connect::proxy`].
+    pub fn proxy(self, proxy: Proxy) -> Self {
+        self.say(move |connect| Ok(connect.proxy(proxy)))
+    }
+
+    /// Follows so many redirections, see [`Connect::redirects`]. Default 0, as in a browser.
+    pub fn redirects(self, max: u32) -> Self {
+        self.say(move |connect| Ok(connect.redirects(max)))
+    }
+
+    /// Whom to trust if the URL is `wss:`, see [`Connect::tls`].
+    #[cfg(feature = "__tls")]
+    pub fn tls(self, tls: &TlsClient) -> Self {
+        let tls = tls.clone();
+        self.say(move |connect| Ok(connect.tls(&tls)))
+    }
+
+    fn say(
+        mut self,
+        say: impl FnOnce(Connect<()>) -> Result<Connect<()>, ConnectError> + Send + 'static,
+    ) -> Self {
+        self.options.said.push(Box::new(say));
         self
     }
 
-    /// The time from now until the connection is open, whatever it is spent with. Without, the opening handshake alone is limited, by
+    /// The time from now until the connection is open, whatever it is spent with. Without, each of its parts is limited by
     /// [`Settings::timeouts`](crate::Settings::timeouts).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.options.connect_timeout = Some(timeout);
+        self.options.limits.connect_timeout = Some(timeout);
         self
     }
 
     /// Most bytes that may wait to be written, 64 for each message included; default 32 MiB. A message beyond that fails the connection.
     pub fn max_buffered(mut self, bytes: usize) -> Self {
-        self.options.max_buffered = bytes;
+        self.options.limits.max_buffered = bytes;
         self
     }
 
     /// How many events may wait to be taken, and how many bytes of them (64 for each event included), before nothing more is read; default
     /// 1024 and 4 MiB. What was read already comes on top, at most one [`receive_buffer`](crate::Settings::receive_buffer) and one message.
     pub fn max_events(mut self, count: usize, bytes: usize) -> Self {
-        self.options.max_events = count.max(1);
-        self.options.max_event_bytes = bytes.max(1);
+        self.options.limits.max_events = count.max(1);
+        self.options.limits.max_event_bytes = bytes.max(1);
         self
     }
 
     /// See [`BinaryType`].
     pub fn binary_type(mut self, binary_type: BinaryType) -> Self {
-        self.options.binary_type = binary_type;
+        self.options.limits.binary_type = binary_type;
         self
     }
 
@@ -111,9 +152,9 @@ impl WebSocketBuilder {
         for (kind, callback) in self.callbacks {
             callbacks.bind(kind, callback);
         }
-        let target = Arc::new(Target::new(self.options)?);
+        let plan = Arc::new(Plan::new(self.options)?);
         let clients = self.clients.unwrap_or_else(Clients::shared);
-        let socket = Socket::new(target, clients.thread(), Sink::Polling);
+        let socket = Socket::new(plan, clients.thread(), Sink::Polling);
         let websocket = WebSocket::of(Arc::clone(&socket), callbacks);
         if listens {
             websocket.listen();
@@ -123,9 +164,9 @@ impl WebSocketBuilder {
     }
 
     /// For a [`ReliableWebSocket`](crate::ReliableWebSocket).
-    pub(crate) fn into_parts(self) -> Result<(Arc<Target>, Clients), SyntaxError> {
-        let target = Arc::new(Target::new(self.options)?);
-        Ok((target, self.clients.unwrap_or_else(Clients::shared)))
+    pub(crate) fn into_parts(self) -> Result<(Arc<Plan>, Clients), SyntaxError> {
+        let plan = Arc::new(Plan::new(self.options)?);
+        Ok((plan, self.clients.unwrap_or_else(Clients::shared)))
     }
 }
 

@@ -6,7 +6,9 @@ use std::io;
 use sansws::handshake::{Argument, HandshakeError};
 use sansws::{Expired, ProtocolError};
 
+use crate::connect::ConnectError;
 use crate::handler::Cause;
+use crate::redirect::RedirectError;
 
 /// What `new WebSocket(url, protocols)` refuses: the standard's `SyntaxError`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +24,8 @@ pub enum SyntaxError {
     Protocol,
     /// Not of the standard: something that the program added to the request cannot be written.
     Request(Argument),
-    /// Not of the standard: the host is one that RFC 6455 §3 does not know.
-    Host,
+    /// Not of the standard: the connection cannot be dialled as it was said.
+    Connect(ConnectError),
 }
 
 impl fmt::Display for SyntaxError {
@@ -34,7 +36,7 @@ impl fmt::Display for SyntaxError {
             Self::Fragment => f.write_str("the URL has a fragment"),
             Self::Protocol => f.write_str("a subprotocol is not a token, or is there twice"),
             Self::Request(argument) => HandshakeError::Argument(*argument).fmt(f),
-            Self::Host => f.write_str("the URL's host cannot be asked for"),
+            Self::Connect(error) => error.fmt(f),
         }
     }
 }
@@ -81,6 +83,14 @@ impl std::error::Error for CloseError {}
 pub enum FailureCause {
     /// The name has no address.
     Resolve(String),
+    /// The server was not reached in time.
+    ConnectTimedOut,
+    /// There is no way through the proxy.
+    Proxy(String),
+    /// The server redirected to where the client does not go.
+    Redirect(RedirectError),
+    /// TLS failed: the certificate was not accepted, for example.
+    Tls(String),
     /// The transport broke, or could not be set up: refused, unreachable, reset.
     Io(io::ErrorKind, String),
     /// The server answered with this HTTP status instead of 101.
@@ -120,6 +130,12 @@ impl From<&Cause> for FailureCause {
             Cause::Shutdown => Self::Stopped,
             Cause::Aborted => Self::ClosedByProgram,
             Cause::Handshake(error) => Self::Handshake(*error),
+            Cause::Resolve(error) => Self::Resolve(error.to_string()),
+            Cause::ConnectTimedOut => Self::ConnectTimedOut,
+            Cause::Proxy(error) => Self::Proxy(error.to_string()),
+            Cause::Redirect(error) => Self::Redirect(*error),
+            #[cfg(feature = "__tls")]
+            Cause::Tls(_) | Cause::TlsTruncated => Self::Tls(cause.to_string()),
             Cause::Refused { status } => Self::Refused { status: *status },
             other => Self::Other(other.to_string()),
         }
@@ -129,7 +145,13 @@ impl From<&Cause> for FailureCause {
 impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Resolve(text) | Self::Io(_, text) | Self::Other(text) => f.write_str(text),
+            Self::Resolve(text)
+            | Self::Io(_, text)
+            | Self::Proxy(text)
+            | Self::Tls(text)
+            | Self::Other(text) => f.write_str(text),
+            Self::ConnectTimedOut => Cause::ConnectTimedOut.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
             Self::Refused { status } => Cause::Refused { status: *status }.fmt(f),
             Self::Handshake(error) => error.fmt(f),
             Self::Protocol(error) => error.fmt(f),

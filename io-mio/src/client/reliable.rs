@@ -17,7 +17,7 @@ use crate::client::reconnect::{Backoff, Next, Reconnect};
 use crate::client::reliable_builder::ReliableBuilder;
 use crate::client::reliable_event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
 use crate::client::socket::{OVERHEAD, Sink, Socket};
-use crate::client::target::Target;
+use crate::client::plan::Plan;
 use crate::client::thread::{Due, Item, Thread, Worker};
 use crate::client::websocket::WebSocket;
 use crate::random;
@@ -83,7 +83,7 @@ impl ReliableWebSocket {
 
     /// The URL, as [`WebSocket::url`] has it.
     pub fn url(&self) -> &str {
-        &self.reliable.target.url
+        &self.reliable.plan.url
     }
 
     /// Whether there is an open connection: the last of [`Opened`](ReliableEvent::Opened) and [`Disconnected`](ReliableEvent::Disconnected) that
@@ -164,7 +164,7 @@ impl Drop for ReliableWebSocket {
 impl fmt::Debug for ReliableWebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReliableWebSocket")
-            .field("url", &self.url())
+            .field("origin", &self.reliable.plan.origin)
             .field("is_connected", &self.is_connected())
             .finish_non_exhaustive()
     }
@@ -181,7 +181,7 @@ pub(crate) struct ReliableOptions {
 
 /// What the program's threads and the client thread share.
 pub(crate) struct Reliable {
-    target: Arc<Target>,
+    plan: Arc<Plan>,
     thread: Arc<Thread>,
     options: ReliableOptions,
     epoch: Instant,
@@ -219,7 +219,7 @@ struct State {
 
 impl Reliable {
     pub(crate) fn start(
-        target: Arc<Target>,
+        plan: Arc<Plan>,
         thread: Arc<Thread>,
         options: ReliableOptions,
         backoff: Backoff,
@@ -244,7 +244,7 @@ impl Reliable {
             dropped: false,
         };
         let reliable = Arc::new(Self {
-            target,
+            plan,
             thread,
             options,
             epoch: Instant::now(),
@@ -304,7 +304,7 @@ impl Reliable {
                 state.event_bytes -= event.len() + OVERHEAD;
                 state.done |= event.is_last();
                 // It waits for room.
-                if was_full || state.events.len() == self.target.options.max_events / 2 {
+                if was_full || state.events.len() == self.plan.limits.max_events / 2 {
                     drop(state);
                     self.notice();
                 }
@@ -327,8 +327,8 @@ impl Reliable {
     }
 
     fn is_full(&self, state: &State) -> bool {
-        state.events.len() >= self.target.options.max_events
-            || state.event_bytes >= self.target.options.max_event_bytes
+        state.events.len() >= self.plan.limits.max_events
+            || state.event_bytes >= self.plan.limits.max_event_bytes
     }
 
     fn now(&self) -> Duration {
@@ -497,7 +497,7 @@ impl Reliable {
         if state.retry_at.is_some_and(|at| at <= self.now()) {
             state.retry_at = None;
             let sink = Sink::Reliable(Arc::downgrade(self));
-            let socket = Socket::new(Arc::clone(&self.target), Arc::clone(&self.thread), sink);
+            let socket = Socket::new(Arc::clone(&self.plan), Arc::clone(&self.thread), sink);
             state.socket = Some(Arc::clone(&socket));
             drop(state);
             socket.notice();
@@ -561,7 +561,7 @@ impl Reliable {
             let result = catch_unwind(AssertUnwindSafe(|| callback(&handle, event)));
             let mut state = self.lock();
             if result.is_err() {
-                log::error!("{}: a callback panicked", self.target.url);
+                log::error!("{}: a callback panicked", self.plan.origin);
                 state.closing = true;
             } else if !is_last && !state.dropped && state.callback.is_none() {
                 state.callback = Some(callback);

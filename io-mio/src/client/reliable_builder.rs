@@ -110,7 +110,7 @@ impl ReliableBuilder {
     ///
     /// [`SyntaxError`].
     pub fn open(self) -> Result<ReliableWebSocket, SyntaxError> {
-        let (target, clients) = self.websocket.into_parts()?;
-        Ok(ReliableWebSocket::of(Reliable::start(target, clients.thread(), self.options, self.backoff)))
+        let (plan, clients) = self.websocket.into_parts()?;
+        Ok(ReliableWebSocket::of(Reliable::start(plan, clients.thread(), self.options, self.backoff)))
     }
 }

@@ -10,7 +10,7 @@ use sansws::{CloseCode, Message};
 use crate::client::error::{FailureCause, InvalidStateError};
 use crate::client::event::{BinaryType, CloseEvent, Data, Event, ReadyState};
 use crate::client::reliable::Reliable;
-use crate::client::target::Target;
+use crate::client::plan::Plan;
 use crate::client::thread::{Item, Thread};
 use crate::client::websocket::Callbacks;
 use crate::peer::PeerId;
@@ -20,7 +20,7 @@ pub(crate) const OVERHEAD: usize = 64;
 
 /// One WebSocket object.
 pub(crate) struct Socket {
-    pub(crate) target: Arc<Target>,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) thread: Arc<Thread>,
     state: Mutex<State>,
     changed: Condvar,
@@ -109,11 +109,11 @@ pub(crate) struct State {
 }
 
 impl Socket {
-    pub(crate) fn new(target: Arc<Target>, thread: Arc<Thread>, sink: Sink) -> Arc<Self> {
+    pub(crate) fn new(plan: Arc<Plan>, thread: Arc<Thread>, sink: Sink) -> Arc<Self> {
         let state = State {
             ready_state: ReadyState::Connecting,
             protocol: String::new(),
-            binary_type: target.options.binary_type,
+            binary_type: plan.limits.binary_type,
             buffered: 0,
             outgoing: VecDeque::new(),
             outgoing_cost: 0,
@@ -132,7 +132,7 @@ impl Socket {
             confirmed: 0,
         };
         Arc::new(Self {
-            target,
+            plan,
             thread,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -168,7 +168,7 @@ impl Socket {
         if state.ready_state != ReadyState::Open || state.full {
             return Ok(());
         }
-        if state.cost_with(message) > self.target.options.max_buffered {
+        if state.cost_with(message) > self.plan.limits.max_buffered {
             // "If the data cannot be sent, e.g. because it would need to be buffered but the buffer is full, the user agent must flag the
             // WebSocket as full and then close the WebSocket connection."
             state.full = true;
@@ -183,7 +183,7 @@ impl Socket {
     /// For a [`ReliableWebSocket`](crate::ReliableWebSocket): `false` if there is no room.
     pub(crate) fn send_numbered(self: &Arc<Self>, data: Data, id: u64) -> bool {
         let mut state = self.lock();
-        if state.cost_with(data.as_message()) > self.target.options.max_buffered {
+        if state.cost_with(data.as_message()) > self.plan.limits.max_buffered {
             return false;
         }
         state.buffered += data.len() as u64;
@@ -234,8 +234,8 @@ impl Socket {
         }
         state.task_cost += task.cost();
         state.tasks.push_back(task);
-        let options = &self.target.options;
-        let too_many = state.tasks.len() >= options.max_events || state.task_cost >= options.max_event_bytes;
+        let limits = &self.plan.limits;
+        let too_many = state.tasks.len() >= limits.max_events || state.task_cost >= limits.max_event_bytes;
         state.paused |= too_many;
         let wants_thread = !matches!(state.sink, Sink::Polling);
         drop(state);
@@ -316,9 +316,9 @@ impl Socket {
 
     fn take_from(self: &Arc<Self>, state: &mut State) -> Option<Event> {
         let event = state.run_tasks();
-        let options = &self.target.options;
+        let limits = &self.plan.limits;
         let few =
-            state.tasks.len() <= options.max_events / 2 && state.task_cost <= options.max_event_bytes / 2;
+            state.tasks.len() <= limits.max_events / 2 && state.task_cost <= limits.max_event_bytes / 2;
         if state.paused && few && state.stage == Stage::Open {
             state.paused = false;
             self.notice();

@@ -278,17 +278,13 @@ impl Worker {
     }
 
     fn dial(&mut self, socket: &Arc<Socket>) {
-        if let Some(at) = socket.target.options.connect_timeout.and_then(|d| Instant::now().checked_add(d)) {
+        if let Some(at) = socket.plan.limits.connect_timeout.and_then(|d| Instant::now().checked_add(d)) {
             self.set_timer(at, Due::Connect(Arc::downgrade(socket)));
         }
-        match socket.target.connect(|| Session::new(Arc::clone(socket))) {
-            Ok(connect) => {
-                // If that fails at once, the handler has been told, and the socket is over.
-                let peer = self.event_loop.connect(connect);
-                socket.lock().peer = Some(peer);
-            }
-            Err(cause) => socket.ended(CloseEvent::abnormal(), true, Some(cause), Vec::new()),
-        }
+        // If that fails at once, the handler has been told, and the socket is over.
+        let connect = socket.plan.connect(Session::new(Arc::clone(socket)));
+        let peer = self.event_loop.connect(connect);
+        socket.lock().peer = Some(peer);
     }
 
     /// A connection, for as long as it is open.

@@ -96,12 +96,12 @@ impl WebSocket {
 
     /// The URL, as parsed and written out again: `ws://localhost:8080/` for `http://LOCALHOST:8080`.
     pub fn url(&self) -> &str {
-        &self.socket.target.url
+        &self.socket.plan.url
     }
 
     /// The origin of the URL, which is that of its messages: `ws://localhost:8080`.
     pub fn origin(&self) -> &str {
-        &self.socket.target.origin
+        &self.socket.plan.origin
     }
 
     /// The state, as far as events have been taken. `close` makes it [`Closing`](ReadyState::Closing) at once.
@@ -257,7 +257,7 @@ impl Drop for WebSocket {
 impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
-            .field("url", &self.url())
+            .field("origin", &self.origin())
             .field("ready_state", &self.ready_state())
             .finish_non_exhaustive()
     }
@@ -311,7 +311,7 @@ pub(crate) fn run_callbacks(socket: &Arc<Socket>) {
             WebSocket { socket: Arc::clone(socket), callbacks: Arc::clone(&callbacks), is_owner: false };
         let called = catch_unwind(AssertUnwindSafe(|| callbacks.call(&websocket, event)));
         if called.is_err() {
-            log::error!("{}: a callback panicked", websocket.url());
+            log::error!("{}: a callback panicked", websocket.origin());
             socket.give_up(FailureCause::CallbackPanicked);
         }
         if is_last {

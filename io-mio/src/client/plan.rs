@@ -1,25 +1,30 @@
 //! What to connect to, and how: everything that is settled before the connection exists.
 
-use std::net::ToSocketAddrs;
+use std::fmt;
 use std::time::Duration;
 
-use sansws::Uri;
-use sansws::handshake::client::Request;
 use sansws::handshake::{Argument, HandshakeError};
 use url::Url;
 
 use crate::accept::SlowConsumer;
-use crate::client::error::{FailureCause, SyntaxError};
+use crate::client::error::SyntaxError;
 use crate::client::event::BinaryType;
 use crate::connect::{Connect, ConnectError};
 
-/// The options of a [`WebSocketBuilder`](crate::WebSocketBuilder), and then of a connection.
-#[derive(Debug, Clone)]
+/// Something said about the connection to dial.
+pub(crate) type Say = Box<dyn FnOnce(Connect<()>) -> Result<Connect<()>, ConnectError> + Send>;
+
+/// What a [`WebSocketBuilder`](crate::WebSocketBuilder) has been told.
 pub(crate) struct Options {
     pub(crate) url: String,
     pub(crate) protocols: Vec<String>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) origin_header: Option<String>,
+    pub(crate) said: Vec<Say>,
+    pub(crate) limits: Limits,
+}
+
+/// How an object is to behave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) max_buffered: usize,
     pub(crate) max_events: usize,
@@ -29,98 +34,68 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn new(url: &str) -> Self {
-        Self {
-            url: url.into(),
-            protocols: Vec::new(),
-            headers: Vec::new(),
-            origin_header: None,
+        let limits = Limits {
             connect_timeout: None,
             max_buffered: 32 << 20,
             max_events: 1024,
             max_event_bytes: 4 << 20,
             binary_type: BinaryType::default(),
-        }
+        };
+        Self { url: url.into(), protocols: Vec::new(), said: Vec::new(), limits }
     }
 }
 
-/// Checked options: a URL record and a request that can be written.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the URL: it may hold a password.
+        f.debug_struct("Options").field("protocols", &self.protocols).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A URL record, and a request for it that can be written. Any number of connections can be made by it.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct Plan {
     /// The URL record, serialised.
     pub(crate) url: String,
     /// The URL's origin, serialised.
     pub(crate) origin: String,
-    pub(crate) options: Options,
+    pub(crate) limits: Limits,
+    connect: Connect<()>,
 }
 
-impl Target {
+impl Plan {
     /// The part of the constructor's steps that can throw.
     pub(crate) fn new(options: Options) -> Result<Self, SyntaxError> {
         let url = parse_url(&options.url)?;
         // "If any of the values in protocols occur more than once or otherwise fail to match the requirements for elements that
         // comprise the value of `Sec-WebSocket-Protocol` fields as defined by The WebSocket protocol, then throw a SyntaxError."
         for (index, protocol) in options.protocols.iter().enumerate() {
-            if !is_token(protocol) || options.protocols.iter().take(index).any(|earlier| earlier == protocol)
-            {
+            if !is_token(protocol) || options.protocols.iter().take(index).any(|earlier| earlier == protocol) {
                 return Err(SyntaxError::Protocol);
             }
         }
-        let target = Self { origin: url.origin().ascii_serialization(), url: url.into(), options };
-        target.check_request()?;
-        Ok(target)
-    }
-
-    /// Whether the request can be written, so that what is wrong with it is said now.
-    fn check_request(&self) -> Result<(), SyntaxError> {
-        let (authority, resource) = if is_unix(&self.url) {
-            ("localhost", "/")
-        } else {
-            let uri = Uri::parse(&self.url).map_err(|_| SyntaxError::Host)?;
-            (uri.authority(), uri.resource())
-        };
-        let protocols: Vec<&str> = self.options.protocols.iter().map(String::as_str).collect();
-        let headers: Vec<(&str, &str)> =
-            self.options.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let request = Request {
-            origin: self.options.origin_header.as_deref(),
-            subprotocols: &protocols,
-            headers: &headers,
-            ..Request::new(authority, resource)
-        };
-        match request.write(&[0; 16], &mut Vec::new()) {
-            Err(HandshakeError::Argument(Argument::Subprotocol)) => Err(SyntaxError::Protocol),
-            Err(HandshakeError::Argument(argument)) => Err(SyntaxError::Request(argument)),
-            _ => Ok(()),
-        }
-    }
-
-    /// What the driver is to dial. The session is made last, when nothing can go wrong any more.
-    pub(crate) fn connect<S>(&self, session: impl FnOnce() -> S) -> Result<Connect<S>, FailureCause> {
-        let other = |error: &dyn std::fmt::Display| FailureCause::Other(error.to_string());
-        let uri = Uri::parse(&self.url).map_err(|error| other(&error))?;
-        if uri.secure() {
-            return Err(other(&ConnectError::TlsUnavailable));
-        }
-        let connect = Connect::new(&self.url, self.address()?, session());
-        let mut connect = connect.map_err(|error| other(&error))?;
-        for protocol in &self.options.protocols {
+        // A client that waits with reading until the server reads could wait for ever: the server may do the same.
+        let mut connect = Connect::url(url.as_str(), ())
+            .map_err(SyntaxError::Connect)?
+            .subprotocol_required(true)
+            .slow_consumer(SlowConsumer::Drop);
+        for protocol in &options.protocols {
             connect = connect.subprotocol(protocol);
         }
-        for (name, value) in &self.options.headers {
-            connect = connect.header(name, value);
+        for say in options.said {
+            connect = say(connect).map_err(SyntaxError::Connect)?;
         }
-        if let Some(origin) = &self.options.origin_header {
-            connect = connect.origin(origin);
+        match connect.check() {
+            Err(HandshakeError::Argument(Argument::Subprotocol)) => return Err(SyntaxError::Protocol),
+            Err(HandshakeError::Argument(argument)) => return Err(SyntaxError::Request(argument)),
+            _ => {}
         }
-        // A client that waits with reading until the server reads could wait for ever: the server may do the same.
-        Ok(connect.subprotocol_required(true).slow_consumer(SlowConsumer::Drop))
+        Ok(Self { origin: url.origin().ascii_serialization(), url: url.into(), limits: options.limits, connect })
     }
 
-    fn address(&self) -> Result<std::net::SocketAddr, FailureCause> {
-        let uri = Uri::parse(&self.url).map_err(|error| FailureCause::Other(error.to_string()))?;
-        let addresses = (uri.host(), uri.port()).to_socket_addrs();
-        let mut addresses = addresses.map_err(|error| FailureCause::Resolve(error.to_string()))?;
-        addresses.next().ok_or_else(|| FailureCause::Resolve("no address".into()))
+    /// What the driver is to dial.
+    pub(crate) fn connect<S>(&self, session: S) -> Connect<S> {
+        self.connect.clone().with_session(session)
     }
 }
 
@@ -145,10 +120,6 @@ fn parse_url(text: &str) -> Result<Url, SyntaxError> {
     Ok(url)
 }
 
-fn is_unix(url: &str) -> bool {
-    url.starts_with("ws+unix:")
-}
-
 /// RFC 2616 §2.2: one or more characters that are neither controls nor separators.
 fn is_token(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
@@ -160,7 +131,7 @@ mod tests {
     use super::*;
 
     fn url(text: &str) -> Result<String, SyntaxError> {
-        Target::new(Options::new(text)).map(|target| target.url)
+        Plan::new(Options::new(text)).map(|plan| plan.url)
     }
 
     #[test]
@@ -169,9 +140,9 @@ mod tests {
             ("ws://h", "ws://h/"),
             ("WS://EXAMPLE.com:80/a b?c d", "ws://example.com/a%20b?c%20d"),
             ("http://h/x", "ws://h/x"),
-            ("https://h:443/x", "wss://h/x"),
-            ("https://h:80/x", "wss://h:80/x"),
-            ("wss://[2001:DB8::1]:9443/?q", "wss://[2001:db8::1]:9443/?q"),
+            
+            
+            ("ws://[2001:DB8::1]:9443/?q", "ws://[2001:db8::1]:9443/?q"),
             (" ws://h/ ", "ws://h/"),
             ("ws:\\\\h\\p", "ws://h/p"),
             ("ws://0x7f.1/", "ws://127.0.0.1/"),
@@ -180,6 +151,22 @@ mod tests {
             ("ws:h", "ws://h/"),
         ] {
             assert_eq!(url(given).as_deref(), Ok(record), "{given:?}");
+        }
+    }
+
+    #[cfg(feature = "__tls")]
+    #[test]
+    fn https_means_wss() {
+        assert_eq!(url("https://h:443/x").as_deref(), Ok("wss://h/x"));
+        assert_eq!(url("https://h:80/x").as_deref(), Ok("wss://h:80/x"));
+        assert_eq!(url("WSS://H:443").as_deref(), Ok("wss://h/"));
+    }
+
+    #[cfg(not(feature = "__tls"))]
+    #[test]
+    fn without_tls_that_is_said_at_once() {
+        for given in ["wss://h", "https://h"] {
+            assert_eq!(url(given), Err(SyntaxError::Connect(ConnectError::TlsUnavailable)));
         }
     }
 
@@ -200,7 +187,7 @@ mod tests {
     fn subprotocols_are_tokens_and_unique() {
         let with = |protocols: &[&str]| {
             let protocols = protocols.iter().map(|&name| name.into()).collect();
-            Target::new(Options { protocols, ..Options::new("ws://h") }).map(drop)
+            Plan::new(Options { protocols, ..Options::new("ws://h") }).map(drop)
         };
         assert_eq!(with(&[]), Ok(()));
         assert_eq!(with(&["chat.v1", "chat.v2", "CHAT.v1", "a!#$%&'*+-.^_`|~1"]), Ok(()));
@@ -212,19 +199,23 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_would_make_another_request_are_refused_at_once() {
-        let options = || Options::new("ws://h");
-        let headers = vec![("X".to_owned(), "a\r\nY: b".to_owned())];
-        assert!(matches!(Target::new(Options { headers, ..options() }), Err(SyntaxError::Request(_))));
-        let headers = vec![("Upgrade".to_owned(), "h2c".to_owned())];
-        assert!(matches!(Target::new(Options { headers, ..options() }), Err(SyntaxError::Request(_))));
-        let origin_header = Some("http://a\n".to_owned());
-        assert!(matches!(Target::new(Options { origin_header, ..options() }), Err(SyntaxError::Request(_))));
+    fn a_request_that_would_be_another_one_is_refused_at_once() {
+        let said = |say: Say| Plan::new(Options { said: vec![say], ..Options::new("ws://h") }).map(drop);
+        let header = |name: &'static str, value: &'static str| {
+            said(Box::new(move |connect| Ok(connect.header(name, value))))
+        };
+        assert!(matches!(header("X", "a\r\nY: b"), Err(SyntaxError::Request(_))));
+        assert!(matches!(header("Upgrade", "h2c"), Err(SyntaxError::Request(_))));
+        assert_eq!(header("X", "a"), Ok(()));
+        let origin = said(Box::new(|connect| Ok(connect.origin("http://a\n"))));
+        assert!(matches!(origin, Err(SyntaxError::Request(_))));
+        let cookie = said(Box::new(|connect| connect.cookie("a;b", "c")));
+        assert_eq!(cookie, Err(SyntaxError::Connect(ConnectError::Cookie)));
     }
 
     #[test]
     fn the_origin_is_that_of_the_url() {
-        let target = Target::new(Options::new("http://u@Example.com:8080/chat?x")).expect("a URL");
-        assert_eq!(target.origin, "ws://example.com:8080");
+        let plan = Plan::new(Options::new("http://u@Example.com:8080/chat?x")).expect("a URL");
+        assert_eq!(plan.origin, "ws://example.com:8080");
     }
 }
