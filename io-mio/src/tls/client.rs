@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, ClientConfig, RootCertStore, SignatureScheme};
 
 use super::config::{TlsConfigError, alpn, provider};
 use super::pem::Pem;
@@ -51,6 +53,14 @@ impl TlsClient {
         Self { config }
     }
 
+    /// The same trust, without a certificate of this client's own and without the sessions in which it was shown.
+    pub(crate) fn without_identity(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.client_auth_cert_resolver = Arc::new(Anonymous);
+        config.resumption = Resumption::default();
+        Self::from_config(Arc::new(config))
+    }
+
     /// TLS over a connected socket. `host` is what the certificate has to be for: a name, which is told to the server (SNI), or an IP
     /// address without brackets.
     pub(crate) fn secure(&self, host: &str, socket: Transport) -> Result<Transport, Cause> {
@@ -60,6 +70,20 @@ impl TlsClient {
             .map_err(|_| Cause::Tls(rustls::Error::InvalidCertificate(CertificateError::NotValidForName)))?;
         let stream = TlsStream::client(Arc::clone(&self.config), name, socket).map_err(Cause::Tls)?;
         Ok(Transport::Tls(Box::new(stream)))
+    }
+}
+
+/// A client that does not say who it is.
+#[derive(Debug)]
+struct Anonymous;
+
+impl ResolvesClientCert for Anonymous {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }
 
@@ -179,5 +203,22 @@ impl fmt::Debug for TlsClientBuilder {
             .field("default_roots", &self.default_roots)
             .field("authorities", &self.authorities.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_can_be_left_behind() {
+        let own = rcgen::generate_simple_self_signed(["me".to_owned()]).expect("a certificate");
+        let pem = |text: String| Pem::Memory(text.into_bytes());
+        let identity = Some((pem(own.cert.pem()), pem(own.signing_key.serialize_pem())));
+        let client = TlsClientBuilder { identity, ..TlsClient::builder() }.build().expect("a client");
+        assert!(client.config.client_auth_cert_resolver.has_certs());
+        let stranger = client.without_identity();
+        assert!(!stranger.config.client_auth_cert_resolver.has_certs());
+        assert_eq!(stranger.config.alpn_protocols, client.config.alpn_protocols);
     }
 }
