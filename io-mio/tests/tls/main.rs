@@ -19,8 +19,8 @@ use sansws_mio::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use sansws_mio::rustls::{
     self, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
-use sansws_mio::sansws::handshake;
-use sansws_mio::{Config, Connect, Server, Settings, Timeouts, TlsClient, TlsServer};
+use sansws_mio::sansws::{self, handshake};
+use sansws_mio::{CloseCode, Config, Connect, Server, Settings, Timeouts, TlsClient, TlsServer};
 
 fn hello() -> Vec<Vec<u8>> {
     vec![b"hello".to_vec()]
@@ -231,6 +231,38 @@ fn what_was_sent_before_close_arrives_although_the_peer_is_slow() {
 }
 
 #[test]
+fn records_that_the_kernel_refuses_are_written_later() {
+    let authority = Authority::new("Tests");
+    let server = EchoServer::cramped(&tls_server(&authority.issue(&["localhost"])));
+    // Sizes that fill a record, that end in the middle of one, and that leave rustls with all of it while nothing else is queued.
+    for len in [10_000, 16_384, 40_000, 65_000, 200_000, 3_000_000] {
+        let messages = [vec![3; len], b"and then".to_vec()];
+        let ended = exchange("wss://localhost/", server.addr, &trusting(&authority), &messages);
+        assert_echoed(&ended, &messages);
+        let end = server.end();
+        assert_eq!((end.was_clean, end.unwritten), (true, 0));
+    }
+}
+
+#[test]
+fn the_end_is_told_when_everything_is_written() {
+    let authority = Authority::new("Tests");
+    let server = EchoServer::cramped(&tls_server(&authority.issue(&["localhost"])));
+    let mut client = raw_client(&server, &authority);
+    open_websocket(&mut client);
+    let mut conn = sansws::Connection::client(&Config::default(), || [0; 4]);
+    let mut frames = Vec::new();
+    conn.send_binary(&[9; 30_000], &mut frames).unwrap();
+    conn.close(CloseCode::NORMAL, "", &mut frames).unwrap();
+    client.write_all(&frames).unwrap();
+    // The answers do not fit into the buffers before they are read here.
+    let echoed = read_to_end(&mut client);
+    assert_eq!(echoed.len(), 4 + 30_000 + 4);
+    let end = server.end();
+    assert_eq!((end.was_clean, end.unwritten), (true, 0));
+}
+
+#[test]
 fn pages_are_served_and_end_with_close_notify() {
     let authority = Authority::new("Tests");
     let server = EchoServer::start(&tls_server(&authority.issue(&["localhost"])));
@@ -248,6 +280,9 @@ fn a_server_that_is_full_says_so_over_tls() {
     let settings = Settings { max_connections: 1, ..Settings::default() };
     let server = EchoServer::with(&tls_server(&authority.issue(&["localhost"])), settings);
     let _first = raw_client(&server, &authority);
+    // It is told without having asked: no event follows the handshake.
+    let answer = read_to_end(&mut raw_client(&server, &authority));
+    assert!(answer.starts_with(b"HTTP/1.1 503 "), "{answer:?}");
     let ended = exchange("wss://localhost/", server.addr, &trusting(&authority), &hello());
     assert!(ended.cause.contains("Refused { status: 503 }"), "{ended:?}");
 }
@@ -295,6 +330,23 @@ fn an_end_without_close_notify_is_told_apart() {
         let end = server.end();
         assert_eq!((end.code, end.was_clean, &*end.cause), (1006, false, cause));
     }
+}
+
+#[test]
+fn a_close_notify_that_comes_with_the_last_message_is_seen() {
+    let authority = Authority::new("Tests");
+    let server = EchoServer::start(&tls_server(&authority.issue(&["localhost"])));
+    let mut client = raw_client(&server, &authority);
+    open_websocket(&mut client);
+    let mut conn = sansws::Connection::client(&Config::default(), || [0; 4]);
+    let mut frame = Vec::new();
+    conn.send_text("last words", &mut frame).unwrap();
+    client.conn.writer().write_all(&frame).unwrap();
+    client.conn.send_close_notify();
+    client.conn.write_tls(&mut client.sock).unwrap();
+    // No FIN, so no other event.
+    assert_eq!(server.end().cause, "Some(Eof)");
+    drop(client);
 }
 
 #[test]

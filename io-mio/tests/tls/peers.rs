@@ -25,6 +25,8 @@ pub(crate) struct Ended {
     pub(crate) was_clean: bool,
     /// As `Debug` has it.
     pub(crate) cause: String,
+    /// Bytes that the kernel had not taken by then.
+    pub(crate) unwritten: usize,
 }
 
 /// An echo server on a thread of its own. `/burst` sends 4 MiB and closes, each before anything was received.
@@ -62,8 +64,8 @@ impl Handler for Echo {
         peer.send(message).unwrap();
     }
 
-    fn close(&mut self, _: &mut Peer<'_, bool>, closed: Closed<'_>) {
-        let _ = self.0.send(ended(true, Vec::new(), closed));
+    fn close(&mut self, peer: &mut Peer<'_, bool>, closed: Closed<'_>) {
+        let _ = self.0.send(ended(true, Vec::new(), peer.buffered_amount(), closed));
     }
 }
 
@@ -75,6 +77,18 @@ impl EchoServer {
     pub(crate) fn with(tls: &TlsServer, settings: Settings) -> Self {
         let server = Server::bind("127.0.0.1:0").unwrap().settings(settings).tls(tls);
         Self::run(server)
+    }
+
+    /// With kernel buffers so small that one record does not fit.
+    pub(crate) fn cramped(tls: &TlsServer) -> Self {
+        let listener = cramped_listener();
+        let addr = listener.local_addr().unwrap();
+        let (sender, ends) = mpsc::channel();
+        let mut event_loop = EventLoop::new(Echo(sender), Settings::default()).unwrap();
+        event_loop.listen_tls(listener, tls).unwrap();
+        let handle = event_loop.handle();
+        let thread = thread::spawn(move || event_loop.run().unwrap());
+        Self { addr, ends, handle, thread: Some(thread) }
     }
 
     pub(crate) fn run(server: Server) -> Self {
@@ -142,18 +156,20 @@ impl Handler for Probe {
         }
     }
 
-    fn close(&mut self, _: &mut Peer<'_, ()>, closed: Closed<'_>) {
-        self.ended = Some(ended(self.opened, std::mem::take(&mut self.heard), closed));
+    fn close(&mut self, peer: &mut Peer<'_, ()>, closed: Closed<'_>) {
+        let heard = std::mem::take(&mut self.heard);
+        self.ended = Some(ended(self.opened, heard, peer.buffered_amount(), closed));
     }
 }
 
-fn ended(opened: bool, heard: Vec<Vec<u8>>, closed: Closed<'_>) -> Ended {
+fn ended(opened: bool, heard: Vec<Vec<u8>>, unwritten: usize, closed: Closed<'_>) -> Ended {
     Ended {
         opened,
         heard,
         code: closed.code.get(),
         was_clean: closed.was_clean,
         cause: format!("{:?}", closed.cause),
+        unwritten,
     }
 }
 
@@ -189,11 +205,7 @@ pub(crate) fn dial(settings: Settings, connect: Connect<()>, messages: &[Vec<u8>
 
 /// Carries bytes to `addr` and back, in pieces of these sizes, through kernel buffers as small as they come.
 pub(crate) fn trickle(addr: SocketAddr, sizes: &'static [usize]) -> SocketAddr {
-    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    shrink(&listener);
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    listener.listen(1).unwrap();
-    let listener = TcpListener::from(listener);
+    let listener = cramped_listener();
     let own = listener.local_addr().unwrap();
     thread::spawn(move || {
         let (client, _) = listener.accept().unwrap();
@@ -209,6 +221,15 @@ pub(crate) fn trickle(addr: SocketAddr, sizes: &'static [usize]) -> SocketAddr {
         other.join().unwrap();
     });
     own
+}
+
+fn cramped_listener() -> TcpListener {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    // Accepted sockets inherit it.
+    shrink(&listener);
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(16).unwrap();
+    listener.into()
 }
 
 fn shrink(socket: &socket2::Socket) {
