@@ -29,6 +29,8 @@ use crate::chat::wire::MAX_TEXT;
 
 /// Most messages that wait for a connection.
 pub const MAX_WAITING: usize = 1000;
+/// Most questions that wait for a connection.
+pub const MAX_QUESTIONS: usize = 16;
 /// How often the server is asked for a sign of life, with a Ping.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
@@ -55,6 +57,10 @@ struct State {
     waiting: VecDeque<Outgoing>,
     /// Messages that were sent, of which the server has not told everyone yet, this client too.
     unconfirmed: VecDeque<Outgoing>,
+    /// Questions that could not be asked yet.
+    questions: VecDeque<Value>,
+    /// How many were asked and are not answered.
+    unanswered: usize,
     is_over: bool,
 }
 
@@ -148,21 +154,18 @@ pub enum ChatEvent {
 pub enum ChatError {
     /// The chat is over.
     Over,
-    /// [`MAX_WAITING`] messages wait for a connection already.
+    /// [`MAX_WAITING`] messages, or [`MAX_QUESTIONS`] questions, wait for a connection already.
     TooManyWaiting,
     /// Longer than [`MAX_TEXT`] bytes.
     TooLong,
-    /// This needs a connection, and there is none just now.
-    NotConnected,
 }
 
 impl fmt::Display for ChatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Over => f.write_str("the chat is over"),
-            Self::TooManyWaiting => write!(f, "{MAX_WAITING} messages wait for a connection already"),
+            Self::TooManyWaiting => f.write_str("too many messages wait for a connection already"),
             Self::TooLong => write!(f, "a message has at most {MAX_TEXT} bytes"),
-            Self::NotConnected => f.write_str("not connected"),
         }
     }
 }
@@ -267,24 +270,24 @@ impl ChatClient {
     ///
     /// # Errors
     ///
-    /// [`ChatError::NotConnected`].
+    /// [`ChatError`]; it is not asked then.
     pub fn list_rooms(&self) -> Result<(), ChatError> {
-        self.ask(&json!({ "type": "rooms" }))
+        self.ask(json!({ "type": "rooms" }))
     }
 
     /// Asks for the members of a room or of the lobby: [`ChatEvent::Members`].
     ///
     /// # Errors
     ///
-    /// [`ChatError::NotConnected`].
+    /// [`ChatError`]; it is not asked then.
     pub fn list_members(&self, room: Option<&str>) -> Result<(), ChatError> {
-        self.ask(&in_room(json!({ "type": "who" }), room))
+        self.ask(in_room(json!({ "type": "who" }), room))
     }
 
-    /// Messages that are not confirmed: those that wait, and those that were sent and have not come back yet.
+    /// Messages that are not confirmed: those that wait, and those that were sent and have not come back yet; and questions without answer.
     pub fn pending(&self) -> usize {
         let state = self.lock();
-        state.waiting.len() + state.unconfirmed.len()
+        state.waiting.len() + state.unconfirmed.len() + state.questions.len() + state.unanswered
     }
 
     /// What happens next. `None` if nothing does in time, and after [`ChatEvent::Over`].
@@ -351,8 +354,11 @@ impl ChatClient {
     /// Everyone in a room gets what is said there in the order in which it was said, its author too: what was said before and did not come
     /// back was refused.
     fn confirm(&self, event: &ChatEvent) {
-        let ChatEvent::Message { username, text, room } = event else { return };
         let mut state = self.lock();
+        if matches!(event, ChatEvent::Rooms(_) | ChatEvent::Members { .. } | ChatEvent::Refused(_)) {
+            state.unanswered = state.unanswered.saturating_sub(1);
+        }
+        let ChatEvent::Message { username, text, room } = event else { return };
         if *username != self.username {
             return;
         }
@@ -366,6 +372,7 @@ impl ChatClient {
     fn lost(&self, unsent: Vec<Outgoing>) -> Vec<Outgoing> {
         let mut state = self.lock();
         state.is_joined = false;
+        state.unanswered = 0;
         let sent = state.unconfirmed.len().saturating_sub(unsent.len());
         let unconfirmed = state.unconfirmed.drain(..sent).collect();
         state.unconfirmed.clear();
@@ -385,12 +392,20 @@ impl ChatClient {
 
     fn send_waiting(&self, state: &mut State) {
         while state.is_joined {
-            let Some(Outgoing { room, text }) = state.waiting.front() else { return };
+            let Some(Outgoing { room, text }) = state.waiting.front() else { break };
             let message = json!({ "type": "message", "username": self.username, "text": text });
             if !self.send_json(&in_room(message, room.as_deref())) {
                 return;
             }
             state.unconfirmed.extend(state.waiting.pop_front());
+        }
+        while state.is_joined {
+            let Some(question) = state.questions.front() else { return };
+            if !self.send_json(question) {
+                return;
+            }
+            state.questions.pop_front();
+            state.unanswered += 1;
         }
     }
 
@@ -398,8 +413,17 @@ impl ChatClient {
         self.send_json(&in_room(json!({ "type": "join", "username": self.username }), room));
     }
 
-    fn ask(&self, question: &Value) -> Result<(), ChatError> {
-        if self.lock().is_joined && self.send_json(question) { Ok(()) } else { Err(ChatError::NotConnected) }
+    fn ask(&self, question: Value) -> Result<(), ChatError> {
+        let mut state = self.lock();
+        if state.is_over {
+            return Err(ChatError::Over);
+        }
+        if state.questions.len() >= MAX_QUESTIONS {
+            return Err(ChatError::TooManyWaiting);
+        }
+        state.questions.push_back(question);
+        self.send_waiting(&mut state);
+        Ok(())
     }
 
     /// Whether it was sent. It is not if there is no connection any more, which the next event tells.

@@ -162,6 +162,10 @@ impl Ticker {
         if let Look::Json = self.look {
             return line(&as_json(state));
         }
+        if matches!(state, LiveState::Disconnected { code: 1000, .. }) {
+            // `Over` follows.
+            return Ok(());
+        }
         let after = |why: &str| if why.is_empty() { String::new() } else { format!(": {why}") };
         self.note(&match state {
             LiveState::Connected { attempt: 0 } => "connected".into(),

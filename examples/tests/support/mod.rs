@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "shared by test binaries, each of which uses a part")]
 
+pub mod process;
+
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,8 +27,17 @@ pub struct Server {
 impl Server {
     /// Starts one of our programs, which says where it listens.
     pub fn start(program: &str, args: &[&str]) -> Self {
+        Self::bound_to("127.0.0.1:0", program, args)
+    }
+
+    /// Starts one where another was before.
+    pub fn start_at(program: &str, addr: SocketAddr) -> Self {
+        Self::bound_to(&addr.to_string(), program, &[])
+    }
+
+    fn bound_to(addr: &str, program: &str, args: &[&str]) -> Self {
         let mut process = Command::new(program)
-            .args(["--bind", "127.0.0.1:0"])
+            .args(["--bind", addr])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()

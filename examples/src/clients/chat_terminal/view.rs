@@ -70,6 +70,8 @@ impl View {
             ChatEvent::Connected { attempt } => {
                 self.note(&format!("connected again, at attempt {attempt}"));
             }
+            // `Over` follows.
+            ChatEvent::Disconnected { code: 1000, unconfirmed, .. } if unconfirmed.is_empty() => {}
             ChatEvent::Disconnected { code, why, unconfirmed } => {
                 self.note(&format!("not connected ({code}{})", after(why)));
                 self.list("perhaps not heard by anyone", unconfirmed);
