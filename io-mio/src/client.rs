@@ -5,12 +5,12 @@ mod clients;
 mod error;
 mod event;
 mod heartbeat;
+mod plan;
 mod reconnect;
 mod reliable;
 mod reliable_builder;
 mod reliable_event;
 mod socket;
-mod plan;
 mod thread;
 mod websocket;
 

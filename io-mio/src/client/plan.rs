@@ -48,7 +48,10 @@ impl Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the URL: it may hold a password.
-        f.debug_struct("Options").field("protocols", &self.protocols).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("protocols", &self.protocols)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +73,8 @@ impl Plan {
         // "If any of the values in protocols occur more than once or otherwise fail to match the requirements for elements that
         // comprise the value of `Sec-WebSocket-Protocol` fields as defined by The WebSocket protocol, then throw a SyntaxError."
         for (index, protocol) in options.protocols.iter().enumerate() {
-            if !is_token(protocol) || options.protocols.iter().take(index).any(|earlier| earlier == protocol) {
+            if !is_token(protocol) || options.protocols.iter().take(index).any(|earlier| earlier == protocol)
+            {
                 return Err(SyntaxError::Protocol);
             }
         }
@@ -90,7 +94,12 @@ impl Plan {
             Err(HandshakeError::Argument(argument)) => return Err(SyntaxError::Request(argument)),
             _ => {}
         }
-        Ok(Self { origin: url.origin().ascii_serialization(), url: url.into(), limits: options.limits, connect })
+        Ok(Self {
+            origin: url.origin().ascii_serialization(),
+            url: url.into(),
+            limits: options.limits,
+            connect,
+        })
     }
 
     /// What the driver is to dial.
@@ -140,8 +149,6 @@ mod tests {
             ("ws://h", "ws://h/"),
             ("WS://EXAMPLE.com:80/a b?c d", "ws://example.com/a%20b?c%20d"),
             ("http://h/x", "ws://h/x"),
-            
-            
             ("ws://[2001:DB8::1]:9443/?q", "ws://[2001:db8::1]:9443/?q"),
             (" ws://h/ ", "ws://h/"),
             ("ws:\\\\h\\p", "ws://h/p"),

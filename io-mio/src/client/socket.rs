@@ -9,8 +9,8 @@ use sansws::{CloseCode, Message};
 
 use crate::client::error::{FailureCause, InvalidStateError};
 use crate::client::event::{BinaryType, CloseEvent, Data, Event, ReadyState};
-use crate::client::reliable::Reliable;
 use crate::client::plan::Plan;
+use crate::client::reliable::Reliable;
 use crate::client::thread::{Item, Thread};
 use crate::client::websocket::Callbacks;
 use crate::peer::PeerId;
@@ -317,8 +317,7 @@ impl Socket {
     fn take_from(self: &Arc<Self>, state: &mut State) -> Option<Event> {
         let event = state.run_tasks();
         let limits = &self.plan.limits;
-        let few =
-            state.tasks.len() <= limits.max_events / 2 && state.task_cost <= limits.max_event_bytes / 2;
+        let few = state.tasks.len() <= limits.max_events / 2 && state.task_cost <= limits.max_event_bytes / 2;
         if state.paused && few && state.stage == Stage::Open {
             state.paused = false;
             self.notice();

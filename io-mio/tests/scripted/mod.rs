@@ -90,7 +90,11 @@ impl Peer {
         let (request, _) = server::parse(request.as_bytes(), &mut storage).expect("legal").expect("whole");
         let mut out = Vec::new();
         let accept = server::Accept { subprotocol, ..Default::default() };
-        request.upgrade().expect("an upgrade").accept(&accept, &Config::default(), &mut out).expect("accepted");
+        request
+            .upgrade()
+            .expect("an upgrade")
+            .accept(&accept, &Config::default(), &mut out)
+            .expect("accepted");
         out
     }
 

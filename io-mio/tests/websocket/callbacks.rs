@@ -53,7 +53,9 @@ fn callbacks_on_this_thread() {
         tell.send(short(event)).expect("the test waits");
         let tell = tell.clone();
         // A callback may be replaced, by itself too.
-        socket.bind(EventKind::Message, move |_, _| tell.send(E::Text("replaced".into())).expect("the test waits"));
+        socket.bind(EventKind::Message, move |_, _| {
+            tell.send(E::Text("replaced".into())).expect("the test waits")
+        });
     });
     socket.run();
     assert_eq!(socket.ready_state(), ReadyState::Closed);

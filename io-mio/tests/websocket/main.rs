@@ -2,19 +2,24 @@
 #![allow(missing_docs, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
 mod callbacks;
+#[cfg(feature = "__tls")]
+#[path = "../tls/certificates.rs"]
+mod certificates;
 mod limits;
 mod members;
 mod order;
 #[path = "../scripted/mod.rs"]
 mod scripted;
+#[cfg(feature = "__tls")]
+mod secure;
 
 use std::net::TcpListener;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use sansws_mio::{
-    BinaryType, Clients, CloseError, Data, Event, EventKind, FailureCause, InvalidStateError, ReadyState, Settings,
-    Timeouts, WebSocket,
+    BinaryType, Clients, CloseError, Data, Event, EventKind, FailureCause, InvalidStateError, ReadyState,
+    Settings, Timeouts, WebSocket,
 };
 use scripted::{DEADLINE, Got, Peer, serve, serve_listener};
 

@@ -197,7 +197,11 @@ fn close_checks_its_arguments_whatever_the_state() {
         }
         // 123 bytes are the most, and bytes are what counts.
         assert_eq!(socket.close_with(1000, &"\u{e4}".repeat(62)), Err(CloseError::Syntax));
-        assert_eq!(socket.close_with(999, &"x".repeat(124)), Err(CloseError::InvalidAccess), "the code is first");
+        assert_eq!(
+            socket.close_with(999, &"x".repeat(124)),
+            Err(CloseError::InvalidAccess),
+            "the code is first"
+        );
     };
     check(&socket);
     assert_eq!(socket.ready_state(), ReadyState::Connecting, "nothing changed");

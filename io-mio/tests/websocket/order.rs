@@ -9,7 +9,9 @@ fn refused_port() {
     drop(listener);
     let socket = new(&url);
     assert_eq!(rest(&socket), failed());
-    let Some(FailureCause::Io(kind, _)) = socket.failure_cause() else { panic!("{:?}", socket.failure_cause()) };
+    let Some(FailureCause::Io(kind, _)) = socket.failure_cause() else {
+        panic!("{:?}", socket.failure_cause())
+    };
     assert_eq!(kind, std::io::ErrorKind::ConnectionRefused);
     assert_eq!(socket.next_event(None), None, "nothing follows the close event, and nobody waits for it");
 }
@@ -229,10 +231,16 @@ fn no_answer_in_time() {
         peer.request();
         assert_eq!(peer.next(), Got::Eof, "given up");
     });
-    let socket =
-        WebSocket::builder(&script.url("/")).connect_timeout(Duration::from_millis(100)).open().expect("a good URL");
+    let socket = WebSocket::builder(&script.url("/"))
+        .connect_timeout(Duration::from_millis(100))
+        .open()
+        .expect("a good URL");
     assert_eq!(rest(&socket), failed());
-    assert!(matches!(socket.failure_cause(), Some(FailureCause::TimedOut(_))), "{:?}", socket.failure_cause());
+    assert!(
+        matches!(socket.failure_cause(), Some(FailureCause::TimedOut(_))),
+        "{:?}",
+        socket.failure_cause()
+    );
     script.end();
 }
 
