@@ -240,11 +240,10 @@ impl<S> Connect<S> {
         }
     }
 
-    /// Leaves behind what was meant for one origin only.
+    /// Leaves behind what was meant for one origin only, but for what its URL has.
     pub(crate) fn drop_secrets(&mut self) {
         self.headers.clear();
         self.cookies.0.clear();
-        self.target.authorization = None;
         #[cfg(feature = "__tls")]
         {
             self.tls = self.tls.as_ref().map(TlsClient::without_identity);

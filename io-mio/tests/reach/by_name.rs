@@ -147,6 +147,28 @@ fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
     server.join().expect("as scripted");
 }
 
+#[test]
+fn what_came_before_the_race_was_won_is_read() {
+    // The first SYN is dropped, so that the connection is not there at once; the next one comes after a second.
+    let hole = Blackhole::new("127.0.0.1:0");
+    let mut world = World::new();
+    let number = world.start(&format!("ws://{}/", hole.address), |connect| connect);
+    let (told, written) = mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let listener = hole.open();
+        let mut stream = accept(&listener);
+        say(&mut stream, "HTTP/1.1 418 Teapot\r\n\r\n");
+        told.send(()).expect("somebody waits");
+        // Up to the client's end.
+        let _ = io::copy(&mut stream, &mut io::sink());
+    });
+    // One event tells of all of it.
+    written.recv().expect("as scripted");
+    world.wait(number).assert_failed("418");
+    drop(world);
+    server.join().expect("as scripted");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_unix_domain_socket_has_a_url() {

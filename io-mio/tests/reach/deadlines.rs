@@ -60,10 +60,10 @@ fn the_wait_for_another_connection_does_not_count() {
         read_head(&mut second);
         say(&mut second, "HTTP/1.1 418 Teapot\r\n\r\n");
     });
-    let mut world = World::new();
-    let url = format!("ws://{address}/");
-    let first = world.start(&url, |connect| connect);
-    let second = world.start(&url, |connect| connect.connect_timeout(SHORT));
+    // By name, so that its time has begun before it waits.
+    let mut world = World::resolving(move |_, _| vec![address]);
+    let first = world.start(&format!("ws://{address}/"), |connect| connect);
+    let second = world.start("ws://server.test/", |connect| connect.connect_timeout(SHORT));
     world.wait(first).assert_failed("503");
     world.wait(second).assert_failed("418");
     server.join().expect("as scripted");

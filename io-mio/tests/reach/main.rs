@@ -4,4 +4,6 @@ mod by_name;
 mod deadlines;
 mod proxies;
 mod redirections;
+#[cfg(feature = "__tls")]
+mod secure;
 mod world;

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sansws_mio::Proxy;
 
@@ -190,6 +190,35 @@ fn a_redirection_goes_through_the_proxy_too() {
     assert_eq!(heads, ["CONNECT inside.test:80 HTTP/1.1", "CONNECT elsewhere.test:81 HTTP/1.1"]);
 }
 
+/// RFC 6455 §4.1: one opening handshake at a time per server, which behind a proxy is told by its name.
+#[test]
+fn through_a_proxy_each_name_is_a_server_of_its_own() {
+    let (proxy, thread) = scripted(|listener| {
+        let [mut first, _second] = [(); 2].map(|()| {
+            let mut client = accept(listener);
+            read_head(&mut client);
+            client
+        });
+        listener.set_nonblocking(true).expect("non-blocking");
+        let until = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < until {
+            assert!(listener.accept().is_err(), "a third connection");
+            std::thread::yield_now();
+        }
+        listener.set_nonblocking(false).expect("blocking");
+        say(&mut first, "HTTP/1.1 503 Busy\r\n\r\n");
+        let head = read_head(&mut accept(listener));
+        assert!(head.starts_with("CONNECT A.test.:80 "), "{head}");
+    });
+    let mut world = World::new();
+    let mut start = |url: &str| world.start(url, |connect| connect.proxy(through(proxy)));
+    let [a, b, again] = ["ws://a.test/", "ws://b.test/", "ws://A.test./"].map(&mut start);
+    world.wait(a).assert_failed("503");
+    world.wait(b).assert_failed("proxy");
+    world.wait(again).assert_failed("without an answer");
+    thread.join().expect("as scripted");
+}
+
 /// Debian's tinyproxy, with and without credentials, if it is installed.
 #[test]
 fn tinyproxy() {
@@ -207,7 +236,8 @@ fn tinyproxy() {
         println!("SKIPPED: tinyproxy is not installed");
         return;
     }
-    let address = refusing("127.0.0.1:0");
+    // Free a moment ago; tinyproxy cannot be told to choose.
+    let address = listen("127.0.0.1:0").local_addr().expect("bound");
     let config = std::env::temp_dir().join(format!("sansws-tinyproxy-{}.conf", std::process::id()));
     let text = format!(
         "Port {}\nListen 127.0.0.1\nTimeout 30\nMaxClients 10\nAllow 127.0.0.1\nBasicAuth me secret\nLogLevel Critical\n",
@@ -216,9 +246,9 @@ fn tinyproxy() {
     std::fs::write(&config, text).expect("a file");
     let child = Command::new("tinyproxy").arg("-d").arg("-c").arg(&config).stdout(Stdio::null()).spawn();
     let _running = Running(child.expect("tinyproxy"));
-    let deadline = std::time::Instant::now() + crate::world::PATIENCE;
+    let deadline = Instant::now() + crate::world::PATIENCE;
     while TcpStream::connect(address).is_err() {
-        assert!(std::time::Instant::now() < deadline, "tinyproxy does not listen");
+        assert!(Instant::now() < deadline, "tinyproxy does not listen");
         std::thread::sleep(Duration::from_millis(20));
     }
 

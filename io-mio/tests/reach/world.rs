@@ -185,29 +185,48 @@ pub(crate) fn listen(address: &str) -> TcpListener {
     TcpListener::bind(address).expect("a loopback address")
 }
 
-/// A loopback address where nobody listens.
+/// A loopback address where nobody listens, nor will: it is taken.
 pub(crate) fn refusing(address: &str) -> SocketAddr {
-    listen(address).local_addr().expect("bound")
+    let address: SocketAddr = address.parse().expect("an address");
+    let socket = bound(address);
+    let address = socket.local_addr().expect("bound").as_socket().expect("an IP address");
+    // Until the end of the process.
+    std::mem::forget(socket);
+    address
+}
+
+fn bound(address: SocketAddr) -> socket2::Socket {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&address.into()).expect("a loopback address");
+    socket
 }
 
 /// A loopback address that answers no SYN: its queue is full, and Linux drops what does not fit.
 pub(crate) struct Blackhole {
     pub(crate) address: SocketAddr,
-    _held: (socket2::Socket, TcpStream),
+    socket: socket2::Socket,
+    /// What its queue is full of.
+    _filler: TcpStream,
 }
 
 impl Blackhole {
     pub(crate) fn new(address: &str) -> Self {
         let address: SocketAddr = address.parse().expect("an address");
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)
-            .expect("a socket");
-        socket.bind(&address.into()).expect("a loopback address");
+        let socket = bound(address);
         socket.listen(0).expect("a listener");
         let address = socket.local_addr().expect("bound").as_socket().expect("an IP address");
         let filler = TcpStream::connect(address).expect("the one that fits");
         let silent = TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err();
         assert!(silent, "this system does not drop what does not fit the queue");
-        Self { address, _held: (socket, filler) }
+        Self { address, socket, _filler: filler }
+    }
+
+    /// Makes room in the queue: the next one who knocks is let in.
+    pub(crate) fn open(self) -> TcpListener {
+        let listener = TcpListener::from(self.socket);
+        listener.accept().expect("the filler");
+        listener
     }
 }
 
