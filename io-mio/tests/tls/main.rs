@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use certificates::{Authority, self_signed};
 use peers::{
-    BURST, EchoServer, Ended, LIMIT, answer_to, dial, exchange, exchange_with, read_to_end, tls_server,
-    trickle, trusting,
+    BURST, EchoServer, Ended, LIMIT, answer_to, cramped_stream, dial, exchange, exchange_with, read_to_end,
+    tls_server, trickle, trusting,
 };
 use sansws_mio::rustls::pki_types::pem::PemObject;
 use sansws_mio::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -248,16 +248,17 @@ fn records_that_the_kernel_refuses_are_written_later() {
 fn the_end_is_told_when_everything_is_written() {
     let authority = Authority::new("Tests");
     let server = EchoServer::cramped(&tls_server(&authority.issue(&["localhost"])));
-    let mut client = raw_client(&server, &authority);
+    let mut client = raw_client_on(cramped_stream(server.addr, 8192), &authority);
     open_websocket(&mut client);
     let mut conn = sansws::Connection::client(&Config::default(), || [0; 4]);
     let mut frames = Vec::new();
+    conn.send_binary(&[9; 30_000], &mut frames).unwrap();
     conn.send_binary(&[9; 30_000], &mut frames).unwrap();
     conn.close(CloseCode::NORMAL, "", &mut frames).unwrap();
     client.write_all(&frames).unwrap();
     // The answers do not fit into the buffers before they are read here.
     let echoed = read_to_end(&mut client);
-    assert_eq!(echoed.len(), 4 + 30_000 + 4);
+    assert_eq!(echoed.len(), 2 * (4 + 30_000) + 4);
     let end = server.end();
     assert_eq!((end.was_clean, end.unwritten), (true, 0));
 }
@@ -417,9 +418,12 @@ fn a_server_that_ends_during_the_handshake_is_told_of() {
 
 /// A client that does what the test wants, over blocking I/O. Its TLS handshake is done.
 fn raw_client(server: &EchoServer, authority: &Authority) -> StreamOwned<ClientConnection, TcpStream> {
+    raw_client_on(TcpStream::connect(server.addr).unwrap(), authority)
+}
+
+fn raw_client_on(mut stream: TcpStream, authority: &Authority) -> StreamOwned<ClientConnection, TcpStream> {
     let config = Arc::new(client_config(authority, rustls::ALL_VERSIONS, &[b"http/1.1"]));
     let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = TcpStream::connect(server.addr).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     let mut conn = ClientConnection::new(config, name).unwrap();
     conn.complete_io(&mut stream).unwrap();

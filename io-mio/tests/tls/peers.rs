@@ -209,10 +209,7 @@ pub(crate) fn trickle(addr: SocketAddr, sizes: &'static [usize]) -> SocketAddr {
     let own = listener.local_addr().unwrap();
     thread::spawn(move || {
         let (client, _) = listener.accept().unwrap();
-        let server = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        shrink(&server);
-        server.connect(&addr.into()).unwrap();
-        let server = TcpStream::from(server);
+        let server = cramped_stream(addr, 1);
         client.set_nodelay(true).unwrap();
         server.set_nodelay(true).unwrap();
         let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
@@ -221,6 +218,15 @@ pub(crate) fn trickle(addr: SocketAddr, sizes: &'static [usize]) -> SocketAddr {
         other.join().unwrap();
     });
     own
+}
+
+/// A connection with a kernel buffer of this size for what arrives.
+pub(crate) fn cramped_stream(addr: SocketAddr, receive_buffer: usize) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(receive_buffer).unwrap();
+    socket.set_send_buffer_size(1).unwrap();
+    socket.connect(&addr.into()).unwrap();
+    socket.into()
 }
 
 fn cramped_listener() -> TcpListener {
