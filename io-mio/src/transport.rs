@@ -88,6 +88,7 @@ impl Transport {
 
     /// Writes what the transport itself has to say: TLS records.
     #[inline]
+    #[cfg_attr(not(feature = "__tls"), expect(clippy::needless_pass_by_ref_mut, reason = "TLS needs it"))]
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match self {
             #[cfg(feature = "__tls")]
@@ -128,6 +129,7 @@ impl Transport {
 
     /// Whether reading has made it possible to write; told once.
     #[inline]
+    #[cfg_attr(not(feature = "__tls"), expect(clippy::needless_pass_by_ref_mut, reason = "TLS needs it"))]
     pub(crate) fn take_unblocked(&mut self) -> bool {
         match self {
             #[cfg(feature = "__tls")]
@@ -146,6 +148,7 @@ impl Transport {
     }
 
     /// Goes on with the TLS handshake, if one is going on. `Ok(false)`: it waits for the peer.
+    #[cfg_attr(not(feature = "__tls"), expect(clippy::needless_pass_by_ref_mut, reason = "TLS needs it"))]
     pub(crate) fn handshake(&mut self) -> io::Result<bool> {
         match self {
             #[cfg(feature = "__tls")]
