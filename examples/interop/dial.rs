@@ -203,7 +203,7 @@ impl Watcher {
         self.close_if_done(peer);
     }
 
-    fn close_if_done(&mut self, peer: &mut Peer<'_, ()>) {
+    fn close_if_done(&self, peer: &mut Peer<'_, ()>) {
         if let Some(code) = self.case.close.filter(|_| self.seen.len() == self.case.expect.len()) {
             let _ = peer.close(CloseCode::new(code), &format!("bye {code}"));
         }

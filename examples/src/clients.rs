@@ -4,6 +4,7 @@
 pub mod chat_client;
 pub mod chat_terminal;
 pub mod command_line;
+pub mod connecting;
 pub mod line_editor;
 pub mod lines;
 pub mod live_data_client;

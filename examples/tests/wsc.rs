@@ -3,10 +3,15 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
-use support::Server;
 use support::process::{Finished, Process};
+use support::{DEADLINE, Server};
 
 const WSC: &str = env!("CARGO_BIN_EXE_wsc");
 
@@ -155,6 +160,48 @@ fn what_was_not_sent_is_told() {
     let finished = run(&["--text", &url(&server, "/echo")], &[&vec![b'x'; 100_000][..], b"\xff"].concat());
     assert_eq!(finished.code, Some(3), "{finished:?}");
     assert!(finished.stdout.is_empty(), "nothing was echoed");
+}
+
+#[test]
+fn what_a_server_never_read_is_told() {
+    let server = demo();
+    let mut wsc = Process::start(WSC, &["-k", &url(&server, "/echo")]);
+    wsc.type_line("hello");
+    assert_eq!(wsc.line(), "hello");
+    server.signal("-STOP");
+    // Far more than sockets hold. It is typed on a thread of its own: in the end nobody reads it.
+    let mut stdin = wsc.take_stdin();
+    let typed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&typed);
+    let typing = std::thread::spawn(move || {
+        let line = "x".repeat(100_000);
+        while counter.load(Relaxed) < 1000 && writeln!(stdin, "{line}").is_ok() {
+            counter.fetch_add(1, Relaxed);
+        }
+    });
+    wait_until_still(&typed);
+    drop(server); // SIGKILL
+    let finished = wsc.wait();
+    typing.join().unwrap();
+    assert!(typed.load(Relaxed) < 1000, "a socket took it all");
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    for part in ["sent last may not have arrived", "messages not sent", "not read to its end"] {
+        assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+    }
+}
+
+/// Until something was counted, and then nothing more is.
+fn wait_until_still(count: &AtomicUsize) {
+    let start = Instant::now();
+    let mut seen = (0, Instant::now());
+    while seen.0 == 0 || seen.1.elapsed() < Duration::from_millis(500) {
+        assert!(start.elapsed() < DEADLINE);
+        let now = count.load(Relaxed);
+        if now != seen.0 {
+            seen = (now, Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

@@ -10,8 +10,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sansws_mio::ReliableWebSocket;
-
 use super::chat_client::{ChatClient, ChatEvent};
 use super::command_line::{EXIT_ABNORMAL, EXIT_FAILURE, EXIT_UNSENT};
 use super::line_editor::{KeyMode, LineEditor, Typed};
@@ -33,7 +31,7 @@ const COMMANDS: &str = "/join ROOM, /leave [ROOM], /room [ROOM] to speak elsewhe
 ///
 /// What kept it from beginning.
 pub fn run(options: Options) -> Result<ExitCode, String> {
-    let builder = ReliableWebSocket::builder(&options.url).max_retries(options.retries);
+    let builder = options.connecting.builder(&options.url)?;
     let chat = ChatClient::connect_with(builder, &options.name)
         .map_err(|error| format!("{}: {error}", options.url))?;
     let chat = Arc::new(chat);

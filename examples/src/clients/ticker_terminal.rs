@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use sansws_mio::ReliableWebSocket;
 use serde_json::{Value, json};
 
 use super::command_line::{EXIT_ABNORMAL, EXIT_FAILURE};
@@ -36,7 +35,7 @@ pub fn run(options: Options) -> Result<ExitCode, String> {
     })
     .map_err(|error| format!("cannot handle signals: {error}"))?;
     let of_state = sender.clone();
-    let builder = ReliableWebSocket::builder(&options.url).max_retries(options.retries);
+    let builder = options.connecting.builder(&options.url)?;
     let client = LiveDataClient::connect_with(builder, move |state| {
         // If it cannot be told, nobody wants to know any more.
         let _ = of_state.send(Update::State(state));
@@ -167,17 +166,26 @@ impl Ticker {
             return Ok(());
         }
         let after = |why: &str| if why.is_empty() { String::new() } else { format!(": {why}") };
-        self.note(&match state {
+        let text = match state {
             LiveState::Connected { attempt: 0 } => "connected".into(),
             LiveState::Connected { attempt } => format!("connected again, at attempt {attempt}"),
             LiveState::Disconnected { code, why } => format!("not connected ({code}{})", after(why)),
             LiveState::Retrying { attempt, delay } => {
                 format!("not connected: attempt {attempt} in {:.1} s", delay.as_secs_f64())
             }
-            LiveState::Refused(why) => format!("refused: {why}"),
-            LiveState::Unknown(text) => format!("not understood: {text}"),
+            LiveState::Refused(why) => return self.notice(&format!("refused: {why}")),
+            LiveState::Unknown(text) => return self.notice(&format!("not understood: {text}")),
             LiveState::Over { code, why, .. } => format!("closed ({code}{})", after(why)),
-        });
+        };
+        self.note(&text);
+        Ok(())
+    }
+
+    fn notice(&mut self, text: &str) -> io::Result<()> {
+        match &mut self.look {
+            Look::Table(table) => table.notice(&printable(text).replace('\n', " ")),
+            Look::Json | Look::Lines => self.note(text),
+        }
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use super::display::{Display, Way, kind_name};
 use super::input::{Input, Item};
 use super::options::{Options, Wait};
 use crate::clients::command_line::{EXIT_ABNORMAL, EXIT_FAILURE, EXIT_UNSENT};
+use crate::clients::connecting::without_password;
 use crate::clients::signals::on_interrupt;
 
 /// How long the server may take to end its TCP connection after the closing handshake.
@@ -273,7 +274,7 @@ impl Client {
         let now = Instant::now();
         Self {
             options,
-            url: dial::without_password(url),
+            url: without_password(url),
             connect,
             handle: None,
             interrupted: Arc::default(),

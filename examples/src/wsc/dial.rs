@@ -1,10 +1,9 @@
 //! From the command line to a connection that can be dialled.
 
-use std::fmt::Display;
-
-use sansws_mio::{Connect, Proxy, SlowConsumer, TlsClient};
+use sansws_mio::{Connect, SlowConsumer};
 
 use super::options::Options;
+use crate::clients::connecting::{proxy, tls, without_password};
 
 /// What is to be dialled.
 ///
@@ -33,39 +32,8 @@ pub(super) fn connect(options: &Options, url: &str) -> Result<Connect<()>, Strin
         connect = connect.proxy(self::proxy(proxy)?);
     }
     if let Some(ca) = &options.ca {
-        let tls = TlsClient::builder().ca_file(ca).build();
-        connect = connect.tls(&tls.map_err(|error| format!("--ca {}: {error}", ca.display()))?);
+        connect = connect.tls(&tls(ca)?);
     }
     connect.check().map_err(|error| error.to_string())?;
     Ok(connect)
-}
-
-fn proxy(text: &str) -> Result<Proxy, String> {
-    let wrong = |error: &dyn Display| format!("--proxy {}: {error}", without_password(text));
-    if text == "env" { Proxy::from_env() } else { Proxy::new(text) }.map_err(|error| wrong(&error))
-}
-
-/// A URL to be shown.
-pub(super) fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((userinfo, host)) => {
-            let user = userinfo.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}@{host}{}", &rest[authority.len()..])
-        }
-        None => url.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_not_shown() {
-        assert_eq!(without_password("ws://ann:secret@h:1/p?q@r"), "ws://ann@h:1/p?q@r");
-        assert_eq!(without_password("ws://h/p@x:y"), "ws://h/p@x:y");
-        assert!(!proxy("socks9://ann:secret@h").unwrap_err().contains("secret"));
-    }
 }

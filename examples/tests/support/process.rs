@@ -60,22 +60,27 @@ impl Process {
         let _ = stdin.write_all(bytes).and_then(|()| stdin.flush());
     }
 
+    /// Stdin, to be written to elsewhere.
+    pub fn take_stdin(&mut self) -> ChildStdin {
+        self.stdin.take().expect("stdin is open")
+    }
+
     /// The next line of stdout, without its end.
-    pub fn line(&mut self) -> String {
+    pub fn line(&self) -> String {
         text(self.stdout.recv_timeout(DEADLINE).expect("a line on stdout"))
     }
 
-    pub fn json(&mut self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.line()).expect("JSON")
     }
 
     /// Lines of stdout up to one that contains this, which is returned.
-    pub fn line_with(&mut self, part: &str) -> String {
+    pub fn line_with(&self, part: &str) -> String {
         line_with(&self.stdout, part)
     }
 
     /// Lines of stderr up to one that contains this, which is returned.
-    pub fn stderr_line_with(&mut self, part: &str) -> String {
+    pub fn stderr_line_with(&self, part: &str) -> String {
         line_with(&self.stderr, part)
     }
 

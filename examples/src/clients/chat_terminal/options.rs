@@ -6,6 +6,7 @@ use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
 
 use crate::clients::command_line::{Parsed, set_url};
+use crate::clients::connecting::Connecting;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,8 +15,7 @@ pub struct Options {
     pub(super) name: String,
     pub(super) room: Option<String>,
     pub(super) json: bool,
-    /// `None`: for ever.
-    pub(super) retries: Option<u32>,
+    pub(super) connecting: Connecting,
 }
 
 const HELP: &str = "\
@@ -29,6 +29,8 @@ URL: such as ws://localhost:8080/chat
       --room ROOM   enter this room and speak there, rather than in the lobby
       --json        print each event as one line of JSON
       --retries N   give up after N attempts to connect in a row (default: never)
+      --ca FILE     trust these certificates (PEM) as well, for wss://
+      --proxy URL   through an HTTP proxy; env takes it from the environment
   -h, --help        print this
   -V, --version     print the version
 
@@ -51,14 +53,17 @@ impl Options {
 }
 
 fn try_parse(mut parser: lexopt::Parser) -> Result<Parsed<Options>, lexopt::Error> {
-    let (mut url, mut name, mut room, mut json, mut retries) = (None, None, None, false, None);
+    let (mut url, mut name, mut room, mut json) = (None, None, None, false);
+    let mut connecting = Connecting::default();
     while let Some(arg) = parser.next()? {
         match arg {
             Value(value) => set_url(&mut url, value.string()?)?,
             Long("name") => name = Some(not_empty("--name", parser.value()?.string()?)?),
             Long("room") => room = Some(not_empty("--room", parser.value()?.string()?)?),
             Long("json") => json = true,
-            Long("retries") => retries = Some(parser.value()?.parse()?),
+            Long("retries") => connecting.retries = Some(parser.value()?.parse()?),
+            Long("ca") => connecting.ca = Some(parser.value()?.into()),
+            Long("proxy") => connecting.proxy = Some(parser.value()?.string()?),
             Short('h') | Long("help") => return Ok(Parsed::Print(HELP.into())),
             Short('V') | Long("version") => {
                 return Ok(Parsed::Print(format!("chat-client {}\n", env!("CARGO_PKG_VERSION"))));
@@ -68,7 +73,7 @@ fn try_parse(mut parser: lexopt::Parser) -> Result<Parsed<Options>, lexopt::Erro
     }
     let url = url.ok_or("a URL is missing, such as ws://localhost:8080/chat")?;
     let name = name.ok_or("--name is missing")?;
-    Ok(Parsed::Run(Options { url, name, room, json, retries }))
+    Ok(Parsed::Run(Options { url, name, room, json, connecting }))
 }
 
 fn not_empty(option: &str, value: String) -> Result<String, String> {
@@ -85,8 +90,13 @@ mod tests {
 
     #[test]
     fn a_name_and_a_url_are_enough() {
-        let expected =
-            Options { url: "ws://a".into(), name: "ann".into(), room: None, json: false, retries: None };
+        let expected = Options {
+            url: "ws://a".into(),
+            name: "ann".into(),
+            room: None,
+            json: false,
+            connecting: Connecting::default(),
+        };
         assert_eq!(parse(&["--name", "ann", "ws://a"]), Parsed::Run(expected));
     }
 

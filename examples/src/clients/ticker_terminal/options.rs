@@ -6,6 +6,7 @@ use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
 
 use crate::clients::command_line::{Parsed, set_url};
+use crate::clients::connecting::Connecting;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,8 +15,7 @@ pub struct Options {
     pub(super) symbols: Vec<String>,
     pub(super) json: bool,
     pub(super) count: Option<u64>,
-    /// `None`: for ever.
-    pub(super) retries: Option<u32>,
+    pub(super) connecting: Connecting,
 }
 
 const DEFAULT_SYMBOLS: &str = "AAPL,GOOGL,MSFT,TSLA,AMZN";
@@ -31,6 +31,8 @@ URL: such as ws://localhost:8080/stocks
       --json         print each quote, and what happens to the connection, as one line of JSON
       --count N      end after N quotes
       --retries N    give up after N attempts to connect in a row (default: never)
+      --ca FILE      trust these certificates (PEM) as well, for wss://
+      --proxy URL    through an HTTP proxy; env takes it from the environment
   -h, --help         print this
   -V, --version      print the version
 
@@ -50,15 +52,17 @@ impl Options {
 }
 
 fn try_parse(mut parser: lexopt::Parser) -> Result<Parsed<Options>, lexopt::Error> {
-    let (mut url, mut list, mut json, mut count, mut retries) =
-        (None, DEFAULT_SYMBOLS.into(), false, None, None);
+    let (mut url, mut list, mut json, mut count) = (None, DEFAULT_SYMBOLS.into(), false, None);
+    let mut connecting = Connecting::default();
     while let Some(arg) = parser.next()? {
         match arg {
             Value(value) => set_url(&mut url, value.string()?)?,
             Long("symbols") => list = parser.value()?.string()?,
             Long("json") => json = true,
             Long("count") => count = Some(self::count(&parser.value()?.string()?)?),
-            Long("retries") => retries = Some(parser.value()?.parse()?),
+            Long("retries") => connecting.retries = Some(parser.value()?.parse()?),
+            Long("ca") => connecting.ca = Some(parser.value()?.into()),
+            Long("proxy") => connecting.proxy = Some(parser.value()?.string()?),
             Short('h') | Long("help") => return Ok(Parsed::Print(HELP.into())),
             Short('V') | Long("version") => {
                 return Ok(Parsed::Print(format!("ticker-client {}\n", env!("CARGO_PKG_VERSION"))));
@@ -67,7 +71,7 @@ fn try_parse(mut parser: lexopt::Parser) -> Result<Parsed<Options>, lexopt::Erro
         }
     }
     let url = url.ok_or("a URL is missing, such as ws://localhost:8080/stocks")?;
-    Ok(Parsed::Run(Options { url, symbols: symbols(&list)?, json, count, retries }))
+    Ok(Parsed::Run(Options { url, symbols: symbols(&list)?, json, count, connecting }))
 }
 
 fn count(text: &str) -> Result<u64, String> {

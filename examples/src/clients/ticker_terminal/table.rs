@@ -16,6 +16,8 @@ pub(super) struct Table {
     symbols: Vec<String>,
     quotes: BTreeMap<String, Quote>,
     state: String,
+    /// What the server refused last.
+    notice: String,
     /// Lines on the terminal.
     drawn: usize,
     received: u64,
@@ -24,7 +26,14 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(symbols: &[String]) -> Self {
         let symbols = symbols.to_vec();
-        Self { symbols, quotes: BTreeMap::new(), state: String::new(), drawn: 0, received: 0 }
+        Self {
+            symbols,
+            quotes: BTreeMap::new(),
+            state: String::new(),
+            notice: String::new(),
+            drawn: 0,
+            received: 0,
+        }
     }
 
     pub(super) fn quote(&mut self, quote: &Quote) {
@@ -34,6 +43,11 @@ impl Table {
 
     pub(super) fn state(&mut self, text: &str) {
         self.state = text.into();
+    }
+
+    /// Something that is not about the connection.
+    pub(super) fn notice(&mut self, text: &str) {
+        self.notice = format!("; {text}");
     }
 
     /// What draws it over itself.
@@ -58,7 +72,7 @@ impl Table {
                 }
             };
         }
-        let _ = writeln!(out, "{}, {} quotes{REST_OF_LINE}", self.state, self.received);
+        let _ = writeln!(out, "{}, {} quotes{}{REST_OF_LINE}", self.state, self.received, self.notice);
         self.drawn = self.symbols.len() + 2;
         out
     }
