@@ -5,6 +5,7 @@ mod clients;
 mod error;
 mod event;
 mod heartbeat;
+mod keeper;
 mod plan;
 mod reconnect;
 mod reliable;

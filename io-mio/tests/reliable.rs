@@ -221,7 +221,8 @@ fn the_heartbeat_is_text_with_a_ping() {
             peer.pay();
         }
         peer.close(1000, "");
-        while peer.next() != Got::Eof {}
+        while !matches!(peer.next(), Got::Close(_)) {}
+        peer.fin();
     });
     let heartbeat = Heartbeat::text("ping", Duration::from_millis(10));
     let socket = quick(&script.url("/")).heartbeat(heartbeat).open().expect("a good URL");

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::client::builder::WebSocketBuilder;
 use crate::client::error::SyntaxError;
 use crate::client::heartbeat::Heartbeat;
+use crate::client::keeper::{Keeper, KeeperOptions};
 use crate::client::reconnect::Backoff;
-use crate::client::reliable::{Reliable, ReliableOptions, ReliableWebSocket};
+use crate::client::reliable::ReliableWebSocket;
 
 /// A [`ReliableWebSocket`] to be made.
 ///
@@ -27,13 +28,13 @@ use crate::client::reliable::{Reliable, ReliableOptions, ReliableWebSocket};
 #[derive(Debug)]
 pub struct ReliableBuilder {
     websocket: WebSocketBuilder,
-    options: ReliableOptions,
+    options: KeeperOptions,
     backoff: Backoff,
 }
 
 impl ReliableBuilder {
     pub(crate) fn new(websocket: WebSocketBuilder) -> Self {
-        let options = ReliableOptions { heartbeat: Some(Heartbeat::default()), queue: None };
+        let options = KeeperOptions { heartbeat: Some(Heartbeat::default()), queue: None };
         Self { websocket, options, backoff: Backoff::default() }
     }
 
@@ -111,6 +112,6 @@ impl ReliableBuilder {
     /// [`SyntaxError`].
     pub fn open(self) -> Result<ReliableWebSocket, SyntaxError> {
         let (plan, clients) = self.websocket.into_parts()?;
-        Ok(ReliableWebSocket::of(Reliable::start(plan, clients.thread(), self.options, self.backoff)))
+        Ok(ReliableWebSocket::of(Keeper::start(plan, clients.thread(), self.options, self.backoff)))
     }
 }

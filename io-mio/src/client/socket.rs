@@ -9,8 +9,8 @@ use sansws::{CloseCode, Message};
 
 use crate::client::error::{FailureCause, InvalidStateError};
 use crate::client::event::{BinaryType, CloseEvent, Data, Event, ReadyState};
+use crate::client::keeper::Keeper;
 use crate::client::plan::Plan;
-use crate::client::reliable::Reliable;
 use crate::client::thread::{Item, Thread};
 use crate::client::websocket::Callbacks;
 use crate::peer::PeerId;
@@ -69,7 +69,7 @@ pub(crate) enum Sink {
     Polling,
     /// Callbacks, on the client thread.
     Callbacks,
-    Reliable(Weak<Reliable>),
+    Keeper(Weak<Keeper>),
     /// Nobody any more: the object was dropped.
     Nobody,
 }
@@ -278,16 +278,26 @@ impl Socket {
     /// Runs tasks until one of them fires an event.
     pub(crate) fn try_take(self: &Arc<Self>) -> Option<Event> {
         let mut state = self.lock();
-        self.take_from(&mut state)
+        let (event, resumes) = self.take_from(&mut state);
+        drop(state);
+        if resumes {
+            self.notice();
+        }
+        event
     }
 
     /// As [`try_take`](Self::try_take), but waits. `None`: time is up, or there will be no event any more.
     pub(crate) fn take(self: &Arc<Self>, timeout: Option<Duration>) -> Option<Event> {
-        let mut event = None;
+        let (mut event, mut resumes) = (None, false);
         self.wait(timeout, |state| {
-            event = self.take_from(state);
+            let (taken, low) = self.take_from(state);
+            event = taken;
+            resumes |= low;
             event.is_some() || state.done
         });
+        if resumes {
+            self.notice();
+        }
         event
     }
 
@@ -314,15 +324,14 @@ impl Socket {
         true
     }
 
-    fn take_from(self: &Arc<Self>, state: &mut State) -> Option<Event> {
+    /// An event, and whether reading goes on now.
+    fn take_from(&self, state: &mut State) -> (Option<Event>, bool) {
         let event = state.run_tasks();
         let limits = &self.plan.limits;
         let few = state.tasks.len() <= limits.max_events / 2 && state.task_cost <= limits.max_event_bytes / 2;
-        if state.paused && few && state.stage == Stage::Open {
-            state.paused = false;
-            self.notice();
-        }
-        event
+        let resumes = state.paused && few && state.stage == Stage::Open;
+        state.paused &= !resumes;
+        (event, resumes)
     }
 }
 

@@ -9,7 +9,7 @@ use sansws::{CloseCode, Expired, Message};
 
 use crate::client::error::FailureCause;
 use crate::client::event::CloseEvent;
-use crate::client::reliable::Reliable;
+use crate::client::keeper::Keeper;
 use crate::client::socket::{Outgoing, Sink, Socket, Stage, Task};
 use crate::client::websocket;
 use crate::event_loop::EventLoop;
@@ -33,7 +33,7 @@ struct Inbox {
 /// What the client thread is to look at.
 pub(crate) enum Item {
     Socket(Arc<Socket>),
-    Reliable(Arc<Reliable>),
+    Keeper(Arc<Keeper>),
 }
 
 impl Thread {
@@ -87,7 +87,7 @@ impl Thread {
 
 /// Runs the loop until it is shut down.
 pub(crate) fn run(event_loop: EventLoop<Driver>, thread: &Arc<Thread>) {
-    // However this ends, nobody may wait for ever.
+    // However this ends, nobody may wait for ever. Dropped after the worker.
     let _end = End(Arc::clone(thread));
     let mut worker = Worker { event_loop, timers: BinaryHeap::new() };
     loop {
@@ -95,55 +95,39 @@ pub(crate) fn run(event_loop: EventLoop<Driver>, thread: &Arc<Thread>) {
         let wait = worker.timers.peek().map(|Reverse(timer)| timer.at.saturating_duration_since(now));
         match worker.event_loop.turn(wait) {
             Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => {
-                log::error!("the client thread ends: {error}");
-                break;
-            }
+            Ok(false) => return,
+            Err(error) => return log::error!("the client thread ends: {error}"),
         }
         for item in thread.take() {
             worker.look_at(item);
         }
         worker.run_timers();
     }
-    let timers = worker.timers;
-    drop(worker.event_loop);
-    for reliable in timers.into_iter().filter_map(|Reverse(timer)| timer.due.reliable()) {
-        reliable.stop();
-    }
-    loop {
-        let items = thread.take();
-        if items.is_empty() {
-            break;
-        }
-        for item in items {
-            match item {
-                Item::Socket(socket) => {
-                    socket.noticed();
-                    socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
-                    dispatch(&socket);
-                }
-                Item::Reliable(reliable) => reliable.stop(),
-            }
-        }
-    }
 }
 
+/// The end of the thread: tells everybody who is still there.
 struct End(Arc<Thread>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        let mut inbox = self.0.lock();
-        inbox.stopping = true;
-        inbox.stopped = true;
-        let items = std::mem::take(&mut inbox.items);
-        drop(inbox);
-        for item in items {
-            match item {
-                Item::Socket(socket) => {
-                    socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
+        self.0.lock().stopping = true;
+        loop {
+            let mut inbox = self.0.lock();
+            inbox.stopped = inbox.items.is_empty();
+            if inbox.stopped {
+                return;
+            }
+            let items = std::mem::take(&mut inbox.items);
+            drop(inbox);
+            for item in items {
+                match item {
+                    Item::Socket(socket) => {
+                        socket.noticed();
+                        socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
+                        dispatch(&socket);
+                    }
+                    Item::Keeper(keeper) => keeper.stop(),
                 }
-                Item::Reliable(reliable) => reliable.stop(),
             }
         }
     }
@@ -158,13 +142,13 @@ pub(crate) struct Timer {
 pub(crate) enum Due {
     /// The time to connect is up.
     Connect(Weak<Socket>),
-    Reliable(Weak<Reliable>),
+    Keeper(Weak<Keeper>),
 }
 
 impl Due {
-    fn reliable(self) -> Option<Arc<Reliable>> {
+    fn keeper(self) -> Option<Arc<Keeper>> {
         match self {
-            Self::Reliable(reliable) => reliable.upgrade(),
+            Self::Keeper(keeper) => keeper.upgrade(),
             Self::Connect(_) => None,
         }
     }
@@ -196,6 +180,14 @@ pub(crate) struct Worker {
     timers: BinaryHeap<Reverse<Timer>>,
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        for keeper in self.timers.drain().filter_map(|Reverse(timer)| timer.due.keeper()) {
+            keeper.stop();
+        }
+    }
+}
+
 impl Worker {
     fn look_at(&mut self, item: Item) {
         match item {
@@ -204,7 +196,7 @@ impl Worker {
                 self.attend(&socket);
                 dispatch(&socket);
             }
-            Item::Reliable(reliable) => reliable.attend(self),
+            Item::Keeper(keeper) => keeper.attend(self),
         }
     }
 
@@ -221,10 +213,10 @@ impl Worker {
                         socket.give_up(FailureCause::TimedOut(Expired::Handshake));
                     }
                 }
-                Some(Due::Reliable(reliable)) => {
-                    if let Some(reliable) = reliable.upgrade() {
-                        reliable.timer_fired();
-                        reliable.attend(self);
+                Some(Due::Keeper(keeper)) => {
+                    if let Some(keeper) = keeper.upgrade() {
+                        keeper.timer_fired();
+                        keeper.attend(self);
                     }
                 }
                 None => {}
@@ -307,11 +299,11 @@ fn dispatch(socket: &Arc<Socket>) {
             drop(state);
             websocket::run_callbacks(socket);
         }
-        Sink::Reliable(reliable) => {
-            let reliable = reliable.upgrade();
+        Sink::Keeper(keeper) => {
+            let keeper = keeper.upgrade();
             drop(state);
-            if let Some(reliable) = reliable {
-                reliable.notice();
+            if let Some(keeper) = keeper {
+                keeper.notice();
             }
         }
     }

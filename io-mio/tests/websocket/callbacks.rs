@@ -54,7 +54,7 @@ fn callbacks_on_this_thread() {
         let tell = tell.clone();
         // A callback may be replaced, by itself too.
         socket.bind(EventKind::Message, move |_, _| {
-            tell.send(E::Text("replaced".into())).expect("the test waits")
+            tell.send(E::Text("replaced".into())).expect("the test waits");
         });
     });
     socket.run();
