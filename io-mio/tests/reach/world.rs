@@ -188,11 +188,19 @@ pub(crate) fn listen(address: &str) -> TcpListener {
 /// A loopback address where nobody listens, nor will: it is taken.
 pub(crate) fn refusing(address: &str) -> SocketAddr {
     let address: SocketAddr = address.parse().expect("an address");
+    if address.is_ipv6() && !has_ipv6() {
+        // Connecting fails there in another way.
+        return SocketAddr::new(address.ip(), 9);
+    }
     let socket = bound(address);
     let address = socket.local_addr().expect("bound").as_socket().expect("an IP address");
     // Until the end of the process.
     std::mem::forget(socket);
     address
+}
+
+pub(crate) fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
 }
 
 fn bound(address: SocketAddr) -> socket2::Socket {
