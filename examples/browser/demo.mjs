@@ -8,24 +8,28 @@ const START_LIMIT = 15_000; // ms until the port answers
 const STOP_LIMIT = 5_000; // ms from SIGTERM to the end of the process
 
 export class Demo {
-  #binary; #child = null;
+  #binary; #options; #child = null;
 
   /** Starts the binary and resolves when its port answers. */
-  static async start(binary) {
-    const demo = new Demo(binary, await freePort());
+  static async start(binary, ...options) {
+    const demo = new Demo(binary, await freePort(), options);
     await demo.startAgain();
     return demo;
   }
 
-  constructor(binary, port) {
+  constructor(binary, port, options) {
     this.#binary = binary;
+    this.#options = options;
     this.port = port;
-    this.origin = `http://127.0.0.1:${port}`;
+    this.origin = `${options.includes('--tls-self-signed') ? 'https' : 'http'}://127.0.0.1:${port}`;
   }
+
+  /** Another one, with these options. */
+  another(...options) { return Demo.start(this.#binary, ...options); }
 
   /** On the same port as before. */
   async startAgain() {
-    const child = spawn(this.#binary, ['--bind', `127.0.0.1:${this.port}`], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(this.#binary, ['--bind', `127.0.0.1:${this.port}`, ...this.#options], { stdio: ['ignore', 'ignore', 'inherit'] });
     this.#child = child;
     let ended = '';
     child.once('error', (error) => { ended = error.message; });

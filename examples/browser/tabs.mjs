@@ -16,18 +16,22 @@ export class Tabs {
     this.#demo = demo;
   }
 
+  /** Tabs for another server. */
+  of(demo) { return new Tabs(this.#browser, demo); }
+
   /** From here on the server may be away: failed connections are expected on the console. */
   allowOffline() { this.#offlineAllowed = true; }
 
   assertQuiet() { assert.deepEqual(this.#errors, [], 'errors on the console or of a page'); }
 
   /** Opens `path`; `texts` of the returned page are the texts that its WebSocket received. */
-  async open(path, options = {}) {
+  async open(path, { onSocket = () => {}, ...options } = {}) {
     const context = await this.#browser.newContext({ viewport: { width: 1200, height: 760 }, locale: 'en-GB', ...options });
     this.#contexts.push(context);
     context.setDefaultTimeout(WAIT_LIMIT);
     const page = await context.newPage();
     page.texts = [];
+    page.on('websocket', onSocket);
     page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => page.texts.push(String(payload))));
     page.on('pageerror', (error) => this.#errors.push(`${path}: ${error.stack ?? error}`));
     page.on('console', (message) => {

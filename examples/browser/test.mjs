@@ -14,6 +14,7 @@ import { Tabs } from './tabs.mjs';
 import { chatTests } from './chat.mjs';
 import { socketTests } from './sockets.mjs';
 import { tickerTests } from './ticker.mjs';
+import { tlsTests } from './tls.mjs';
 import { shots } from './shots.mjs';
 
 const TEST_LIMIT = 90_000; // ms for one test
@@ -40,7 +41,7 @@ async function main() {
   let failed = 0;
   try {
     browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, timeout: 60_000 });
-    for (const [name, test] of [...socketTests, ...chatTests, ...tickerTests, ...shots]) {
+    for (const [name, test] of [...socketTests, ...chatTests, ...tickerTests, ...tlsTests, ...shots]) {
       if (!name.includes(process.argv[2] ?? '')) continue;
       if (await passes(name, test, new Tabs(browser, demo), demo)) passed += 1;
       else failed += 1;

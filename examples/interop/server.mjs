@@ -1,14 +1,20 @@
-// Node's ws as a server for `interop-dial`. The first line of output is the port. What its paths do is in interop-dial.
+// Node's ws as a server for `interop-dial` and wsc: `server.mjs [CERTIFICATE KEY]`, over TLS with these. The first line of output is the
+// port. What its paths do is in interop-dial.
 
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import WebSocket, { WebSocketServer } from 'ws';
 
 const holds = new Map(); // id → how that connection was closed, or who waits to know
 
+const [cert, key] = process.argv.slice(2).map((file) => readFileSync(file));
+const listener = cert ? https.createServer({ cert, key }) : http.createServer();
 const server = new WebSocketServer({
-  host: '127.0.0.1',
-  port: 0,
+  server: listener,
   handleProtocols: (offered) => (offered.has('echo.v1') ? 'echo.v1' : false),
-}, () => console.log(server.address().port));
+});
+listener.listen(0, '127.0.0.1', () => console.log(listener.address().port));
 
 server.on('connection', (ws, request) => {
   const [, what, argument] = request.url.split('/');

@@ -1,6 +1,9 @@
-"""Python's websockets as a server for `interop-dial`. The first line of output is the port. What its paths do is in interop-dial."""
+"""Python's websockets as a server for `interop-dial` and wsc: `server.py [CERTIFICATE KEY]`, over TLS with these. The first line of output
+is the port. What its paths do is in interop-dial."""
 
 import asyncio
+import ssl
+import sys
 
 from websockets.asyncio.server import serve
 
@@ -45,9 +48,23 @@ def select_subprotocol(_, offered):
     return "echo.v1" if "echo.v1" in offered else None
 
 
+def tls(files):
+    if not files:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*files)
+    return context
+
+
 async def main():
     async with serve(
-        handle, "127.0.0.1", 0, select_subprotocol=select_subprotocol, max_size=16 << 20, ping_interval=None
+        handle,
+        "127.0.0.1",
+        0,
+        select_subprotocol=select_subprotocol,
+        max_size=16 << 20,
+        ping_interval=None,
+        ssl=tls(sys.argv[1:]),
     ) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()

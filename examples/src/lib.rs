@@ -1,12 +1,17 @@
 //! The applications of the browser: a [`chat`], a [`ticker`] and the small endpoints, on one [`Site`](site::Site).
 //!
+//! The other end of it: [`clients`] for the chat and the ticker, and [`wsc`].
+//!
 //! Each program in `bin/` parses its [`options`], makes a site and [`serve`]s it.
 
 #![forbid(unsafe_code)]
 
 pub mod chat;
+pub mod clients;
 pub mod options;
 pub mod pages;
 pub mod serve;
 pub mod site;
 pub mod ticker;
+pub mod tls;
+pub mod wsc;

@@ -35,8 +35,24 @@ pub struct Options {
     pub origin: OriginPolicy,
     /// Whether to log connections.
     pub verbose: bool,
+    /// Whether to speak TLS.
+    pub tls: Option<Tls>,
     seed: u64,
     replay: Option<PathBuf>,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// From PEM files.
+    Files {
+        /// The certificate and its chain.
+        certificates: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+    /// It is made at the start, for trying out.
+    SelfSigned,
 }
 
 /// The outcome of reading a command line.
@@ -122,7 +138,10 @@ impl Program {
              --bind ADDR          listen on ADDR (HOST:PORT, or PORT on loopback) instead of port {DEFAULT_PORT} on\n                       \
              127.0.0.1 and [::1]; repeatable\n  \
              --allow-origin URL   let pages of this origin connect too, such as https://example.com;\n                       \
-             repeatable, * for all\n",
+             repeatable, * for all\n  \
+             --tls-cert FILE.pem  serve https: and wss: with this certificate and its chain; SIGHUP reads it again\n  \
+             --tls-key FILE.pem   the private key of the certificate\n  \
+             --tls-self-signed    the same with a certificate made at the start, for trying out\n",
             self.name()
         );
         if self.has_ticker() {
@@ -139,10 +158,14 @@ fn try_parse(program: Program, mut parser: lexopt::Parser) -> Result<Parsed, lex
     let mut bind = Vec::new();
     let mut origins = Vec::new();
     let (mut verbose, mut seed, mut replay) = (false, 0, None);
+    let (mut certificates, mut key, mut self_signed) = (None, None, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Long("bind") => bind.extend(addresses(&parser.value()?.string()?)?),
             Long("allow-origin") => origins.push(origin(parser.value()?.string()?)?),
+            Long("tls-cert") => certificates = Some(parser.value()?.into()),
+            Long("tls-key") => key = Some(parser.value()?.into()),
+            Long("tls-self-signed") => self_signed = true,
             Long("seed") if program.has_ticker() => seed = parser.value()?.parse()?,
             Long("replay") if program.has_ticker() => replay = Some(parser.value()?.into()),
             Short('v') | Long("verbose") => verbose = true,
@@ -163,7 +186,25 @@ fn try_parse(program: Program, mut parser: lexopt::Parser) -> Result<Parsed, lex
     } else {
         OriginPolicy::List(origins)
     };
-    Ok(Parsed::Run(Options { bind, origin, verbose, seed, replay }))
+    let tls = tls(certificates, key, self_signed)?;
+    Ok(Parsed::Run(Options { bind, origin, verbose, tls, seed, replay }))
+}
+
+fn tls(
+    certificates: Option<PathBuf>,
+    key: Option<PathBuf>,
+    self_signed: bool,
+) -> Result<Option<Tls>, &'static str> {
+    match (certificates, key, self_signed) {
+        (None, None, false) => Ok(None),
+        (None, None, true) => Ok(Some(Tls::SelfSigned)),
+        (Some(certificates), Some(key), false) => Ok(Some(Tls::Files { certificates, key })),
+        (_, _, true) => {
+            Err("--tls-self-signed makes its own certificate: no --tls-cert and --tls-key with it")
+        }
+        (Some(_), None, false) => Err("--tls-cert needs --tls-key"),
+        (None, Some(_), false) => Err("--tls-key needs --tls-cert"),
+    }
 }
 
 fn addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
@@ -230,6 +271,14 @@ mod tests {
     }
 
     #[test]
+    fn tls_has_a_certificate_and_a_key_or_makes_both() {
+        assert_eq!(options(&[]).tls, None);
+        assert_eq!(options(&["--tls-self-signed"]).tls, Some(Tls::SelfSigned));
+        let files = Tls::Files { certificates: "a.pem".into(), key: "b.pem".into() };
+        assert_eq!(options(&["--tls-key", "b.pem", "--tls-cert=a.pem"]).tls, Some(files));
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (args, expected) in [
             (&["--nonsense"][..], "--nonsense"),
@@ -240,6 +289,9 @@ mod tests {
             (&["--allow-origin", "example.com"], "scheme://host"),
             (&["--allow-origin", "https://a/b"], "scheme://host"),
             (&["--seed", "x"], "\"x\""),
+            (&["--tls-cert", "a.pem"], "--tls-key"),
+            (&["--tls-key", "a.pem"], "--tls-cert"),
+            (&["--tls-self-signed", "--tls-key", "a.pem"], "--tls-self-signed"),
         ] {
             let Parsed::Fail(error) = parse(Program::Demo, args) else { panic!("{args:?}") };
             assert!(error.contains(expected), "{args:?}: {error}");
@@ -252,6 +304,9 @@ mod tests {
     fn help_names_every_option_and_no_other() {
         let Parsed::Print(help) = parse(Program::Demo, &["--help"]) else { panic!() };
         for option in ["--bind", "--allow-origin", "--seed", "--replay", "--verbose", "--help", "--version"] {
+            assert!(help.contains(option), "{option}");
+        }
+        for option in ["--tls-cert", "--tls-key", "--tls-self-signed"] {
             assert!(help.contains(option), "{option}");
         }
         let Parsed::Print(help) = parse(Program::Chat, &["-h"]) else { panic!() };

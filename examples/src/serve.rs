@@ -6,11 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use sansws_mio::{Handle, Server, Settings, TopicLimits};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::options::Options;
 use crate::site::Site;
+use crate::tls::Certificate;
 
 /// How long clients have, after Close 1001, to take what is queued for them and to answer.
 const DRAIN: Duration = Duration::from_millis(1500);
@@ -24,10 +25,19 @@ pub fn serve(options: &Options, site: impl FnOnce() -> Site) -> Result<(), Strin
     if options.verbose {
         log_to_stderr();
     }
-    let server = bind(options)?;
-    shut_down_on_signal(server.handle()).map_err(|error| format!("cannot handle signals: {error}"))?;
+    let mut server = bind(options)?;
+    let tls = options.tls.as_ref().map(|tls| Certificate::new(tls, &server.local_addrs())).transpose()?;
+    let mut scheme = "http";
+    if let Some(tls) = &tls {
+        scheme = "https";
+        server = server.tls(&tls.server);
+        if let Some(fingerprint) = &tls.fingerprint {
+            println!("self-signed certificate, SHA-256 {fingerprint}");
+        }
+    }
+    heed_signals(server.handle(), tls).map_err(|error| format!("cannot handle signals: {error}"))?;
     for addr in server.local_addrs() {
-        println!("listening on http://{}/", host(addr));
+        println!("listening on {scheme}://{}/", host(addr));
     }
     server.run(site()).map_err(|error| error.to_string())
 }
@@ -84,15 +94,27 @@ fn host(addr: SocketAddr) -> String {
     }
 }
 
-fn shut_down_on_signal(handle: Handle) -> io::Result<()> {
+/// Without TLS, SIGHUP does what it always does.
+fn heed_signals(handle: Handle, tls: Option<Certificate>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if tls.is_some() {
+        signals.add_signal(SIGHUP)?;
+    }
     thread::Builder::new().name("signals".into()).spawn(move || {
-        for count in 0_u32.. {
-            let Some(signal) = signals.forever().next() else { return };
-            if count > 0 {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            if let (SIGHUP, Some(tls)) = (signal, &tls) {
+                match tls.server.reload() {
+                    Ok(()) => eprintln!("the certificate was read again"),
+                    Err(error) => eprintln!("error: the certificate stays as it was: {error}"),
+                }
+                continue;
+            }
+            if stopping {
                 // Whoever asks twice does not want to wait.
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
+            stopping = true;
             handle.shutdown(DRAIN);
         }
     })?;

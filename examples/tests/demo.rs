@@ -145,6 +145,7 @@ fn mistakes_on_the_command_line_are_one_line_and_exit_code_1() {
     assert_fails(&["--frobnicate"], "--frobnicate");
     assert_fails(&["--bind", "nonsense"], "--bind nonsense");
     assert_fails(&["--replay", "/no/such/file.csv"], "/no/such/file.csv");
+    assert_fails(&["--tls-cert", "/no/such.pem", "--tls-key", "/no/such.key"], "/no/such.pem");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     assert_fails(&["--bind", &addr], &format!("cannot listen on {addr}: the port is in use"));

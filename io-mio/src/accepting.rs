@@ -7,7 +7,7 @@ use mio::Token;
 
 use crate::driver::Driver;
 use crate::handler::Handler;
-use crate::listener::{Bound, Listener};
+use crate::listener::{Bound, Listener, Security};
 use crate::response::Response;
 use crate::slot::{Head, Link, Phase};
 use crate::timers::{Tick, tick_at};
@@ -28,7 +28,7 @@ const FIRST_LISTENER: usize = u32::MAX as usize;
 /// The listening sockets of a loop.
 #[derive(Default)]
 pub(crate) struct Accepting {
-    listeners: Vec<(Listener, Ready)>,
+    listeners: Vec<Listening>,
     paused_until: Option<Tick>,
     /// Programs on other machines can connect.
     public: bool,
@@ -36,8 +36,12 @@ pub(crate) struct Accepting {
     pub(crate) refusals: usize,
 }
 
-/// Whether the kernel may have a connection for us.
-type Ready = bool;
+struct Listening {
+    listener: Listener,
+    security: Security,
+    /// The kernel may have a connection for us.
+    ready: bool,
+}
 
 impl Accepting {
     /// Whether only programs on this machine can connect.
@@ -46,7 +50,7 @@ impl Accepting {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.paused_until.is_none() && self.listeners.iter().any(|&(_, ready)| ready)
+        self.paused_until.is_none() && self.listeners.iter().any(|listening| listening.ready)
     }
 
     pub(crate) fn paused_until(&self) -> Option<Tick> {
@@ -68,19 +72,19 @@ pub(crate) fn listener_of(token: Token) -> Option<usize> {
 }
 
 impl<H: Handler> Driver<H> {
-    pub(crate) fn listen(&mut self, bound: Bound) -> io::Result<()> {
+    pub(crate) fn listen(&mut self, bound: Bound, security: Security) -> io::Result<()> {
         self.accepting.public |= !bound.is_local();
         let mut listener = Listener::new(bound);
         let token = Token(FIRST_LISTENER + self.accepting.listeners.len());
         listener.register(&self.registry, token)?;
         // What waits in the queue already comes with the first event.
-        self.accepting.listeners.push((listener, false));
+        self.accepting.listeners.push(Listening { listener, security, ready: false });
         Ok(())
     }
 
     pub(crate) fn listener_ready(&mut self, listener: usize) {
-        if let Some((_, ready)) = self.accepting.listeners.get_mut(listener) {
-            *ready = true;
+        if let Some(listening) = self.accepting.listeners.get_mut(listener) {
+            listening.ready = true;
         }
     }
 
@@ -91,14 +95,17 @@ impl<H: Handler> Driver<H> {
         self.accepting.paused_until = None;
         for listener in 0..self.accepting.listeners.len() {
             for _ in 0..ACCEPTS_PER_TURN {
-                let Some((listener, ready)) = self.accepting.listeners.get_mut(listener) else { break };
-                if !*ready {
+                let Some(listening) = self.accepting.listeners.get_mut(listener) else { break };
+                if !listening.ready {
                     break;
                 }
-                match listener.accept() {
-                    Ok((transport, remote)) => self.accepted(transport, remote),
+                match listening.listener.accept() {
+                    Ok((socket, remote)) => match listening.security.secure(socket) {
+                        Ok(transport) => self.accepted(transport, remote),
+                        Err(error) => log::error!("{remote}: {error}"),
+                    },
                     Err(error) => match error.kind() {
-                        ErrorKind::WouldBlock => *ready = false,
+                        ErrorKind::WouldBlock => listening.ready = false,
                         ErrorKind::Interrupted
                         | ErrorKind::ConnectionAborted
                         | ErrorKind::ConnectionReset => {}

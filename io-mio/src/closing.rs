@@ -1,14 +1,15 @@
 //! The end of connections, and of the loop.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use sansws::CloseCode;
 
 use crate::driver::Driver;
 use crate::handler::{By, Cause, Closed, Handler};
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerId};
 use crate::sending::Sending;
-use crate::slot::{Open, Phase};
+use crate::slot::{Link, Open, Phase};
 
 impl<H: Handler> Driver<H> {
     /// Sees whether an open connection is closing, and whether it has closed.
@@ -42,7 +43,7 @@ impl<H: Handler> Driver<H> {
     fn close_transport_if_due(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Open(open) = &mut slot.phase else { return };
-        if open.conn.should_close_transport() && slot.link.out.is_empty() {
+        if open.conn.should_close_transport() && slot.link.is_flushed() {
             self.finish(index);
             self.linger(index);
         }
@@ -62,7 +63,7 @@ impl<H: Handler> Driver<H> {
         let was_clean = conn.was_clean();
         let cause = link.rare.take().and_then(|rare| rare.cause);
         // A transport that broke after both Close frames took nothing away.
-        let cause = cause.filter(|cause| !(was_clean && matches!(cause, Cause::Io(_) | Cause::Eof)));
+        let cause = cause.filter(|cause| !(was_clean && cause.is_of_transport()));
         let code = conn.close_code();
         let reason = conn.close_reason().to_owned();
         let by = *link.closed_by.get_or_insert(By::Local);
@@ -84,10 +85,7 @@ impl<H: Handler> Driver<H> {
         if std::mem::take(&mut link.progress) {
             link.restart_closing(self.shared.now);
         }
-        if link.out.is_empty() && !link.fin_sent {
-            link.fin_sent = true;
-            link.broken |= link.transport.shutdown_write().is_err();
-        }
+        send_fin(link);
         if link.broken {
             return self.die(index);
         }
@@ -99,13 +97,34 @@ impl<H: Handler> Driver<H> {
             }
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
-        if slot.link.eof && slot.link.fin_sent {
+        if !slot.link.fin_sent {
+            // What could not be written during the TLS handshake may be written after it.
+            slot.link.flush(&mut self.shared.gathered);
+            send_fin(&mut slot.link);
+        }
+        if slot.link.broken || (slot.link.eof && slot.link.fin_sent) {
             return self.die(index);
         }
         if slot.link.readable {
             self.serve_again(index);
         }
         self.arm(index);
+    }
+
+    /// Ends a connection at once, whatever it is doing.
+    pub(crate) fn abort(&mut self, id: PeerId) {
+        let Some(slot) = self.slots.get_peer(id) else { return };
+        match &mut slot.phase {
+            Phase::Dialling(_) => self.dial_failed(id.index, By::Local, Cause::Aborted),
+            Phase::Open(open) => {
+                slot.link.blame(By::Local, Some(Cause::Aborted));
+                open.conn.receive_eof();
+                self.finish(id.index);
+                self.die(id.index);
+            }
+            Phase::Opening(_) | Phase::Lingering => self.die(id.index),
+            Phase::Dead => {}
+        }
     }
 
     /// Closes every connection with 1001, and stops accepting.
@@ -143,5 +162,20 @@ impl<H: Handler> Driver<H> {
             }
         }
         self.slots.len() > 0
+    }
+}
+
+/// Sends FIN once everything is written.
+fn send_fin(link: &mut Link) {
+    if link.fin_sent || !link.is_flushed() {
+        return;
+    }
+    match link.transport.shutdown_write() {
+        Ok(()) => link.fin_sent = true,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => link.writable = false,
+        Err(_) => {
+            link.fin_sent = true;
+            link.broken = true;
+        }
     }
 }

@@ -1,141 +1,207 @@
-//! Dialled connections, RFC 6455 §4.1.
+//! Dialled connections, RFC 6455 §4.1: from the URL to the open connection.
+//!
+//! A connection goes through these stages, forward only; a redirection begins anew.
+//!
+//! ```text
+//! Resolving ─▶ Waiting ─▶ Connecting ─▶ Tunnelling ─▶ Securing ─▶ Responding ─▶ open
+//! the name     its turn   the race      the proxy     TLS         the opening handshake
+//! └────────── connect deadline ───────────────────┘   └────── handshake deadline ─────┘
+//! ```
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+mod opening;
+mod race;
+mod securing;
 
-use mio::Token;
-use mio::net::TcpStream;
-#[cfg(unix)]
-use mio::net::UnixStream;
-use sansws::handshake::{HandshakeError, HeaderStorage, client};
-use sansws::{Assembler, Connection};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
-use crate::connect::{Address, Connect};
+use sansws::{Assembler, Connection, Expired};
+
+use crate::connect::Connect;
 use crate::driver::Driver;
+use crate::eyeballs::Eyeballs;
 use crate::handler::{By, Cause, Closed, Handler};
 use crate::peer::{Peer, PeerId};
+use crate::proxy::{ProxyError, ProxyServer, Tunnel};
 use crate::random;
-use crate::settings::Settings;
+use crate::resolve::{self, Resolved};
+use crate::serializer::{Places, Remote};
 use crate::slot::{Head, Link, Open, Phase, Slot};
+use crate::target::Place;
 use crate::transport::{PeerAddr, Transport};
+use race::Race;
 
 /// A connection on its way.
 pub(crate) struct Dialling<S> {
     connect: Connect<S>,
     nonce: [u8; 16],
     stage: Stage,
-    /// The address with which one opening handshake may go on at a time.
-    serialized_by: Option<(IpAddr, u16)>,
+    /// When the stage, or the part of the way that it belongs to, is to be over.
+    deadline: Option<Duration>,
+    /// What is left of the time to connect, while it waits.
+    time_left: Option<Duration>,
+    /// Its places among the opening handshakes that go on, one at a time for each server.
+    places: Places,
 }
 
 enum Stage {
-    /// For another connection to the same address.
-    Waiting,
-    /// For the transport.
-    Connecting,
+    /// For the addresses of the server, or of the proxy.
+    Resolving,
+    /// For other connections to the same server.
+    Waiting(Vec<SocketAddr>),
+    /// For one of the addresses.
+    Connecting(Race),
+    /// For the proxy.
+    Tunnelling(Tunnel),
+    /// For the end of the TLS handshake.
+    Securing,
     /// For the response.
     Responding { head: Head, interim: u32 },
 }
 
-/// §4.1: "If multiple connections to the same IP address are attempted by the client simultaneously, the client MUST serialize them so
-/// that there is no more than one connection at a time" in the opening handshake. An address is here while one is; with it those that wait.
-#[derive(Default)]
-pub(crate) struct Serializer {
-    waiting: HashMap<(IpAddr, u16), VecDeque<PeerId>>,
-}
-
-impl Serializer {
-    /// Whether `id` may connect now; otherwise it is among those that wait.
-    fn enter(&mut self, key: (IpAddr, u16), id: PeerId) -> bool {
-        match self.waiting.entry(key) {
-            Entry::Vacant(entry) => {
-                entry.insert(VecDeque::new());
-                true
-            }
-            Entry::Occupied(mut entry) => {
-                entry.get_mut().push_back(id);
-                false
-            }
+impl<S> Dialling<S> {
+    /// When to look at this connection again.
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        let attempt = match &self.stage {
+            Stage::Connecting(race) => race.poll_timeout(),
+            _ => None,
+        };
+        match (self.deadline, attempt) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
         }
     }
 
-    /// One that was connecting no longer is. Returns who may be next; if that one is gone, leave again.
-    fn leave(&mut self, key: (IpAddr, u16)) -> Option<PeerId> {
-        let next = self.waiting.get_mut(&key)?.pop_front();
-        if next.is_none() {
-            self.waiting.remove(&key);
-        }
-        next
-    }
-}
-
-impl<S> Connect<S> {
-    fn serialized_by(&self) -> Option<(IpAddr, u16)> {
-        match self.address {
-            Address::Tcp(address) if !self.concurrent => Some((address.ip().to_canonical(), address.port())),
+    /// The proxy that is in between.
+    fn proxy(&self) -> Option<&ProxyServer> {
+        let target = &self.connect.target;
+        match target.place {
+            Place::Host => self.connect.proxy.as_ref()?.server_for(target.secure, &target.host, target.port),
             _ => None,
         }
     }
 
-    fn with_request<T>(&self, use_it: impl FnOnce(&client::Request<'_>) -> T) -> T {
-        let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-        let headers: Vec<(&str, &str)> =
-            self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        use_it(&client::Request {
-            origin: self.origin.as_deref(),
-            subprotocols: &subprotocols,
-            headers: &headers,
-            ..client::Request::new(&self.authority, &self.resource)
-        })
+    /// What a broken connection means at this stage.
+    fn broken(&self, error: io::Error) -> Cause {
+        match self.stage {
+            Stage::Connecting(_) | Stage::Tunnelling(_) if self.proxy().is_some() => {
+                Cause::Proxy(ProxyError::Io(error))
+            }
+            _ => Cause::of_transport(error),
+        }
     }
 }
 
 impl<H: Handler> Driver<H> {
     /// Starts to dial. A failure is told to the handler.
     pub(crate) fn dial(&mut self, connect: Connect<H::Session>) -> PeerId {
-        let remote = match connect.address {
-            Address::Tcp(address) => PeerAddr::Tcp(address),
-            #[cfg(unix)]
-            Address::Unix(_) => PeerAddr::Unix,
-        };
-        let key = connect.serialized_by();
-        let mut link = Link::new(Transport::None, remote, self.shared.now);
+        let mut link = Link::new(Transport::None, PeerAddr::Unknown, self.shared.now);
         link.slow_consumer = connect.slow_consumer;
-        let dialling =
-            Dialling { connect, nonce: random::nonce(), stage: Stage::Waiting, serialized_by: key };
+        let dialling = Dialling {
+            connect,
+            nonce: random::nonce(),
+            stage: Stage::Resolving,
+            deadline: None,
+            time_left: None,
+            places: Places::default(),
+        };
         let id = self.insert(link, Phase::Dialling(Box::new(dialling)));
         if self.shutdown_at.is_some() {
             self.dial_failed(id.index, By::Local, Cause::Shutdown);
-        } else if key.is_none_or(|key| self.serializer.enter(key, id)) {
-            self.start_connecting(id);
+        } else {
+            self.find_address(id.index);
         }
         id
     }
 
-    pub(crate) fn start_connecting(&mut self, id: PeerId) {
-        let index = id.index;
-        let Some(slot) = self.slots.get_peer(id) else { return };
+    /// Finds out where to connect to.
+    fn find_address(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let id = slot.id;
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
-        dialling.stage = Stage::Connecting;
-        slot.link.keepalive = sansws::KeepAlive::new(self.shared.now);
-        let connected = match &dialling.connect.address {
-            Address::Tcp(address) => TcpStream::connect(*address).map(Transport::Tcp),
-            #[cfg(unix)]
-            Address::Unix(path) => UnixStream::connect(path).map(Transport::Unix),
-        };
-        let registered = connected.and_then(|mut transport| {
-            transport.register(&self.registry, Token(index as usize))?;
-            Ok(transport)
-        });
-        match registered {
-            Ok(transport) => {
-                transport.set_nodelay();
-                slot.link.transport = transport;
-                self.arm(index);
+        let timeout = dialling.connect.connect_timeout.unwrap_or(self.shared.settings.timeouts.handshake);
+        dialling.deadline = deadline(self.shared.now, timeout);
+        dialling.stage = Stage::Resolving;
+        let target = &dialling.connect.target;
+        let (host, port) = match (&target.place, dialling.proxy()) {
+            (Place::Tcp(address), _) => {
+                let address = *address;
+                slot.link.remote = PeerAddr::Tcp(address);
+                return self.wait_for_turn(index, vec![address]);
             }
-            Err(error) => self.dial_failed(index, By::Remote, Cause::Io(error)),
+            #[cfg(unix)]
+            (Place::Unix(_), _) => {
+                slot.link.remote = PeerAddr::Unix;
+                return self.start_connecting(index);
+            }
+            (Place::Host, Some(proxy)) => (&proxy.host, proxy.port),
+            (Place::Host, None) => (&target.host, target.port),
+        };
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return self.wait_for_turn(index, vec![SocketAddr::new(ip, port)]);
         }
+        if resolve::resolve(&self.shared.settings.resolver, host, port, id, &self.inbox) {
+            return self.arm(index);
+        }
+        self.resolved(id, Err(io::Error::other("too many names wait to be resolved")));
+    }
+
+    /// A name has its answer.
+    pub(crate) fn resolved(&mut self, id: PeerId, resolved: Resolved) {
+        let Some(Slot { phase: Phase::Dialling(dialling), .. }) = self.slots.get_peer(id) else { return };
+        if !matches!(dialling.stage, Stage::Resolving) {
+            return;
+        }
+        match resolved {
+            Ok(addresses) => self.wait_for_turn(id.index, crate::eyeballs::interleave(&addresses)),
+            Err(error) if dialling.proxy().is_some() => {
+                self.dial_failed(id.index, By::Remote, Cause::Proxy(ProxyError::Resolve(error)));
+            }
+            Err(error) => self.dial_failed(id.index, By::Remote, Cause::Resolve(error)),
+        }
+    }
+
+    /// §4.1: one opening handshake per server at a time.
+    fn wait_for_turn(&mut self, index: u32, addresses: Vec<SocketAddr>) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Dialling(dialling) = &mut slot.phase else { return };
+        let target = &dialling.connect.target;
+        let needed = if dialling.connect.concurrent {
+            Vec::new()
+        } else if dialling.proxy().is_some() {
+            vec![Remote::name(&target.host, target.port)]
+        } else {
+            addresses.iter().map(Remote::address).collect()
+        };
+        dialling.places = Places::new(needed);
+        dialling.stage = Stage::Waiting(addresses);
+        // The wait is for others, and takes as long as they do.
+        dialling.time_left = dialling.deadline.take().map(|at| at.saturating_sub(self.shared.now));
+        self.take_places(index);
+    }
+
+    /// A connection whose turn came, or whose wait for one place has ended, goes on.
+    pub(crate) fn take_places(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Dialling(dialling) = &mut slot.phase else { return };
+        if dialling.places.enter(&mut self.serializer, slot.id) {
+            self.start_connecting(index);
+        }
+    }
+
+    fn start_connecting(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Dialling(dialling) = &mut slot.phase else { return };
+        if let Some(left) = dialling.time_left.take() {
+            dialling.deadline = Some(self.shared.now.saturating_add(left));
+        }
+        let race = match std::mem::replace(&mut dialling.stage, Stage::Resolving) {
+            Stage::Waiting(addresses) => Race::new(Eyeballs::new(&addresses)),
+            _ => Race::new(Eyeballs::new(&[])),
+        };
+        dialling.stage = Stage::Connecting(race);
+        self.race(index);
     }
 
     /// Something happened to a connection that is being dialled.
@@ -143,82 +209,26 @@ impl<H: Handler> Driver<H> {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
         match dialling.stage {
-            Stage::Waiting => {}
-            Stage::Connecting if slot.link.writable => match slot.link.transport.connected() {
-                Ok(true) => self.send_request(index),
-                Ok(false) => slot.link.writable = false,
-                Err(error) => self.dial_failed(index, By::Remote, Cause::Io(error)),
-            },
-            Stage::Connecting => {}
-            Stage::Responding { .. } => self.read_response(index),
+            Stage::Resolving | Stage::Waiting(_) => {}
+            Stage::Connecting(_) => self.race(index),
+            Stage::Securing => self.go_on_securing(index),
+            Stage::Tunnelling(_) | Stage::Responding { .. } => self.read_answer(index),
         }
     }
 
-    fn send_request(&mut self, index: u32) {
+    /// A moment has come that [`Dialling::poll_timeout`] named.
+    pub(crate) fn dialling_timeout(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
-        let nonce = dialling.nonce;
-        let out = &mut self.shared.gathered;
-        if let Err(error) = dialling.connect.with_request(|request| request.write(&nonce, out)) {
-            out.clear();
-            return self.dial_failed(index, By::Local, Cause::Handshake(error));
+        let is_late = dialling.deadline.is_some_and(|at| at <= self.shared.now);
+        match dialling.stage {
+            Stage::Securing | Stage::Responding { .. } if is_late => {
+                self.dial_failed(index, By::Local, Cause::TimedOut(Expired::Handshake));
+            }
+            _ if is_late => self.dial_failed(index, By::Local, Cause::ConnectTimedOut),
+            Stage::Connecting(_) => self.race(index),
+            _ => {}
         }
-        let head = Head::new(self.shared.settings.max_head_len);
-        dialling.stage = Stage::Responding { head, interim: 0 };
-        slot.link.flush(&mut self.shared.gathered);
-        self.read_response(index);
-    }
-
-    fn read_response(&mut self, index: u32) {
-        while let Some(read) = self.read(index) {
-            let mut buffer = std::mem::take(&mut self.buffer);
-            let outcome = match read {
-                Ok(0) => Err(Cause::Eof),
-                Ok(len) => self.response_arrived(index, buffer.get_mut(..len).unwrap_or_default()),
-                Err(error) => Err(Cause::Io(error)),
-            };
-            self.buffer = buffer;
-            match outcome {
-                Ok(Progress::Waiting) => {}
-                Ok(Progress::Open) => {
-                    self.settle(index);
-                    return self.read_frames(index);
-                }
-                Err(cause) => return self.dial_failed(index, By::Remote, cause),
-            }
-        }
-    }
-
-    fn response_arrived(&mut self, index: u32, input: &mut [u8]) -> Result<Progress, Cause> {
-        let Some(slot) = self.slots.get_mut(index) else { return Ok(Progress::Waiting) };
-        let Phase::Dialling(dialling) = &mut slot.phase else { return Ok(Progress::Waiting) };
-        let Stage::Responding { head, interim } = &mut dialling.stage else { return Ok(Progress::Waiting) };
-        let max_len = self.shared.settings.max_head_len;
-        let mut collected = Vec::new();
-        let Some((mut head_bytes, mut rest)) = head.add(input, &mut collected).map_err(Cause::Handshake)?
-        else {
-            return Ok(Progress::Waiting);
-        };
-        // §4.1 (1) has other statuses handled "per HTTP procedures": 1xx responses come before the one that counts.
-        let (conn, subprotocol) = loop {
-            if let Some(accepted) =
-                check_response(&dialling.connect, &dialling.nonce, head_bytes, &self.shared.settings)?
-            {
-                break accepted;
-            }
-            *interim += 1;
-            if *interim > MAX_INTERIM {
-                return Err(Cause::Handshake(HandshakeError::TooManyHeaders));
-            }
-            let mut next = Head::new(max_len);
-            let Some(parts) = next.begin(rest).map_err(Cause::Handshake)? else {
-                *head = next;
-                return Ok(Progress::Waiting);
-            };
-            (head_bytes, rest) = parts;
-        };
-        self.dialled(index, conn, subprotocol, rest);
-        Ok(Progress::Open)
     }
 
     /// The connection is open; `rest` are its first frames.
@@ -228,9 +238,8 @@ impl<H: Handler> Driver<H> {
         let Connect { session, streaming, .. } = dialling.connect;
         slot.link.subprotocol = subprotocol;
         slot.phase = Phase::Open(Open { conn, assembler: Assembler::new(), session, streaming });
-        let key = dialling.serialized_by;
         self.opened(index, rest);
-        self.next_in_line(key);
+        self.give_up_places(dialling.places);
     }
 
     /// Tells the application that there will be no connection.
@@ -240,7 +249,8 @@ impl<H: Handler> Driver<H> {
             return;
         }
         let Phase::Dialling(dialling) = std::mem::replace(&mut slot.phase, Phase::Lingering) else { return };
-        log::debug!("{}: dialling failed: {cause}", slot.link.remote);
+        let target = &dialling.connect.target;
+        log::debug!("{} ({}): dialling failed: {cause}", target.authority, slot.link.remote);
         // Nothing can be sent: a connection that has ended says so.
         let mut conn = Connection::client(&self.shared.settings.message, random::masking_key);
         conn.receive_eof();
@@ -250,54 +260,24 @@ impl<H: Handler> Driver<H> {
         let mut peer = Peer::new(slot.id, &mut conn, &mut slot.link, &mut session, &mut self.shared);
         self.handler.close(&mut peer, closed);
         self.die(index);
-        // One that still waits has no place to give up; its turn comes and finds it gone.
-        let key = dialling.serialized_by.filter(|_| !matches!(dialling.stage, Stage::Waiting));
-        self.next_in_line(key);
+        self.give_up_places(dialling.places);
     }
 
-    /// The opening handshake with this address is over: the next one may begin.
-    fn next_in_line(&mut self, key: Option<(IpAddr, u16)>) {
-        let Some(key) = key else { return };
-        while let Some(id) = self.serializer.leave(key) {
-            if let Some(Slot { phase: Phase::Dialling(_), .. }) = self.slots.get_peer(id) {
-                return self.start_next.push_back(id);
+    /// The opening handshake with these servers is over: the next ones may begin.
+    fn give_up_places(&mut self, places: Places) {
+        for remote in places.into_held() {
+            while let Some(id) = self.serializer.leave(&remote) {
+                if let Some(Slot { phase: Phase::Dialling(dialling), .. }) = self.slots.get_peer(id) {
+                    dialling.places.granted();
+                    self.start_next.push_back(id);
+                    break;
+                }
             }
         }
     }
 }
 
-/// A connection and its subprotocol.
-type Dialled = (Connection, Option<Box<str>>);
-
-enum Progress {
-    Waiting,
-    Open,
-}
-
-/// Interim responses before the one that counts.
-const MAX_INTERIM: u32 = 16;
-
-/// The connection and its subprotocol; `None` if the response is only an interim one.
-fn check_response<S>(
-    connect: &Connect<S>,
-    nonce: &[u8; 16],
-    head: &[u8],
-    settings: &Settings,
-) -> Result<Option<Dialled>, Cause> {
-    let mut storage = HeaderStorage::<{ Settings::MOST_HEADERS }>::default();
-    let parsed = client::parse_response(head, &mut storage).map_err(Cause::Handshake)?;
-    let (response, _) = parsed.ok_or(Cause::Handshake(HandshakeError::MalformedHead))?;
-    if response.headers().iter().count() > settings.max_headers {
-        return Err(Cause::Handshake(HandshakeError::TooManyHeaders));
-    }
-    if response.is_interim() {
-        return Ok(None);
-    }
-    let accepted = connect
-        .with_request(|request| response.accept(request, nonce, &settings.message, random::masking_key));
-    match accepted {
-        Ok(conn) => Ok(Some((conn, response.subprotocol().map(Into::into)))),
-        Err(HandshakeError::Status(status)) => Err(Cause::Refused { status }),
-        Err(error) => Err(Cause::Handshake(error)),
-    }
+/// [`Duration::ZERO`] is no limit, as in [`Timeouts`](crate::Timeouts).
+fn deadline(now: Duration, timeout: Duration) -> Option<Duration> {
+    (!timeout.is_zero()).then(|| now.saturating_add(timeout))
 }

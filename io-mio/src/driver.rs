@@ -13,14 +13,14 @@ use crate::accepting::Accepting;
 use crate::connect::Connect;
 use crate::context::Context;
 use crate::deliver::{run, run_deferred};
-use crate::dial::Serializer;
 use crate::handle::{Hub, Inbox, Received};
 use crate::handler::{By, Cause, Handler};
 use crate::peer::{Peer, PeerId};
 use crate::sending::Sending;
+use crate::serializer::Serializer;
 use crate::settings::Settings;
 use crate::shared::{NOBODY, Shared};
-use crate::slot::{Link, Phase, Slots};
+use crate::slot::{Link, Phase, Slot, Slots};
 use crate::timers::{NOT_ARMED, Tick, Timers, tick_at};
 use crate::topics::Topics;
 
@@ -42,7 +42,7 @@ pub(crate) struct Driver<H: Handler> {
     /// Dialled connections whose wait for another one has ended.
     pub(crate) start_next: VecDeque<PeerId>,
     pub(crate) shutdown_at: Option<Duration>,
-    inbox: Arc<Inbox>,
+    pub(crate) inbox: Arc<Inbox>,
     /// The inbox has something, which has not been taken out.
     woken: bool,
     received: Received,
@@ -161,7 +161,10 @@ impl<H: Handler> Driver<H> {
         self.flush_dirty();
         for _ in 0..self.start_next.len() {
             let Some(id) = self.start_next.pop_front() else { break };
-            self.start_connecting(id);
+            // Its place was given back if it is gone.
+            if self.slots.get_peer(id).is_some() {
+                self.take_places(id.index);
+            }
         }
         // A handler that dials again when dialling failed at once must not keep the loop in this turn.
         for _ in 0..self.shared.dials.len() {
@@ -200,7 +203,7 @@ impl<H: Handler> Driver<H> {
     pub(crate) fn serve(&mut self, index: u32) {
         let Some(slot) = self.slots.get(index) else { return };
         self.shared.turn_of = index;
-        if !slot.link.out.is_empty() {
+        if !slot.link.is_flushed() {
             self.settle(index);
         }
         match self.slots.get(index).map(|slot| &slot.phase) {
@@ -219,7 +222,11 @@ impl<H: Handler> Driver<H> {
         debug_assert!(!self.buffer.is_empty(), "read while what was read before is being dealt with");
         let link = &mut self.slots.get_mut(index)?.link;
         while link.readable && !link.eof && !link.is_paused() {
-            match link.transport.read(&mut self.buffer) {
+            let read = link.transport.read(&mut self.buffer);
+            if link.transport.take_unblocked() {
+                link.writable = true;
+            }
+            match read {
                 Ok(0) => {
                     link.eof = true;
                     link.readable = false;
@@ -228,13 +235,20 @@ impl<H: Handler> Driver<H> {
                 Ok(len) => {
                     // Edge-triggered: a short read has drained the socket, and what comes later is a new event. Only a FIN whose event
                     // has been seen already would be missed.
-                    if len < self.buffer.len() && !link.read_closed {
+                    if len < self.buffer.len() && !link.read_closed && !link.transport.has_more() {
                         link.readable = false;
                     }
+                    link.received += len as u64;
                     link.keepalive.received(self.shared.now);
                     return Some(Ok(len));
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => link.readable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if link.transport.has_more() {
+                        self.serve_again(index);
+                        return None;
+                    }
+                    link.readable = false;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     link.readable = false;
@@ -279,8 +293,18 @@ impl<H: Handler> Driver<H> {
         if resumes || (link.broken && !link.eof) {
             self.serve_again(index);
         }
+        self.tell_written(index);
         self.settle_closing(index);
         self.arm(index);
+    }
+
+    #[inline]
+    fn tell_written(&mut self, index: u32) {
+        let Some(Slot { id, link, phase: Phase::Open(open) }) = self.slots.get_mut(index) else { return };
+        let mut peer = Peer::new(*id, &mut open.conn, link, &mut open.session, &mut self.shared);
+        self.handler.written(&mut peer);
+        // Whatever was sent just now.
+        link.flush(&mut self.shared.gathered);
     }
 
     /// Has a connection served in the next turn, event or not.
@@ -296,7 +320,11 @@ impl<H: Handler> Driver<H> {
     /// Sees to it that the loop looks at the connection when its next deadline comes.
     pub(crate) fn arm(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        if let Some(deadline) = slot.link.keepalive.poll_timeout(&self.shared.settings.timeouts) {
+        let deadline = match &slot.phase {
+            Phase::Dialling(dialling) => dialling.poll_timeout(),
+            _ => slot.link.keepalive.poll_timeout(&self.shared.settings.timeouts),
+        };
+        if let Some(deadline) = deadline {
             self.shared.timers.arm(index, &mut slot.link.armed, tick_at(deadline));
         }
     }
@@ -318,12 +346,20 @@ impl<H: Handler> Driver<H> {
     fn look_at(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.link.armed = NOT_ARMED;
+        if matches!(slot.phase, Phase::Dialling(_)) {
+            self.dialling_timeout(index);
+            return self.arm(index);
+        }
         let is_due = |link: &Link, shared: &Shared<_>| {
             link.keepalive.poll_timeout(&shared.settings.timeouts).is_some_and(|due| due <= shared.now)
         };
         // What has arrived counts, even if this loop was too busy to read it.
         if matches!(slot.phase, Phase::Open(_)) && is_due(&slot.link, &self.shared) {
             slot.link.readable = true;
+            if slot.link.paused && slot.link.closed_by.is_none() {
+                // Whether the peer lives is not known, as nobody looks.
+                slot.link.keepalive.received(self.shared.now);
+            }
             self.serve(index);
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
@@ -343,11 +379,12 @@ impl<H: Handler> Driver<H> {
         let (id, link) = (slot.id, &mut slot.link);
         match (&mut slot.phase, expired) {
             (Phase::Opening(_), _) => self.request_timed_out(index),
-            (Phase::Dialling(_), _) => self.dial_failed(index, By::Local, Cause::TimedOut(expired)),
+            // Its deadlines are its own.
+            (Phase::Dialling(_), _) => {}
             (Phase::Open(open), Expired::PingDue) => {
                 let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };
                 // A Ping behind a full queue would say nothing. There the kernel says whether the peer lives: it takes more, or not.
-                if sending.link.out.is_empty() {
+                if sending.link.is_flushed() {
                     // Refused only when the connection is closing, which has a deadline of its own.
                     let _ = sending.append(|conn, out| conn.send_ping(&[], out));
                 }
@@ -389,6 +426,9 @@ impl<H: Handler> Driver<H> {
             self.woken = false;
             self.inbox.take(&mut self.received);
         }
+        for (id, resolved) in std::mem::take(&mut self.received.resolved) {
+            self.resolved(id, resolved);
+        }
         for _ in 0..COMMANDS_PER_TURN {
             let Some(command) = self.received.commands.pop_front() else { break };
             run(&mut self.slots, &mut self.shared, command);
@@ -412,10 +452,14 @@ impl<H: Handler> Driver<H> {
         for index in dirty.drain(..) {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             slot.link.dirty = false;
+            let resumed = slot.link.readable && !slot.link.is_paused();
             self.shared.turn_of = index;
             self.settle(index);
             self.shared.turn_of = NOBODY;
             run_deferred(&mut self.slots, &mut self.shared);
+            if resumed {
+                self.serve_again(index);
+            }
         }
         // Those that became dirty meanwhile are flushed in the next turn.
         if self.shared.dirty.is_empty() {

@@ -9,10 +9,11 @@ use mio::{Events, Poll};
 
 use crate::accepting::{WAKER, listener_of};
 use crate::connect::Connect;
+use crate::context::Context;
 use crate::driver::Driver;
 use crate::handle::{Handle, Hub};
 use crate::handler::Handler;
-use crate::listener::Bound;
+use crate::listener::{Bound, Security};
 use crate::peer::PeerId;
 use crate::random;
 use crate::settings::Settings;
@@ -90,17 +91,41 @@ impl<H: Handler> EventLoop<H> {
     /// Those of the operating system.
     pub fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        self.driver.listen(Bound::Tcp(listener))
+        self.driver.listen(Bound::Tcp(listener), Security::None)
     }
 
-    pub(crate) fn listen_on(&mut self, bound: Bound) -> io::Result<()> {
-        self.driver.listen(bound)
+    /// Accepts connections that speak TLS from a listener.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    #[cfg(feature = "__tls")]
+    pub fn listen_tls(&mut self, listener: std::net::TcpListener, tls: &crate::TlsServer) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.driver.listen(Bound::Tcp(listener), Security::Tls(tls.clone()))
+    }
+
+    pub(crate) fn listen_on(&mut self, bound: Bound, security: Security) -> io::Result<()> {
+        self.driver.listen(bound, security)
     }
 
     /// Dials a connection. If that fails, [`Handler::close`] is called, perhaps at once.
     pub fn connect(&mut self, connect: Connect<H::Session>) -> PeerId {
         self.driver.read_clock();
         self.driver.dial_between_turns(connect)
+    }
+
+    /// Ends a connection at once, without a closing handshake; also one that is being dialled. [`Handler::close`] is called before this
+    /// returns, unless it was called already.
+    pub fn abort(&mut self, peer: PeerId) {
+        self.driver.read_clock();
+        self.driver.abort(peer);
+    }
+
+    /// The loop's connections, between [turns](Self::turn). What is sent goes out in the next turn.
+    pub fn context(&mut self) -> Context<'_, H::Session> {
+        self.driver.read_clock();
+        Context::new(&mut self.driver.slots, &mut self.driver.shared)
     }
 
     /// Runs until a [shutdown](Handle::shutdown) is done.
@@ -155,5 +180,39 @@ impl<H: Handler> EventLoop<H> {
 impl<H: Handler> fmt::Debug for EventLoop<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventLoop").field("connections", &self.driver.slots.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sansws::CloseCode;
+
+    #[derive(Default)]
+    struct Wakes(usize);
+
+    impl Handler for Wakes {
+        type Session = ();
+
+        fn wake(&mut self, _: &mut Context<'_, ()>) {
+            self.0 += 1;
+        }
+    }
+
+    #[test]
+    fn what_comes_while_many_commands_wait_is_not_forgotten() {
+        let mut event_loop = EventLoop::new(Wakes::default(), Settings::default()).expect("a loop");
+        let handle = event_loop.handle();
+        let nobody = PeerId { generation: 0, index: 0, worker: 0 };
+        for _ in 0..10_000 {
+            handle.close(nobody, CloseCode::NORMAL, "").expect("there is room");
+        }
+        event_loop.turn(Some(Duration::ZERO)).expect("a turn");
+        assert_eq!(event_loop.handler().0, 1, "the wake at the start");
+        handle.wake();
+        for _ in 0..10 {
+            event_loop.turn(Some(Duration::ZERO)).expect("a turn");
+        }
+        assert_eq!(event_loop.handler().0, 2);
     }
 }

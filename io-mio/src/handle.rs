@@ -11,6 +11,7 @@ use sansws::{CloseCode, MAX_REASON_LEN, Message};
 
 use crate::frame::SharedFrame;
 use crate::peer::PeerId;
+use crate::resolve::Resolved;
 
 /// Reaches a server or an event loop from any thread, and from inside its own callbacks.
 ///
@@ -247,6 +248,8 @@ pub(crate) struct Inbox {
 struct InboxState {
     commands: VecDeque<Command>,
     max_commands: usize,
+    /// Answers for connections of this loop, one for each that asked: a full inbox does not keep them out.
+    resolved: Vec<(PeerId, Resolved)>,
     wake: bool,
     shutdown: Option<Duration>,
     /// The loop has been woken and has not looked yet.
@@ -259,6 +262,7 @@ struct InboxState {
 #[derive(Default)]
 pub(crate) struct Received {
     pub(crate) commands: VecDeque<Command>,
+    pub(crate) resolved: Vec<(PeerId, Resolved)>,
     pub(crate) wake: bool,
     pub(crate) shutdown: Option<Duration>,
 }
@@ -268,6 +272,7 @@ impl Inbox {
         Arc::new(Self {
             state: Mutex::new(InboxState {
                 commands: VecDeque::new(),
+                resolved: Vec::new(),
                 max_commands,
                 wake: false,
                 shutdown: None,
@@ -293,6 +298,15 @@ impl Inbox {
         state.commands.push_back(command);
         notify(state);
         Ok(())
+    }
+
+    /// The answer to a name that this loop asked for.
+    pub(crate) fn resolved(&self, peer: PeerId, resolved: Resolved) {
+        let mut state = self.lock();
+        if !state.stopped {
+            state.resolved.push((peer, resolved));
+            notify(state);
+        }
     }
 
     fn wake(&self) {
@@ -321,6 +335,7 @@ impl Inbox {
     pub(crate) fn take(&self, received: &mut Received) {
         let mut state = self.lock();
         std::mem::swap(&mut state.commands, &mut received.commands);
+        received.resolved.append(&mut state.resolved);
         received.wake = std::mem::take(&mut state.wake);
         received.shutdown = state.shutdown.take();
         state.notified = false;
@@ -331,6 +346,7 @@ impl Inbox {
         let mut state = self.lock();
         state.stopped = true;
         state.commands = VecDeque::new();
+        state.resolved = Vec::new();
         state.waker = None;
     }
 }

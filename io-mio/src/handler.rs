@@ -9,14 +9,16 @@ use sansws::{BinaryChunk, CloseCode, Expired, Message, ProtocolError, TextChunk}
 use crate::accept::Accept;
 use crate::context::Context;
 use crate::peer::Peer;
+use crate::proxy::ProxyError;
+use crate::redirect::RedirectError;
 use crate::request::Request;
 use crate::response::Response;
 
 /// The application: called by an [`EventLoop`](crate::EventLoop) about every connection, accepted or dialled.
 ///
-/// For one connection the calls come in this order: [`upgrade`](Self::upgrade) (accepted ones only), [`open`](Self::open), any number of
-/// [`message`](Self::message), [`chunk`](Self::chunk), [`pong`](Self::pong) and [`drained`](Self::drained), then
-/// [`close`](Self::close) exactly once. After [`Peer::close`] only `drained` and `close` follow.
+/// For one connection the calls come in this order: [`upgrade`](Self::upgrade) (accepted ones only) or [`head`](Self::head)
+/// (dialled ones only), [`open`](Self::open), any number of [`message`](Self::message), [`chunk`](Self::chunk), [`ping`](Self::ping),
+/// [`pong`](Self::pong) and [`drained`](Self::drained), then [`close`](Self::close) exactly once. After [`Peer::close`] only `drained` and `close` follow.
 ///
 /// Everything runs on the loop's thread: a call that blocks stops all connections of the loop.
 ///
@@ -57,6 +59,12 @@ pub trait Handler: Sized {
         Response::not_found()
     }
 
+    /// Dialling: a head of the opening handshake as it is on the wire, [`By::Local`] the request, [`By::Remote`] each response, accepted or
+    /// not. For those who want to watch: it may carry credentials.
+    fn head(&mut self, session: &mut Self::Session, by: By, head: &[u8]) {
+        let _ = (session, by, head);
+    }
+
     /// The opening handshake is done: messages can be sent.
     fn open(&mut self, peer: &mut Peer<'_, Self::Session>) {
         let _ = peer;
@@ -72,6 +80,11 @@ pub trait Handler: Sized {
         let _ = (peer, chunk);
     }
 
+    /// A Ping arrived. Its Pong is the driver's business; this is for those who want to watch.
+    fn ping(&mut self, peer: &mut Peer<'_, Self::Session>, payload: &[u8]) {
+        let _ = (peer, payload);
+    }
+
     /// A Pong arrived: the answer to [`Peer::ping`] or to the driver's own Pings, which have an empty payload, or one that nobody asked for.
     fn pong(&mut self, peer: &mut Peer<'_, Self::Session>, payload: &[u8]) {
         let _ = (peer, payload);
@@ -79,6 +92,13 @@ pub trait Handler: Sized {
 
     /// The open connection was congested, and its queue has now fallen to [`low_water`](crate::Settings::low_water): go on sending.
     fn drained(&mut self, peer: &mut Peer<'_, Self::Session>) {
+        let _ = peer;
+    }
+
+    /// Output may have been written: [`Peer::written`] and [`Peer::buffered_amount`] tell how much. Called after every turn of an open
+    /// connection, so it should do little.
+    #[inline]
+    fn written(&mut self, peer: &mut Peer<'_, Self::Session>) {
         let _ = peer;
     }
 
@@ -137,6 +157,12 @@ pub enum Cause {
     Eof,
     /// The transport broke, or (dialling) could not be set up.
     Io(io::Error),
+    /// TLS failed: the server's certificate was not accepted, the handshake went wrong, or a record was forged.
+    #[cfg(feature = "__tls")]
+    Tls(rustls::Error),
+    /// The stream ended without TLS's close_notify and without a Close frame: somebody on the way may have cut it off.
+    #[cfg(feature = "__tls")]
+    TlsTruncated,
     /// The peer broke the protocol or exceeded the limits of [`Settings::message`](crate::Settings::message).
     Protocol(ProtocolError),
     /// A time-out.
@@ -147,6 +173,16 @@ pub enum Cause {
     TooManyControlFrames,
     /// The loop shut down.
     Shutdown,
+    /// The application gave the connection up: [`Peer::fail`], [`EventLoop::abort`](crate::EventLoop::abort).
+    Aborted,
+    /// Dialling: the server's name was not resolved.
+    Resolve(io::Error),
+    /// Dialling: the server was not reached in time; see [`Connect::connect_timeout`](crate::Connect::connect_timeout).
+    ConnectTimedOut,
+    /// Dialling: there is no way through the proxy.
+    Proxy(ProxyError),
+    /// Dialling: the server redirected to where the client does not go.
+    Redirect(RedirectError),
     /// Dialling: the server's response is not a correct handshake.
     Handshake(HandshakeError),
     /// Dialling: the server answered with this status instead of 101.
@@ -156,11 +192,39 @@ pub enum Cause {
     },
 }
 
+impl Cause {
+    /// What an error of reading or writing means.
+    pub(crate) fn of_transport(error: io::Error) -> Self {
+        #[cfg(feature = "__tls")]
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::Tls(tls.clone());
+        }
+        #[cfg(feature = "__tls")]
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::TlsTruncated;
+        }
+        Self::Io(error)
+    }
+
+    /// Whether it tells how the transport ended.
+    pub(crate) fn is_of_transport(&self) -> bool {
+        #[cfg(feature = "__tls")]
+        if matches!(self, Self::Tls(_) | Self::TlsTruncated) {
+            return true;
+        }
+        matches!(self, Self::Io(_) | Self::Eof)
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Eof => f.write_str("the peer ended the stream without a Close frame"),
             Self::Io(error) => error.fmt(f),
+            #[cfg(feature = "__tls")]
+            Self::Tls(error) => write!(f, "TLS: {error}"),
+            #[cfg(feature = "__tls")]
+            Self::TlsTruncated => f.write_str("the peer ended the stream without TLS close_notify"),
             Self::Protocol(error) => error.fmt(f),
             Self::TimedOut(Expired::Handshake) => f.write_str("no opening handshake in time"),
             Self::TimedOut(Expired::Pong) => f.write_str("no sign of life in time"),
@@ -169,6 +233,11 @@ impl fmt::Display for Cause {
             Self::SlowConsumer => f.write_str("the peer reads too slowly"),
             Self::TooManyControlFrames => f.write_str("too many control frames"),
             Self::Shutdown => f.write_str("shutting down"),
+            Self::Aborted => f.write_str("given up"),
+            Self::Resolve(error) => write!(f, "the server's name was not resolved: {error}"),
+            Self::ConnectTimedOut => f.write_str("the server was not reached in time"),
+            Self::Proxy(error) => error.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
             Self::Refused { status } => write!(f, "the server refused with HTTP status {status}"),
         }

@@ -9,6 +9,8 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
+#[cfg(feature = "__tls")]
+use crate::tls::{TlsServer, TlsStream};
 use crate::transport::{PeerAddr, Transport};
 
 const BACKLOG: i32 = 1024;
@@ -74,6 +76,15 @@ impl Bound {
         }
     }
 
+    /// What the server's setting means for this socket: programs of this machine that use a Unix-domain socket need no TLS.
+    pub(crate) fn security(&self, of_server: &Security) -> Security {
+        match self {
+            Self::Tcp(_) => of_server.clone(),
+            #[cfg(unix)]
+            Self::Unix(..) => Security::None,
+        }
+    }
+
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
@@ -120,6 +131,28 @@ fn new_socket(address: SocketAddr) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     Ok(socket)
+}
+
+/// What accepted connections speak below HTTP.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Security {
+    #[default]
+    None,
+    #[cfg(feature = "__tls")]
+    Tls(TlsServer),
+}
+
+impl Security {
+    /// The transport over an accepted socket. Its handshake is still to come.
+    pub(crate) fn secure(&self, socket: Transport) -> io::Result<Transport> {
+        match self {
+            Self::None => Ok(socket),
+            #[cfg(feature = "__tls")]
+            Self::Tls(tls) => TlsStream::server(tls.config(), socket)
+                .map(|stream| Transport::Tls(Box::new(stream)))
+                .map_err(io::Error::other),
+        }
+    }
 }
 
 /// A listening socket on a loop.

@@ -1,5 +1,7 @@
 //! The server's side of the opening handshake, and plain HTTP.
 
+use std::io::{self, ErrorKind};
+
 use sansws::Assembler;
 use sansws::handshake::{HandshakeError, HeaderStorage, server};
 
@@ -24,8 +26,10 @@ enum Answer<S> {
 impl<H: Handler> Driver<H> {
     pub(crate) fn read_request(&mut self, index: u32) {
         while let Some(read) = self.read(index) {
-            // Nobody has heard of this connection yet: when it ends, nobody has to be told.
-            let Ok(len @ 1..) = read else { return self.die(index) };
+            let len = match read {
+                Ok(len @ 1..) => len,
+                end => return self.ended_in_opening(index, end.err()),
+            };
             let mut buffer = std::mem::take(&mut self.buffer);
             self.request_arrived(index, buffer.get_mut(..len).unwrap_or_default());
             self.buffer = buffer;
@@ -131,7 +135,23 @@ impl<H: Handler> Driver<H> {
         self.feed(index, rest);
     }
 
+    /// Nobody has heard of this connection yet: when it ends, nobody has to be told but, if the TLS handshake failed, the peer.
+    fn ended_in_opening(&mut self, index: u32, error: Option<io::Error>) {
+        let Some(slot) = self.slots.get(index) else { return };
+        if let Some(error) = error {
+            log::debug!("{}: before a request: {error}", slot.link.remote);
+            if error.kind() == ErrorKind::InvalidData {
+                return self.end_of_http(index);
+            }
+        }
+        self.die(index);
+    }
+
     pub(crate) fn request_timed_out(&mut self, index: u32) {
+        // Nothing can be said that would be understood.
+        if self.slots.get(index).is_some_and(|slot| slot.link.transport.is_handshaking()) {
+            return self.die(index);
+        }
         self.respond(index, Response::text(408, "no request in time\n"), false);
         self.linger(index);
     }

@@ -8,6 +8,7 @@ use sansws::{CloseCode, Connection, Message, Role, SendError};
 use crate::connect::Connect;
 use crate::frame::SharedFrame;
 use crate::handle::{Command, CommandError};
+use crate::handler::Cause;
 use crate::sending::Sending;
 use crate::shared::Shared;
 use crate::slot::Link;
@@ -162,6 +163,50 @@ impl<'a, S> Peer<'a, S> {
     /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], [`SendError::NotOpen`].
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.sending.close(code, reason, None)
+    }
+
+    /// Starts the closing handshake with a Close frame that says nothing; the peer sees 1005. Else as [`close`](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`].
+    pub fn close_without_status(&mut self) -> Result<(), SendError> {
+        self.sending.close_without_status()
+    }
+
+    /// Fails the connection (RFC 6455 §7.1.7): what is queued and a Close frame with this code go out, nothing more is received, and
+    /// [`Handler::close`](crate::Handler::close) tells of [`Cause::Aborted`](crate::Cause::Aborted).
+    ///
+    /// A code that must not be sent becomes 1011. A connection that is closing already goes on closing.
+    pub fn fail(&mut self, code: CloseCode) {
+        self.sending.fail(code, Cause::Aborted);
+    }
+
+    /// Whether messages are read from this peer, from now on; default `true`. Without, its bytes stay in the kernel, which in the end stops
+    /// the peer from sending. Messages that were read already are still delivered, at most one
+    /// [`receive_buffer`](crate::Settings::receive_buffer) full.
+    ///
+    /// While nothing is read, silence is not taken for death. A connection that is closing is read in any case.
+    pub fn set_reading(&mut self, on: bool) {
+        let Sending { id, link, shared, .. } = &mut self.sending;
+        link.paused = !on;
+        if on && link.readable {
+            shared.mark_dirty(*id, link);
+        }
+    }
+
+    /// Bytes of frames that the kernel has taken since the connection was opened, control frames and, on a dialled connection, the request
+    /// included.
+    ///
+    /// With [`buffered_amount`](Self::buffered_amount) it tells what became of a message: sent when the two added up to `n`, it has been
+    /// handed over whole once this is at least `n`.
+    pub fn written(&self) -> u64 {
+        self.sending.link.written.saturating_sub(self.sending.link.transport.unsent() as u64)
+    }
+
+    /// Bytes that were read since the connection was opened, the opening handshake included. Whatever they are, they are a sign of life.
+    pub fn received(&self) -> u64 {
+        self.sending.link.received
     }
 
     /// Bytes that were sent and that the kernel has not taken yet.

@@ -40,6 +40,12 @@ pub(crate) fn nonce() -> [u8; 16] {
     nonce
 }
 
+/// Uniform in 0..1.
+pub(crate) fn fraction() -> f64 {
+    // 53 bits, all that the type holds.
+    with_generator(|generator| (generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64)
+}
+
 fn with_generator<T>(draw: impl FnOnce(&mut ChaCha20Rng) -> T) -> T {
     GENERATOR.with_borrow_mut(|generator| draw(generator.get_or_insert_with(new_generator)))
 }

@@ -23,7 +23,7 @@ impl<H: Handler> Driver<H> {
                     self.feed(index, buffer.get_mut(..len).unwrap_or_default());
                     self.buffer = buffer;
                 }
-                Err(error) => self.input_ended(index, Cause::Io(error)),
+                Err(error) => self.input_ended(index, Cause::of_transport(error)),
             }
             self.settle(index);
             if !matches!(self.slots.get(index).map(|slot| &slot.phase), Some(Phase::Open(_))) {
@@ -65,8 +65,12 @@ impl<H: Handler> Driver<H> {
                         handler.message(&mut Peer::new(id, conn, link, session, shared), message);
                     }
                 }
-                Event::Ping(_) => {
+                Event::Ping(payload) => {
                     control_frames += 1;
+                    if link.closed_by.is_none() {
+                        let (copy, len) = copied(payload);
+                        handler.ping(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
+                    }
                     // Each Ping gets its Pong as long as they can be written; else the last one does (§5.5.3).
                     if link.out.is_empty() {
                         Sending { id, conn, link, shared }.pay_debts();
@@ -74,11 +78,8 @@ impl<H: Handler> Driver<H> {
                 }
                 Event::Pong(payload) => {
                     control_frames += 1;
-                    // The payload borrows the connection, which the handler gets.
-                    let mut copy = [0; sansws::MAX_CONTROL_LEN];
-                    let len = payload.len().min(copy.len());
-                    copy[..len].copy_from_slice(&payload[..len]);
                     if link.closed_by.is_none() {
+                        let (copy, len) = copied(payload);
                         handler.pong(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
                     }
                 }
@@ -113,8 +114,8 @@ impl<H: Handler> Driver<H> {
         let Phase::Open(open) = &mut slot.phase else { return };
         let link = &mut slot.link;
         link.eof = true;
-        if let Cause::Io(error) = &cause {
-            log::debug!("{}: read: {error}", link.remote);
+        if !matches!(cause, Cause::Eof) {
+            log::debug!("{}: read: {cause}", link.remote);
             link.broken = true;
             link.congested = false;
         }
@@ -133,4 +134,12 @@ impl<H: Handler> Driver<H> {
             self.settle(index);
         }
     }
+}
+
+/// The payload of a control frame borrows the connection, which the handler gets.
+fn copied(payload: &[u8]) -> ([u8; sansws::MAX_CONTROL_LEN], usize) {
+    let mut copy = [0; sansws::MAX_CONTROL_LEN];
+    let len = payload.len().min(copy.len());
+    copy[..len].copy_from_slice(&payload[..len]);
+    (copy, len)
 }

@@ -141,6 +141,27 @@ impl<S> Sending<'_, S> {
         Ok(())
     }
 
+    /// Starts the closing handshake with a Close frame that says nothing; the limit on queued bytes does not count.
+    pub(crate) fn close_without_status(&mut self) -> Result<(), SendError> {
+        let gathering = self.is_gathering();
+        let sink = if gathering { &mut self.shared.gathered } else { self.link.out.tail() };
+        self.conn.close_without_status(sink)?;
+        self.link.blame(By::Local, None);
+        if !gathering {
+            self.shared.mark_dirty(self.id, self.link);
+        }
+        Ok(())
+    }
+
+    /// Fails the connection, RFC 6455 §7.1.7.
+    pub(crate) fn fail(&mut self, code: CloseCode, cause: Cause) {
+        self.link.blame(By::Local, Some(cause));
+        self.conn.fail(code);
+        if self.shared.turn_of != self.id.index {
+            self.shared.mark_dirty(self.id, self.link);
+        }
+    }
+
     /// Sends a message whose payload is worth not copying.
     pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         let payload = message.as_bytes();

@@ -12,8 +12,10 @@ use std::time::Duration;
 use crate::event_loop::EventLoop;
 use crate::handle::{Handle, Hub};
 use crate::handler::Handler;
-use crate::listener::Bound;
+use crate::listener::{Bound, Security};
 use crate::settings::Settings;
+#[cfg(feature = "__tls")]
+use crate::tls::TlsServer;
 
 /// A WebSocket server, which answers plain HTTP as well.
 ///
@@ -41,6 +43,7 @@ use crate::settings::Settings;
 pub struct Server {
     bound: Vec<Bound>,
     settings: Settings,
+    security: Security,
     hub: Arc<Hub>,
 }
 
@@ -67,7 +70,7 @@ impl Server {
     fn new(bound: Bound) -> Self {
         let settings = Settings::default();
         let hub = Hub::new(settings.max_commands);
-        Self { bound: vec![bound], settings, hub }
+        Self { bound: vec![bound], settings, security: Security::None, hub }
     }
 
     /// Listens on a further address.
@@ -98,6 +101,16 @@ impl Server {
         self
     }
 
+    /// Speaks TLS on all TCP ports: `https:` and `wss:`. Unix-domain sockets stay plain.
+    ///
+    /// Keep a clone of `tls` to [reload](TlsServer::reload) certificates while the server runs.
+    #[cfg(feature = "__tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: &TlsServer) -> Self {
+        self.security = Security::Tls(tls.clone());
+        self
+    }
+
     /// Reaches the server from other threads, or from its own handler.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.hub))
@@ -122,7 +135,8 @@ impl Server {
         self.hub.set_loops(1, self.settings.max_commands);
         let mut event_loop = EventLoop::on_hub(handler, self.settings.clone(), Arc::clone(&self.hub), 0)?;
         for bound in self.bound {
-            event_loop.listen_on(bound)?;
+            let security = bound.security(&self.security);
+            event_loop.listen_on(bound, security)?;
         }
         event_loop.run()
     }
@@ -151,7 +165,7 @@ impl Server {
             let bound: io::Result<Vec<Bound>> = self.bound.iter().map(Bound::for_another_loop).collect();
             listeners.push(bound?);
         }
-        let Self { bound, settings, hub } = self;
+        let Self { bound, settings, security, hub } = self;
         listeners.push(bound);
 
         let run = |worker: usize, bound: Vec<Bound>| {
@@ -161,7 +175,8 @@ impl Server {
             let mut event_loop =
                 EventLoop::on_hub(handler(worker), settings.clone(), Arc::clone(&hub), worker_id)?;
             for bound in bound {
-                event_loop.listen_on(bound)?;
+                let security = bound.security(&security);
+                event_loop.listen_on(bound, security)?;
             }
             event_loop.run()
         };

@@ -3,6 +3,7 @@
 use sansws::{Config, Timeouts};
 
 use crate::origin::OriginPolicy;
+use crate::resolve::Resolver;
 use crate::topics::TopicLimits;
 
 /// Everything that can be set about an event loop, with defaults that suit a public server.
@@ -60,6 +61,8 @@ pub struct Settings {
     pub topics: TopicLimits,
     /// Most commands of [`Handle`](crate::Handle)s that wait for one loop. Default 65 536.
     pub max_commands: usize,
+    /// How the host names of dialled URLs, and of proxies, become addresses. Default: as the operating system does it.
+    pub resolver: Resolver,
 }
 
 impl Settings {
@@ -85,6 +88,7 @@ impl Default for Settings {
             reads_per_turn: 4,
             topics: TopicLimits::default(),
             max_commands: 65_536,
+            resolver: Resolver::default(),
         }
     }
 }

@@ -151,6 +151,10 @@ impl Head {
 pub(crate) struct Link {
     pub(crate) transport: Transport,
     pub(crate) out: OutQueue,
+    /// Bytes that the kernel has taken.
+    pub(crate) written: u64,
+    /// Bytes that were read.
+    pub(crate) received: u64,
     pub(crate) keepalive: KeepAlive,
     /// When the timers have the loop look at this slot.
     pub(crate) armed: Tick,
@@ -175,6 +179,8 @@ pub(crate) struct Link {
     pub(crate) broken: bool,
     /// More than the high-water mark waits, see [`SlowConsumer`].
     pub(crate) congested: bool,
+    /// The application wants nothing read for now.
+    pub(crate) paused: bool,
     /// Something was queued outside of the connection's own turn: flush at the end of the turn.
     pub(crate) dirty: bool,
     /// On the list of those that are served again without waiting for an event.
@@ -204,6 +210,8 @@ impl Link {
         Self {
             transport,
             out: OutQueue::default(),
+            written: 0,
+            received: 0,
             keepalive: KeepAlive::new(now),
             armed: NOT_ARMED,
             remote,
@@ -219,6 +227,7 @@ impl Link {
             fin_sent: false,
             broken: false,
             congested: false,
+            paused: false,
             dirty: false,
             ready: false,
             progress: false,
@@ -249,12 +258,18 @@ impl Link {
     /// Bytes that wait in the queue, or behind a fragmented message. The marks are for the queue alone: what is behind the message waits for
     /// the application, not for the peer.
     pub(crate) fn queued(&self) -> usize {
-        self.out.len() + self.rare.as_ref().map_or(0, |rare| rare.held_len)
+        self.out.len() + self.transport.unsent() + self.rare.as_ref().map_or(0, |rare| rare.held_len)
+    }
+
+    /// Whether the kernel has taken everything but what waits behind a fragmented message.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.out.is_empty() && !self.transport.wants_write()
     }
 
     /// Whether reading is to wait: the peer would only ask for more.
     pub(crate) fn is_paused(&self) -> bool {
-        self.congested && self.slow_consumer == SlowConsumer::Pause && self.closed_by.is_none()
+        let congested = self.congested && self.slow_consumer == SlowConsumer::Pause;
+        (congested || self.paused) && self.closed_by.is_none()
     }
 
     /// Writes `gathered`, the output of this connection's turn, then what is queued. What the kernel does not take is queued.
@@ -270,7 +285,11 @@ impl Link {
                         break;
                     }
                     // A transport that claims more than it was given must not take us past the end.
-                    Ok(written) => start = (start + written).min(gathered.len()),
+                    Ok(written) => {
+                        let end = (start + written).min(gathered.len());
+                        self.written += (end - start) as u64;
+                        start = end;
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         self.writable = false;
                         break;
@@ -295,9 +314,19 @@ impl Link {
     /// Writes what is queued, as far as the kernel takes it.
     pub(crate) fn flush_queue(&mut self) {
         if self.writable && !self.out.is_empty() {
-            match self.out.flush(|slices| self.transport.write_vectored(slices)) {
+            let before = self.out.len();
+            let flushed = self.out.flush(|slices| self.transport.write_vectored(slices));
+            self.written += (before - self.out.len()) as u64;
+            match flushed {
                 Ok(Flushed::All) => {}
                 Ok(Flushed::Blocked) => self.writable = false,
+                Err(error) => self.write_failed(error),
+            }
+        }
+        if self.writable && !self.broken && self.transport.wants_write() {
+            match self.transport.flush() {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
                 Err(error) => self.write_failed(error),
             }
         }
@@ -316,7 +345,11 @@ impl Link {
                         self.write_failed(ErrorKind::WriteZero.into());
                         break;
                     }
-                    Ok(written) => start = (start + written).min(total),
+                    Ok(written) => {
+                        let end = (start + written).min(total);
+                        self.written += (end - start) as u64;
+                        start = end;
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         self.writable = false;
                         break;
@@ -343,7 +376,7 @@ impl Link {
         // The next read tells the end, after what the peer sent before it.
         self.readable = true;
         self.congested = false;
-        self.rare().cause.get_or_insert(Cause::Io(error));
+        self.rare().cause.get_or_insert(Cause::of_transport(error));
     }
 }
 

@@ -9,24 +9,44 @@ use mio::net::TcpStream;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
-/// A non-blocking stream. TLS becomes one more variant.
+#[cfg(feature = "__tls")]
+use crate::tls::TlsStream;
+
+/// A non-blocking stream.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    #[cfg(feature = "__tls")]
+    Tls(Box<TlsStream>),
     /// There is no socket: not yet, or no longer.
     None,
 }
 
 impl Transport {
-    /// Registered once, for everything, edge-triggered; never registered again.
+    /// Registered for everything, edge-triggered.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self {
             Self::Tcp(stream) => stream.register(registry, token, interest),
             #[cfg(unix)]
             Self::Unix(stream) => stream.register(registry, token, interest),
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.socket_mut().register(registry, token),
+            Self::None => Ok(()),
+        }
+    }
+
+    /// Has the state of the socket told anew, as events with this token.
+    pub(crate) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Self::Tcp(stream) => stream.reregister(registry, token, interest),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.reregister(registry, token, interest),
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.socket_mut().reregister(registry, token),
             Self::None => Ok(()),
         }
     }
@@ -37,6 +57,8 @@ impl Transport {
             Self::Tcp(stream) => stream.read(buffer),
             #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.read(buffer),
             Self::None => Ok(0),
         }
     }
@@ -47,6 +69,8 @@ impl Transport {
             Self::Tcp(stream) => stream.write(bytes),
             #[cfg(unix)]
             Self::Unix(stream) => stream.write(bytes),
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.write_vectored(&[IoSlice::new(bytes)]),
             Self::None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -56,16 +80,91 @@ impl Transport {
             Self::Tcp(stream) => stream.write_vectored(slices),
             #[cfg(unix)]
             Self::Unix(stream) => stream.write_vectored(slices),
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.write_vectored(slices),
             Self::None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
-    /// Sends FIN: nothing more will be written.
-    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+    /// Writes what the transport itself has to say: TLS records.
+    #[inline]
+    #[cfg_attr(not(feature = "__tls"), expect(clippy::needless_pass_by_ref_mut, reason = "TLS needs it"))]
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.write_records(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether bytes that were taken have yet to be handed to the kernel.
+    #[inline]
+    pub(crate) fn wants_write(&self) -> bool {
+        match self {
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.wants_write(),
+            _ => false,
+        }
+    }
+
+    /// Bytes that `write` took and that may not have been handed to the kernel.
+    #[inline]
+    pub(crate) fn unsent(&self) -> usize {
+        match self {
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.unsent(),
+            _ => 0,
+        }
+    }
+
+    /// Whether there is more to be read although the last read was short, or found nothing.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        match self {
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.has_more(),
+            _ => false,
+        }
+    }
+
+    /// Whether reading has made it possible to write; told once.
+    #[inline]
+    #[cfg_attr(not(feature = "__tls"), expect(clippy::needless_pass_by_ref_mut, reason = "TLS needs it"))]
+    pub(crate) fn take_unblocked(&mut self) -> bool {
+        match self {
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.take_unblocked(),
+            _ => false,
+        }
+    }
+
+    /// Whether a TLS handshake is going on.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        match self {
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.is_handshaking(),
+            _ => false,
+        }
+    }
+
+    /// Goes on with the TLS handshake, if one is going on. `Ok(false)`: it waits for the peer.
+    #[cfg_attr(not(feature = "__tls"), expect(clippy::needless_pass_by_ref_mut, reason = "TLS needs it"))]
+    pub(crate) fn handshake(&mut self) -> io::Result<bool> {
+        match self {
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.handshake(),
+            _ => Ok(true),
+        }
+    }
+
+    /// Sends FIN: nothing more will be written. `WouldBlock`: to be called again once the kernel takes bytes.
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.shutdown_write(),
             Self::None => Ok(()),
         }
     }
@@ -76,6 +175,8 @@ impl Transport {
             Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
             #[cfg(unix)]
             Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => return stream.socket().connected(),
             Self::None => return Err(io::ErrorKind::NotConnected.into()),
         };
         match (pending, peer) {
@@ -104,6 +205,8 @@ pub enum PeerAddr {
     Tcp(SocketAddr),
     /// The other end of a Unix-domain socket: a process on this machine.
     Unix,
+    /// Not known: the connection was not set up.
+    Unknown,
 }
 
 impl PeerAddr {
@@ -111,7 +214,7 @@ impl PeerAddr {
     pub fn ip(&self) -> Option<std::net::IpAddr> {
         match self {
             Self::Tcp(addr) => Some(addr.ip()),
-            Self::Unix => None,
+            Self::Unix | Self::Unknown => None,
         }
     }
 }
@@ -121,6 +224,7 @@ impl std::fmt::Display for PeerAddr {
         match self {
             Self::Tcp(addr) => addr.fmt(f),
             Self::Unix => f.write_str("unix"),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "shared by test binaries, each of which uses a part")]
 
+pub mod process;
+
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,20 +20,39 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Server {
     process: Child,
     pub addr: SocketAddr,
+    /// What it printed before it said where it listens.
+    pub printed: Vec<String>,
 }
 
 impl Server {
     /// Starts one of our programs, which says where it listens.
     pub fn start(program: &str, args: &[&str]) -> Self {
+        Self::bound_to("127.0.0.1:0", program, args)
+    }
+
+    /// Starts one where another was before.
+    pub fn start_at(program: &str, addr: SocketAddr) -> Self {
+        Self::bound_to(&addr.to_string(), program, &[])
+    }
+
+    fn bound_to(addr: &str, program: &str, args: &[&str]) -> Self {
         let mut process = Command::new(program)
-            .args(["--bind", "127.0.0.1:0"])
+            .args(["--bind", addr])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let line = BufReader::new(process.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut printed = Vec::new();
+        let line = loop {
+            let line = lines.next().expect("it listens");
+            if line.starts_with("listening on ") {
+                break line;
+            }
+            printed.push(line);
+        };
         let port = line.trim_end_matches('/').rsplit(':').next().unwrap().parse().expect("a port");
-        Self { process, addr: SocketAddr::from(([127, 0, 0, 1], port)) }
+        Self { process, addr: SocketAddr::from(([127, 0, 0, 1], port)), printed }
     }
 
     /// Starts a program that takes its address as its argument and says nothing.
@@ -42,7 +63,7 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .expect("the program starts");
-        let server = Self { process, addr };
+        let server = Self { process, addr, printed: Vec::new() };
         let start = Instant::now();
         while TcpStream::connect(addr).is_err() {
             assert!(start.elapsed() < DEADLINE, "{program} does not listen");
@@ -53,7 +74,11 @@ impl Server {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        self.signal("-TERM");
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 

@@ -1,0 +1,80 @@
+//! How a server is reached, as the command line says.
+
+use std::path::{Path, PathBuf};
+
+use sansws_mio::{Proxy, ReliableBuilder, ReliableWebSocket, TlsClient};
+
+/// The options that `chat-client` and `ticker-client` have in common.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Connecting {
+    /// Attempts in a row before it is given up; `None`: for ever.
+    pub retries: Option<u32>,
+    /// Certificates that are trusted beside the usual ones, in PEM.
+    pub ca: Option<PathBuf>,
+    /// By way of an HTTP proxy; "env": as the environment says.
+    pub proxy: Option<String>,
+}
+
+impl Connecting {
+    /// A connection that is not open yet.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the options, before anything is tried.
+    pub fn builder(&self, url: &str) -> Result<ReliableBuilder, String> {
+        let mut builder = ReliableWebSocket::builder(url).max_retries(self.retries);
+        if let Some(path) = &self.ca {
+            let tls = tls(path)?;
+            builder = builder.websocket(|socket| socket.tls(&tls));
+        }
+        if let Some(text) = &self.proxy {
+            let proxy = proxy(text)?;
+            builder = builder.websocket(|socket| socket.proxy(proxy));
+        }
+        Ok(builder)
+    }
+}
+
+/// Trusts the certificates of a file as well.
+///
+/// # Errors
+///
+/// The file has none.
+pub fn tls(ca: &Path) -> Result<TlsClient, String> {
+    TlsClient::builder().ca_file(ca).build().map_err(|error| format!("--ca {}: {error}", ca.display()))
+}
+
+/// A proxy, or those of the environment.
+///
+/// # Errors
+///
+/// It is no URL of an HTTP proxy.
+pub fn proxy(text: &str) -> Result<Proxy, String> {
+    let proxy = if text == "env" { Proxy::from_env() } else { Proxy::new(text) };
+    proxy.map_err(|error| format!("--proxy {}: {error}", without_password(text)))
+}
+
+/// A URL to be shown.
+pub fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((userinfo, host)) => {
+            let user = userinfo.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{host}{}", &rest[authority.len()..])
+        }
+        None => url.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(without_password("ws://ann:secret@h:1/p?q@r"), "ws://ann@h:1/p?q@r");
+        assert_eq!(without_password("ws://h/p@x:y"), "ws://h/p@x:y");
+        assert!(!proxy("socks9://ann:secret@h").unwrap_err().contains("secret"));
+    }
+}

@@ -1,0 +1,186 @@
+//! chat-client and ticker-client as processes, against our servers.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::Server;
+use support::process::Process;
+
+const CHAT_CLIENT: &str = env!("CARGO_BIN_EXE_chat-client");
+const TICKER_CLIENT: &str = env!("CARGO_BIN_EXE_ticker-client");
+
+fn chat() -> Server {
+    Server::start(env!("CARGO_BIN_EXE_chat"), &[])
+}
+
+fn ticker() -> Server {
+    Server::start(env!("CARGO_BIN_EXE_ticker"), &[])
+}
+
+fn url(server: &Server, path: &str) -> String {
+    format!("ws://{}{path}", server.addr)
+}
+
+#[test]
+fn people_chat() {
+    let server = chat();
+    let url = url(&server, "/chat");
+    let mut ann = Process::start(CHAT_CLIENT, &["--name", "ann", &url]);
+    assert_eq!(ann.line(), "* ann joined the lobby");
+    let mut bob = Process::start(CHAT_CLIENT, &["--name", "bob", "--room", "den", &url]);
+    assert_eq!(ann.line(), "* bob joined the lobby");
+    assert_eq!(bob.line(), "* bob joined the lobby");
+    assert_eq!(bob.line(), "* bob joined [den]");
+    ann.type_line("Grüße 🦀");
+    assert_eq!(ann.line(), "ann: Grüße 🦀");
+    assert_eq!(bob.line(), "ann: Grüße 🦀");
+    bob.type_line("/rooms");
+    assert_eq!(bob.line(), "* rooms: den");
+    bob.type_line("/who");
+    assert_eq!(bob.line(), "* in [den]: bob");
+    ann.type_line("/join den");
+    assert_eq!(ann.line(), "* ann joined [den]");
+    assert_eq!(bob.line(), "* ann joined [den]");
+    ann.type_line("//slash");
+    assert_eq!(bob.line(), "[den] ann: /slash");
+    bob.type_line("/leave");
+    assert_eq!(bob.line(), "* bob left [den]");
+    bob.type_line("/quit");
+    let finished = bob.wait();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stderr.ends_with("* closed (1000)"), "{finished:?}");
+    assert_eq!(ann.line_with("bob left the lobby"), "* bob left the lobby");
+    ann.interrupt();
+    assert_eq!(ann.wait().code, Some(0));
+}
+
+#[test]
+fn a_pipe_is_said_to_its_end_before_the_client_leaves() {
+    let server = chat();
+    let input: String = (0..500).map(|i| format!("line {i}\n")).collect();
+    let finished =
+        Process::run(CHAT_CLIENT, &["--name", "ann", "--json", &url(&server, "/chat")], input.as_bytes());
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let said: Vec<String> = String::from_utf8(finished.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["type"] == "message")
+        .map(|event| event["text"].as_str().unwrap().into())
+        .collect();
+    assert_eq!(said, (0..500).map(|i| format!("line {i}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_lost_connection_is_made_again_and_what_was_typed_meanwhile_is_said() {
+    let mut server = chat();
+    let addr = server.addr;
+    let mut ann =
+        Process::start(CHAT_CLIENT, &["--name", "ann", "--room", "den", "--json", &url(&server, "/chat")]);
+    assert_eq!(ann.json(), json!({ "type": "connected", "attempt": 0 }));
+    ann.line_with("den");
+    server.terminate();
+    server.wait();
+    let disconnected: Value = serde_json::from_str(&ann.line_with("disconnected")).unwrap();
+    assert_eq!(disconnected["code"], 1001);
+    ann.line_with("retrying");
+    ann.type_line("typed meanwhile");
+    let _server = Server::start_at(env!("CARGO_BIN_EXE_chat"), addr);
+    ann.line_with("connected");
+    let said: Value = serde_json::from_str(&ann.line_with("typed meanwhile")).unwrap();
+    assert_eq!(
+        said,
+        json!({ "type": "message", "username": "ann", "text": "typed meanwhile", "room": "den" })
+    );
+    assert_eq!(ann.finish().code, Some(0));
+}
+
+#[test]
+fn a_control_character_of_somebody_elses_is_data_in_a_pipe() {
+    let server = chat();
+    let url = url(&server, "/chat");
+    let mut ann = Process::start(CHAT_CLIENT, &["--name", "ann", &url]);
+    ann.line_with("ann joined");
+    let mut eve = server.client("/chat");
+    eve.send_json(json!({ "type": "join", "username": "eve" }));
+    ann.line_with("eve joined");
+    eve.send_json(json!({ "type": "message", "username": "eve", "text": "a\nann: forged" }));
+    assert_eq!(ann.line(), "eve: a");
+    assert_eq!(ann.line(), "    ann: forged", "a line of a message does not look like another message");
+}
+
+#[test]
+fn what_was_not_said_is_told() {
+    let finished = Process::run(
+        CHAT_CLIENT,
+        &["--name", "ann", "--retries", "0", "ws://127.0.0.1:1/chat"],
+        b"never said\n",
+    );
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("given up"), "{finished:?}");
+    let server = chat();
+    let finished =
+        Process::run(CHAT_CLIENT, &["--name", "ann", &url(&server, "/chat")], b"said\n\xff\nsaid too\n");
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert!(finished.stderr.contains("not sent: a line of 1 bytes is not UTF-8"), "{finished:?}");
+    assert!(String::from_utf8(finished.stdout).unwrap().contains("ann: said too"));
+}
+
+#[test]
+fn quotes_are_printed_as_lines_in_a_pipe() {
+    let server = ticker();
+    let args = ["--symbols", "aapl,TSLA", "--count", "20", &url(&server, "/stocks")];
+    let finished = Process::run(TICKER_CLIENT, &args, b"");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let stdout = String::from_utf8(finished.stdout).unwrap();
+    assert_eq!(stdout.lines().count(), 20, "{stdout}");
+    for line in stdout.lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [symbol, price, change, volume] = fields[..] else { panic!("{line}") };
+        assert!(["AAPL", "TSLA"].contains(&symbol), "{line}");
+        assert!(price.parse::<f64>().unwrap() > 0.0, "{line}");
+        assert!(change.starts_with(['+', '-']), "{line}");
+        assert!(volume.chars().all(|c| c.is_ascii_digit() || c == ','), "{line}");
+    }
+    assert!(!stdout.contains('\x1b'));
+}
+
+#[test]
+fn quotes_go_on_after_the_server_was_started_anew() {
+    let mut server = ticker();
+    let addr = server.addr;
+    let mut client =
+        Process::start(TICKER_CLIENT, &["--json", "--symbols", "AAPL,NIX", &url(&server, "/stocks")]);
+    client.line_with("connected");
+    assert_eq!(client.line_with("unknown symbol"), r#"{"message":"unknown symbol NIX","type":"error"}"#);
+    client.line_with("\"quote\"");
+    server.terminate();
+    server.wait();
+    client.line_with("disconnected");
+    client.line_with("retrying");
+    let _server = Server::start_at(env!("CARGO_BIN_EXE_ticker"), addr);
+    client.line_with("\"connected\"");
+    client.line_with("\"quote\"");
+    client.interrupt();
+    let finished = client.wait();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+}
+
+#[test]
+fn mistakes_are_one_line_and_exit_code_1() {
+    for (program, args, part) in [
+        (CHAT_CLIENT, &["ws://127.0.0.1:1/"][..], "--name is missing"),
+        (CHAT_CLIENT, &["--name", "ann", "ws://a b/"], "ws://a b/"),
+        (TICKER_CLIENT, &["--count", "x", "ws://a"], "--count x"),
+        (TICKER_CLIENT, &["--retries", "0", "ws://127.0.0.1:1/"], ""),
+    ] {
+        let finished = Process::run(program, args, b"");
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(part) && finished.stdout.is_empty(), "{finished:?}");
+    }
+    for program in [CHAT_CLIENT, TICKER_CLIENT] {
+        let help = Process::run(program, &["--help"], b"");
+        assert!(help.code == Some(0) && help.stdout.starts_with(b""), "{help:?}");
+        assert!(String::from_utf8(help.stdout).unwrap().contains("Exit codes"));
+    }
+}

@@ -1,0 +1,272 @@
+//! wsc as a process, against our servers and against itself.
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use support::process::{Finished, Process};
+use support::{DEADLINE, Server};
+
+const WSC: &str = env!("CARGO_BIN_EXE_wsc");
+
+fn demo() -> Server {
+    Server::start(env!("CARGO_BIN_EXE_demo"), &[])
+}
+
+fn url(server: &Server, path: &str) -> String {
+    format!("ws://{}{path}", server.addr)
+}
+
+fn run(args: &[&str], stdin: &[u8]) -> Finished {
+    Process::run(WSC, args, stdin)
+}
+
+/// A file of this test alone.
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).unwrap();
+    path
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i * 31 + (i >> 8)) as u8).collect()
+}
+
+#[test]
+fn lines_go_out_and_messages_come_in() {
+    let server = demo();
+    let finished = run(&[&url(&server, "/echo")], "one\n\nadiós 🦀\nlast without end".as_bytes());
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(String::from_utf8(finished.stdout).unwrap(), "one\n\nadiós 🦀\nlast without end\n");
+    assert!(finished.stderr.starts_with("connected to ws://"), "{}", finished.stderr);
+    assert!(finished.stderr.ends_with("closed"), "{}", finished.stderr);
+    let quiet = run(&["-q", "--one", &url(&server, "/api")], b"ping\n");
+    assert_eq!((quiet.code, &quiet.stdout[..], &*quiet.stderr), (Some(0), &b"pong\n"[..], ""));
+}
+
+#[test]
+fn a_hundred_thousand_lines_come_back_in_order() {
+    let server = demo();
+    let input: String = (0..100_000).map(|i| format!("{i}\n")).collect();
+    let finished = run(&["-q", &url(&server, "/echo")], input.as_bytes());
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(finished.stdout == input.as_bytes(), "{} bytes", finished.stdout.len());
+}
+
+#[test]
+fn files_of_10_mib_go_out_and_come_back() {
+    let server = demo();
+    let url = url(&server, "/echo");
+    let payload = pattern(10 << 20);
+    let sent = file("wsc-sent", &payload);
+    let received = file("wsc-received", b"");
+    let (sent, received) = (sent.to_str().unwrap(), received.to_str().unwrap());
+    let finished = run(&["--send-file", sent, "--output", received, "--one", &url], b"not read");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(fs::read(received).unwrap() == payload && finished.stdout.is_empty());
+    let chunks = run(&["--send-file", sent, "--chunk", "100000", "--binary", "--one", &url], b"");
+    assert_eq!(chunks.code, Some(0), "{}", chunks.stderr);
+    assert!(chunks.stdout == payload);
+    let stdin = run(&["--binary", "-q", &url], &payload);
+    assert_eq!((stdin.code, &*stdin.stderr), (Some(0), ""));
+    assert!(stdin.stdout == payload);
+}
+
+#[test]
+fn a_binary_message_is_a_note_unless_its_bytes_are_wanted() {
+    let server = demo();
+    let path = file("wsc-short", &[0, 1, 0xff]);
+    let path = path.to_str().unwrap();
+    let finished = run(&["--send-file", path, "--one", &url(&server, "/echo")], b"");
+    assert_eq!(String::from_utf8(finished.stdout).unwrap(), "<binary 3 bytes: 00 01 ff>\n");
+    let text = file("wsc-text", "a\nñ\n".as_bytes());
+    let finished =
+        run(&["--text", "--send-file", text.to_str().unwrap(), "--one", &url(&server, "/echo")], b"");
+    assert_eq!(String::from_utf8(finished.stdout).unwrap(), "a\nñ\n\n", "one text message");
+    let finished = run(&["--text", "--one", &url(&server, "/echo")], "{\n \"ñ\": 1\n}".as_bytes());
+    assert_eq!(String::from_utf8(finished.stdout).unwrap(), "{\n \"ñ\": 1\n}\n");
+}
+
+#[test]
+fn verbose_shows_heads_frames_and_times() {
+    let server = demo();
+    let finished = run(&["-v", "-p", "echo.v1", "-H", "X-Debug: 7", &url(&server, "/echo")], b"hello\n");
+    for part in [
+        "> GET /echo HTTP/1.1",
+        "> X-Debug: 7",
+        "< HTTP/1.1 101 Switching Protocols",
+        "(subprotocol echo.v1)",
+        "> text of 5 bytes",
+        "< text of 5 bytes",
+        "< Pong after ",
+        "> Close 1000",
+        "< Close 1000",
+    ] {
+        assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+    }
+    assert_eq!(finished.stdout, b"hello\n");
+}
+
+#[test]
+fn pings_are_sent_and_their_pongs_shown() {
+    let server = demo();
+    let mut wsc = Process::start(WSC, &["-v", "--ping", "0.05", &url(&server, "/echo")]);
+    wsc.stderr_line_with("Pong: the server is there");
+    wsc.stderr_line_with("Pong: the server is there");
+    wsc.interrupt();
+    let finished = wsc.wait();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stderr.contains("> Close 1000"), "Ctrl-C closes properly: {finished:?}");
+}
+
+#[test]
+fn no_connection_is_exit_code_1_and_said() {
+    let server = demo();
+    let nowhere = url(&server, "/nowhere");
+    let other_origin = url(&server, "/echo");
+    for (args, part) in [
+        (&["ws://127.0.0.1:1/"][..], "refused"),
+        (&[&*nowhere], "HTTP status 404"),
+        (&["-o", "https://evil.example", &*other_origin], "HTTP status 403"),
+        (&["-H", "Bad Name: x", &*other_origin], "header"),
+        (&["--send-file", "/no/such/file", &*other_origin], "/no/such/file"),
+        (&["--output", "/no/such/dir/file", &*other_origin], "/no/such/dir/file"),
+        (&["--ca", "/no/such/file", &*other_origin], "/no/such/file"),
+        (&["--proxy", "socks5://h", &*other_origin], "--proxy socks5://h"),
+        (&["ws://a#b"], "ws://a#b"),
+        (&[], "a URL is missing"),
+    ] {
+        let finished = run(args, b"");
+        assert_eq!(finished.code, Some(1), "{args:?}: {finished:?}");
+        assert!(finished.stderr.to_lowercase().contains(&part.to_lowercase()), "{args:?}: {finished:?}");
+        assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
+    }
+}
+
+#[test]
+fn what_was_not_sent_is_told() {
+    let server = demo();
+    let finished = run(&[&url(&server, "/echo")], b"one\n\xff\xfe\ntwo\n");
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert_eq!(finished.stdout, b"one\ntwo\n");
+    assert!(finished.stderr.contains("not sent: line 2 (2 bytes): it is not UTF-8"), "{finished:?}");
+    // A message that breaks off must not look whole to the server.
+    let finished = run(&["--text", &url(&server, "/echo")], &[&vec![b'x'; 100_000][..], b"\xff"].concat());
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert!(finished.stdout.is_empty(), "nothing was echoed");
+}
+
+#[test]
+fn what_a_server_never_read_is_told() {
+    let server = demo();
+    let mut wsc = Process::start(WSC, &["-k", &url(&server, "/echo")]);
+    wsc.type_line("hello");
+    assert_eq!(wsc.line(), "hello");
+    server.signal("-STOP");
+    // Far more than sockets hold. It is typed on a thread of its own: in the end nobody reads it.
+    let mut stdin = wsc.take_stdin();
+    let typed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&typed);
+    let typing = std::thread::spawn(move || {
+        let line = "x".repeat(100_000);
+        while counter.load(Relaxed) < 1000 && writeln!(stdin, "{line}").is_ok() {
+            counter.fetch_add(1, Relaxed);
+        }
+    });
+    wait_until_still(&typed);
+    drop(server); // SIGKILL
+    let finished = wsc.wait();
+    typing.join().unwrap();
+    assert!(typed.load(Relaxed) < 1000, "a socket took it all");
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    for part in ["sent last may not have arrived", "messages not sent", "not read to its end"] {
+        assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+    }
+}
+
+/// Until something was counted, and then nothing more is.
+fn wait_until_still(count: &AtomicUsize) {
+    let start = Instant::now();
+    let mut seen = (0, Instant::now());
+    while seen.0 == 0 || seen.1.elapsed() < Duration::from_millis(500) {
+        assert!(start.elapsed() < DEADLINE);
+        let now = count.load(Relaxed);
+        if now != seen.0 {
+            seen = (now, Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_is_reported_with_its_code() {
+    let server = demo();
+    let mut wsc = Process::start(WSC, &[&url(&server, "/echo")]);
+    wsc.type_line("hello");
+    assert_eq!(wsc.line(), "hello");
+    server.terminate();
+    let finished = wsc.wait();
+    assert_eq!(finished.code, Some(0), "1001 is a proper end: {finished:?}");
+    assert!(finished.stderr.contains("closed by the server: 1001"), "{finished:?}");
+
+    let server = demo();
+    let mut wsc = Process::start(WSC, &[&url(&server, "/echo")]);
+    wsc.type_line("hello");
+    assert_eq!(wsc.line(), "hello");
+    drop(server); // SIGKILL
+    let finished = wsc.wait();
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(finished.stderr.contains("connection lost (1006)"), "{finished:?}");
+    assert!(finished.stderr.contains("1 message sent last may not have arrived"), "{finished:?}");
+}
+
+#[test]
+fn with_reconnect_it_waits_for_the_server_and_sends_what_was_typed() {
+    let mut server = demo();
+    let addr = server.addr;
+    let mut wsc = Process::start(WSC, &["--reconnect", &url(&server, "/echo")]);
+    wsc.type_line("before");
+    assert_eq!(wsc.line(), "before");
+    server.terminate();
+    server.wait();
+    wsc.stderr_line_with("connecting again in");
+    wsc.type_line("meanwhile");
+    let _server = Server::start_at(env!("CARGO_BIN_EXE_demo"), addr);
+    assert_eq!(wsc.line(), "meanwhile");
+    assert_eq!(wsc.finish().code, Some(0));
+}
+
+#[test]
+fn it_serves() {
+    let mut server = Process::start(WSC, &["--listen", "127.0.0.1:0", "-p", "echo.v1", "-v"]);
+    let listening = server.stderr_line_with("listening on ws://");
+    let url = listening.split(' ').next_back().unwrap();
+    let mut wsc = Process::start(WSC, &["-v", "-p", "echo.v1", url]);
+    wsc.stderr_line_with("(subprotocol echo.v1)");
+    server.type_line("from the server");
+    assert_eq!(wsc.line(), "from the server");
+    wsc.type_line("from the client");
+    assert_eq!(server.line(), "from the client");
+    server.interrupt();
+    let finished = server.wait();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let finished = wsc.wait();
+    assert!(finished.stderr.contains("1001"), "{finished:?}");
+}
+
+#[test]
+fn it_serves_an_echo() {
+    let mut server = Process::start(WSC, &["--listen", "0", "--echo"]);
+    let listening = server.stderr_line_with("listening on ws://");
+    let url = listening.split(' ').next_back().unwrap();
+    let payload = pattern(3 << 20);
+    let finished = run(&["--binary", "-q", url], &payload);
+    assert!(finished.code == Some(0) && finished.stdout == payload, "{}", finished.stderr);
+    server.stderr_line_with("closed: 1000");
+}

@@ -1,0 +1,109 @@
+//! Client threads.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::client::builder::WebSocketBuilder;
+use crate::client::thread::{Driver, Thread, run};
+use crate::event_loop::EventLoop;
+use crate::settings::Settings;
+
+/// A thread that carries WebSocket objects, any number of them. Cheap to clone; all clones mean the same thread.
+///
+/// Most programs need none of their own: [`WebSocket::new`](crate::WebSocket::new) uses [`Clients::shared`].
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use sansws_mio::{Clients, Config, Settings};
+///
+/// let message = Config { max_message_len: 1 << 30, max_frame_len: 1 << 30, ..Config::default() };
+/// let clients = Clients::start(Settings { message, ..Settings::default() })?;
+/// let socket = clients.websocket("ws://localhost:8080/files").open()?;
+/// clients.shutdown(Duration::from_secs(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Clients {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    thread: Arc<Thread>,
+    join: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The thread that the whole process shares.
+static SHARED: Mutex<Option<Clients>> = Mutex::new(None);
+
+impl Clients {
+    /// The thread that all of the process share, with default [`Settings`]; started when it is first asked for, and again after a
+    /// [`shutdown`](Self::shutdown). It does not keep the process from ending.
+    ///
+    /// If the operating system gives no thread or no event queue, every socket on it fails, and says so.
+    pub fn shared() -> Self {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*shared {
+            Some(clients) if !clients.inner.thread.has_stopped() => clients.clone(),
+            _ => {
+                let clients = Self::start(Settings::default()).unwrap_or_else(|error| {
+                    log::error!("cannot start the client thread: {error}");
+                    Self { inner: Arc::new(Inner { thread: Thread::stopped(), join: Mutex::new(None) }) }
+                });
+                shared.insert(clients).clone()
+            }
+        }
+    }
+
+    /// Starts a thread with settings of its own: limits on what servers may send, time-outs. It runs until [`shutdown`](Self::shutdown).
+    ///
+    /// [`Settings::max_buffered`] has no effect: each socket has [its own limit](WebSocketBuilder::max_buffered).
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn start(settings: Settings) -> io::Result<Self> {
+        let event_loop = EventLoop::new(Driver, Settings { max_buffered: usize::MAX / 2, ..settings })?;
+        let thread = Thread::new(event_loop.handle());
+        let its_thread = Arc::clone(&thread);
+        let join = std::thread::Builder::new()
+            .name("websocket-clients".into())
+            .spawn(move || run(event_loop, &its_thread))?;
+        Ok(Self { inner: Arc::new(Inner { thread, join: Mutex::new(Some(join)) }) })
+    }
+
+    /// A socket on this thread.
+    pub fn websocket(&self, url: &str) -> WebSocketBuilder {
+        WebSocketBuilder::new(url).on(self)
+    }
+
+    /// Ends the thread as the end of a page does: every connection is closed with 1001, what was sent before is written first. Waits until
+    /// that is done, at most about `deadline`; connections that are left then are cut off. Sockets made later fail at once.
+    ///
+    /// In a callback it does not wait.
+    pub fn shutdown(&self, deadline: Duration) {
+        self.inner.thread.shutdown(deadline);
+        let join = self.inner.join.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(join) = join else { return };
+        if join.thread().id() != std::thread::current().id() && join.join().is_err() {
+            log::error!("the client thread panicked");
+        }
+    }
+
+    /// Connections with a socket, those being set up included.
+    pub fn connections(&self) -> usize {
+        self.inner.thread.handle.connections()
+    }
+
+    pub(crate) fn thread(&self) -> Arc<Thread> {
+        Arc::clone(&self.inner.thread)
+    }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("connections", &self.connections()).finish_non_exhaustive()
+    }
+}

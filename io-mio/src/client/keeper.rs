@@ -1,0 +1,486 @@
+//! What keeps a connection alive, on the client thread.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sansws::CloseCode;
+
+use crate::client::error::FailureCause;
+use crate::client::event::{CloseEvent, Data, Event};
+use crate::client::heartbeat::{Beat, Heartbeat, Pulse};
+use crate::client::plan::Plan;
+use crate::client::reconnect::{Backoff, Next, Reconnect};
+use crate::client::reliable::ReliableWebSocket;
+use crate::client::reliable_event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
+use crate::client::socket::{OVERHEAD, Sink, Socket};
+use crate::client::thread::{Due, Item, Thread, Worker};
+use crate::random;
+
+pub(crate) type Callback = Box<dyn FnMut(&ReliableWebSocket, ReliableEvent) + Send>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct KeeperOptions {
+    pub(crate) heartbeat: Option<Heartbeat>,
+    /// Messages and bytes.
+    pub(crate) queue: Option<(usize, usize)>,
+}
+
+/// What the program's threads and the client thread share.
+pub(crate) struct Keeper {
+    pub(crate) plan: Arc<Plan>,
+    thread: Arc<Thread>,
+    options: KeeperOptions,
+    epoch: Instant,
+    state: Mutex<State>,
+    changed: Condvar,
+    noticed: AtomicBool,
+}
+
+struct State {
+    reconnect: Reconnect,
+    /// The connection, or the attempt at one.
+    socket: Option<Arc<Socket>>,
+    connected: bool,
+    pulse: Option<Pulse>,
+    /// When the next attempt is due. Times are since `epoch`.
+    retry_at: Option<Duration>,
+    /// When the timer fires that is set already.
+    timer_at: Option<Duration>,
+    next_id: u64,
+    /// The number of the first message of this connection.
+    first_id: u64,
+    queue: VecDeque<Unsent>,
+    queue_cost: usize,
+    events: VecDeque<ReliableEvent>,
+    event_bytes: usize,
+    callback: Option<Callback>,
+    /// `close` was called.
+    closing: bool,
+    /// The last event is queued.
+    over: bool,
+    /// The last event was taken.
+    done: bool,
+    dropped: bool,
+}
+
+impl Keeper {
+    pub(crate) fn start(
+        plan: Arc<Plan>,
+        thread: Arc<Thread>,
+        options: KeeperOptions,
+        backoff: Backoff,
+    ) -> Arc<Self> {
+        let state = State {
+            reconnect: Reconnect::new(backoff),
+            socket: None,
+            connected: false,
+            pulse: None,
+            retry_at: Some(Duration::ZERO),
+            timer_at: None,
+            next_id: 0,
+            first_id: 0,
+            queue: VecDeque::new(),
+            queue_cost: 0,
+            events: VecDeque::new(),
+            event_bytes: 0,
+            callback: None,
+            closing: false,
+            over: false,
+            done: false,
+            dropped: false,
+        };
+        let keeper = Arc::new(Self {
+            plan,
+            thread,
+            options,
+            epoch: Instant::now(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            noticed: AtomicBool::new(false),
+        });
+        keeper.notice();
+        keeper
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the client thread look.
+    pub(crate) fn notice(self: &Arc<Self>) {
+        if !self.noticed.swap(true, Ordering::AcqRel) && !self.thread.push(Item::Keeper(Arc::clone(self))) {
+            self.stop();
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.lock().connected
+    }
+
+    pub(crate) fn protocol(&self) -> String {
+        let state = self.lock();
+        state.socket.as_ref().map(|socket| socket.lock().protocol.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn buffered_amount(&self) -> u64 {
+        let state = self.lock();
+        let queued: usize = state.queue.iter().map(|message| message.data.len()).sum();
+        queued as u64 + state.socket.as_ref().map_or(0, |socket| socket.lock().buffered)
+    }
+
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.lock().closing = true;
+        self.notice();
+    }
+
+    pub(crate) fn bind(self: &Arc<Self>, callback: Callback) {
+        let before = self.lock().callback.replace(callback);
+        // It may own anything: not under the lock.
+        drop(before);
+        self.notice();
+    }
+
+    /// Nobody listens any more.
+    pub(crate) fn forget(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.dropped = true;
+        state.events = VecDeque::new();
+        state.event_bytes = 0;
+        let callback = state.callback.take();
+        drop(state);
+        drop(callback);
+        self.close();
+    }
+
+    pub(crate) fn send(self: &Arc<Self>, data: Data) -> Result<MessageId, SendRefused> {
+        let mut state = self.lock();
+        if state.over || state.closing {
+            return Err(SendRefused::Closed);
+        }
+        let id = state.next_id;
+        match &state.socket {
+            Some(socket) if state.connected => {
+                if !socket.send_numbered(data, id) {
+                    return Err(SendRefused::QueueFull);
+                }
+            }
+            _ => {
+                let Some((messages, bytes)) = self.options.queue else {
+                    return Err(SendRefused::NotConnected);
+                };
+                let cost = state.queue_cost.saturating_add(data.len() + OVERHEAD);
+                if state.queue.len() >= messages || cost > bytes {
+                    return Err(SendRefused::QueueFull);
+                }
+                state.queue_cost = cost;
+                state.queue.push_back(Unsent { id: MessageId(id), data });
+            }
+        }
+        state.next_id += 1;
+        Ok(MessageId(id))
+    }
+
+    pub(crate) fn take(self: &Arc<Self>, timeout: Option<Duration>) -> Option<ReliableEvent> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut state = self.lock();
+        loop {
+            if let Some(event) = state.events.pop_front() {
+                let was_full = self.is_full(&state);
+                state.event_bytes -= event.len() + OVERHEAD;
+                state.done |= event.is_last();
+                // It waits for room.
+                if was_full || state.events.len() == self.plan.limits.max_events / 2 {
+                    drop(state);
+                    self.notice();
+                }
+                return Some(event);
+            }
+            if state.done {
+                return None;
+            }
+            state = match deadline {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        state.events.len() >= self.plan.limits.max_events
+            || state.event_bytes >= self.plan.limits.max_event_bytes
+    }
+
+    fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// On the client thread: does whatever is to be done now.
+    pub(crate) fn attend(self: &Arc<Self>, worker: &mut Worker) {
+        self.noticed.store(false, Ordering::Release);
+        loop {
+            self.take_socket_events();
+            self.close_or_retry();
+            self.heartbeat(worker);
+            if !self.call_back() {
+                break;
+            }
+        }
+        self.set_timer(worker);
+    }
+
+    /// The timer that was set has fired.
+    pub(crate) fn timer_fired(&self) {
+        self.lock().timer_at = None;
+    }
+
+    fn set_timer(self: &Arc<Self>, worker: &mut Worker) {
+        let mut state = self.lock();
+        let pulse = state.pulse.as_ref().map(Pulse::poll_timeout);
+        let Some(due) = [state.retry_at, pulse].into_iter().flatten().min() else { return };
+        if state.timer_at.is_none_or(|at| due < at) {
+            if let Some(at) = self.epoch.checked_add(due) {
+                state.timer_at = Some(due);
+                worker.set_timer(at, Due::Keeper(Arc::downgrade(self)));
+            }
+        }
+    }
+
+    fn take_socket_events(self: &Arc<Self>) {
+        loop {
+            let mut state = self.lock();
+            // Those of a dropped one are taken all the same, so that its connection can close.
+            if self.is_full(&state) && !state.dropped {
+                return;
+            }
+            let Some(socket) = state.socket.clone() else { return };
+            match socket.try_take() {
+                None => return,
+                Some(Event::Open) => self.opened(&mut state, &socket),
+                Some(Event::Message(data)) => self.tell(&mut state, ReliableEvent::Message(data)),
+                // The close event follows.
+                Some(Event::Error) => {}
+                Some(Event::Close(close)) => self.ended(&mut state, &socket, close),
+            }
+        }
+    }
+
+    fn opened(&self, state: &mut State, socket: &Arc<Socket>) {
+        let attempt = state.reconnect.opened();
+        state.connected = true;
+        state.pulse = self.options.heartbeat.as_ref().map(|heartbeat| Pulse::new(heartbeat, self.now()));
+        state.first_id = state.queue.front().map_or(state.next_id, |message| message.id.0);
+        while let Some(message) = state.queue.pop_front() {
+            state.queue_cost -= message.data.len() + OVERHEAD;
+            socket.send_queued(message.data, message.id.0);
+        }
+        self.tell(state, ReliableEvent::Opened { attempt });
+    }
+
+    fn ended(&self, state: &mut State, socket: &Arc<Socket>, close: CloseEvent) {
+        let was_open = std::mem::take(&mut state.connected);
+        state.socket = None;
+        state.pulse = None;
+        let mut ended = socket.lock();
+        let cause = ended.cause.clone();
+        let confirmed = ended.confirmed;
+        let unsent: Vec<Unsent> = ended
+            .outgoing
+            .drain(..)
+            .filter_map(|message| message.id.map(|id| Unsent { id: MessageId(id), data: message.data }))
+            .collect();
+        drop(ended);
+        let written = unsent.first().map_or(state.next_id, |message| message.id.0);
+        let uncertain =
+            if was_open { state.first_id.max(confirmed).min(written)..written } else { written..written };
+        let mut unsent = if self.options.queue.is_some() && !state.closing {
+            // Nothing was queued while there was a connection; these go first. They were accepted, so the limits do not count.
+            for message in unsent.into_iter().rev() {
+                state.queue_cost += message.data.len() + OVERHEAD;
+                state.queue.push_front(message);
+            }
+            Vec::new()
+        } else {
+            unsent
+        };
+        if state.closing {
+            unsent.extend(std::mem::take(&mut state.queue));
+            state.queue_cost = 0;
+        }
+        let queued = state.queued();
+        self.tell(
+            state,
+            ReliableEvent::Disconnected(Disconnected {
+                close: close.clone(),
+                cause,
+                was_open,
+                uncertain,
+                unsent,
+                queued,
+            }),
+        );
+        if state.closing || self.thread.is_stopping() {
+            return self.finish(state, close);
+        }
+        match state.reconnect.ended(close.code, random::fraction()) {
+            Next::Final => self.finish(state, close),
+            Next::GiveUp { attempts } => {
+                let unsent = state.take_queue();
+                self.tell_last(state, ReliableEvent::GaveUp { attempts, unsent });
+            }
+            Next::Retry { attempt, delay } => {
+                state.retry_at = Some(self.now().saturating_add(delay));
+                self.tell(state, ReliableEvent::Retrying { attempt, delay });
+            }
+        }
+    }
+
+    fn finish(&self, state: &mut State, close: CloseEvent) {
+        let unsent = state.take_queue();
+        self.tell_last(state, ReliableEvent::Closed { close, unsent });
+    }
+
+    fn tell_last(&self, state: &mut State, event: ReliableEvent) {
+        if !state.over {
+            state.over = true;
+            state.retry_at = None;
+            state.pulse = None;
+            self.tell(state, event);
+        }
+    }
+
+    fn tell(&self, state: &mut State, event: ReliableEvent) {
+        if !state.dropped {
+            state.event_bytes += event.len() + OVERHEAD;
+            state.events.push_back(event);
+            self.changed.notify_all();
+        }
+    }
+
+    /// What `close` asks for, and the next attempt if it is due.
+    fn close_or_retry(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.over {
+            return;
+        }
+        if state.closing {
+            state.retry_at = None;
+            match &state.socket {
+                Some(socket) => {
+                    // Its events have to be taken, or it waits for room.
+                    socket.close(Some((CloseCode::NORMAL, "Client closing".into())));
+                }
+                None => self.finish(&mut state, CloseEvent::abnormal()),
+            }
+            return;
+        }
+        if state.retry_at.is_some_and(|at| at <= self.now()) {
+            state.retry_at = None;
+            let sink = Sink::Keeper(Arc::downgrade(self));
+            let socket = Socket::new(Arc::clone(&self.plan), Arc::clone(&self.thread), sink);
+            state.socket = Some(Arc::clone(&socket));
+            drop(state);
+            socket.notice();
+        }
+    }
+
+    fn heartbeat(&self, worker: &mut Worker) {
+        let mut state = self.lock();
+        let State { pulse: Some(pulse), socket: Some(socket), .. } = &mut *state else { return };
+        let now = self.now();
+        if pulse.poll_timeout() > now {
+            return;
+        }
+        let connection = socket.lock();
+        let (peer, paused) = (connection.peer, connection.paused);
+        drop(connection);
+        let socket = Arc::clone(socket);
+        let text = self.options.heartbeat.as_ref().and_then(|heartbeat| heartbeat.text.as_deref());
+        let mut is_dead = false;
+        worker.with_peer(peer, |peer| {
+            // While output waits, that the kernel takes some of it says that the server lives; a Ping behind it would say nothing. And if
+            // nothing is read, nothing can be heard.
+            let waits = peer.buffered_amount() > 0;
+            let signs = if waits { peer.received().wrapping_add(peer.written()) } else { peer.received() };
+            while let Some(beat) = pulse.handle_timeout(now, signs) {
+                match beat {
+                    Beat::Dead => is_dead = !paused,
+                    Beat::Send if waits => {}
+                    Beat::Send => {
+                        // Refused only if it is closing.
+                        let next_id = peer.session().next_id;
+                        let _ = text.map(|text| peer.send_text(text));
+                        let _ = peer.ping(&next_id.to_be_bytes());
+                    }
+                }
+            }
+        });
+        drop(state);
+        if is_dead {
+            socket.lock().cause.get_or_insert(FailureCause::HeartbeatMissed);
+            if let Some(peer) = peer {
+                worker.event_loop.abort(peer);
+            }
+        }
+    }
+
+    /// Whether something may have changed by it.
+    fn call_back(self: &Arc<Self>) -> bool {
+        let mut called = false;
+        loop {
+            let mut state = self.lock();
+            let State { callback: callback @ Some(_), events, .. } = &mut *state else { return called };
+            let Some(event) = events.pop_front() else { return called };
+            let Some(mut callback) = callback.take() else { return called };
+            state.event_bytes -= event.len() + OVERHEAD;
+            state.done |= event.is_last();
+            let is_last = state.done;
+            drop(state);
+            called = true;
+            let handle = ReliableWebSocket::lent(self);
+            let result = catch_unwind(AssertUnwindSafe(|| callback(&handle, event)));
+            let mut state = self.lock();
+            if result.is_err() {
+                log::error!("{}: a callback panicked", self.plan.origin);
+                state.closing = true;
+            } else if !is_last && !state.dropped && state.callback.is_none() {
+                state.callback = Some(callback);
+            }
+        }
+    }
+
+    /// The client thread ends.
+    pub(crate) fn stop(self: &Arc<Self>) {
+        self.take_socket_events();
+        let mut state = self.lock();
+        if !state.over {
+            if let Some(socket) = state.socket.clone() {
+                self.ended(&mut state, &socket, CloseEvent::abnormal());
+            }
+            self.finish(&mut state, CloseEvent::abnormal());
+        }
+        drop(state);
+        self.call_back();
+    }
+}
+
+impl State {
+    fn take_queue(&mut self) -> Vec<Unsent> {
+        self.queue_cost = 0;
+        std::mem::take(&mut self.queue).into()
+    }
+
+    fn queued(&self) -> Range<u64> {
+        let first = self.queue.front().map_or(self.next_id, |message| message.id.0);
+        first..self.next_id
+    }
+}

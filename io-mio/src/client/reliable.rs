@@ -1,0 +1,152 @@
+//! A connection that is kept alive.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sansws::Message;
+
+use crate::client::error::SyntaxError;
+use crate::client::keeper::Keeper;
+use crate::client::reliable_builder::ReliableBuilder;
+use crate::client::reliable_event::{MessageId, ReliableEvent, SendRefused};
+use crate::client::websocket::WebSocket;
+
+/// A WebSocket that connects again when its connection ends, and tells what became of each message.
+///
+/// ```no_run
+/// use sansws_mio::{ReliableEvent, ReliableWebSocket};
+///
+/// let socket = ReliableWebSocket::new("ws://localhost:8080/api", &[])?;
+/// for event in socket.events() {
+///     match event {
+///         ReliableEvent::Opened { .. } => {
+///             socket.send("hello")?;
+///         }
+///         ReliableEvent::Message(data) => println!("{data:?}"),
+///         ReliableEvent::Disconnected(how) => {
+///             println!("not sent: {:?}; perhaps received: {:?}", how.unsent, how.uncertain);
+///         }
+///         ReliableEvent::Retrying { delay, .. } => println!("again in {delay:?}"),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It retries on any end but Close 1000, five times in a row, and sends the text `ping` every 30 s; the [builder](Self::builder) can have it
+/// otherwise. A connection that gives no sign of life after a [heartbeat](Heartbeat) counts as broken. It runs on a client thread, as a
+/// [`WebSocket`] does.
+///
+/// # What becomes of a message
+///
+/// [`send`](Self::send) accepts it and gives it a number, or refuses it: with no connection and no
+/// [offline queue](ReliableBuilder::offline_queue) nothing is accepted. When a connection ends, [`Disconnected`] says which of those
+/// accepted were never handed to the kernel, and which were written to the connection and may have arrived or not.
+///
+/// Events that are not taken wait, up to [the limit](crate::WebSocketBuilder::max_events); beyond it nothing more is read, and no new
+/// connection is made. Dropping the object closes it.
+pub struct ReliableWebSocket {
+    keeper: Arc<Keeper>,
+    /// A callback gets a second handle, whose end means nothing.
+    is_owner: bool,
+}
+
+impl ReliableWebSocket {
+    /// With everything as the default has it.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxError`], as [`WebSocket::new`].
+    pub fn new(url: &str, protocols: &[&str]) -> Result<Self, SyntaxError> {
+        WebSocket::builder(url).protocols(protocols).reliable().open()
+    }
+
+    /// One with more to say about.
+    pub fn builder(url: &str) -> ReliableBuilder {
+        WebSocket::builder(url).reliable()
+    }
+
+    pub(crate) fn of(keeper: Arc<Keeper>) -> Self {
+        Self { keeper, is_owner: true }
+    }
+
+    /// For a callback.
+    pub(crate) fn lent(keeper: &Arc<Keeper>) -> Self {
+        Self { keeper: Arc::clone(keeper), is_owner: false }
+    }
+
+    /// The URL, as [`WebSocket::url`] has it.
+    pub fn url(&self) -> &str {
+        &self.keeper.plan.url
+    }
+
+    /// Whether there is an open connection: the last of [`Opened`](ReliableEvent::Opened) and [`Disconnected`](ReliableEvent::Disconnected) that
+    /// happened, taken or not, was the former.
+    pub fn is_connected(&self) -> bool {
+        self.keeper.is_connected()
+    }
+
+    /// The subprotocol of the connection; empty if there is none.
+    pub fn protocol(&self) -> String {
+        self.keeper.protocol()
+    }
+
+    /// Bytes of payload that wait: in the offline queue, and for the kernel.
+    pub fn buffered_amount(&self) -> u64 {
+        self.keeper.buffered_amount()
+    }
+
+    /// Sends a message: `&str` as text, `&[u8]` as binary. Returns its number.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`]: it will not be sent, and has no number.
+    pub fn send<'m>(&self, data: impl Into<Message<'m>>) -> Result<MessageId, SendRefused> {
+        self.keeper.send(data.into().into())
+    }
+
+    /// Closes the connection with 1000 "Client closing", after what was sent is written, and connects no more.
+    pub fn close(&self) {
+        self.keeper.close();
+    }
+
+    /// Takes the next event; waits for it, at most so long. `None`: time is up, or the last event was taken before.
+    pub fn next_event(&self, timeout: Option<Duration>) -> Option<ReliableEvent> {
+        self.keeper.take(timeout)
+    }
+
+    /// Takes the next event, if there is one.
+    pub fn try_next_event(&self) -> Option<ReliableEvent> {
+        self.next_event(Some(Duration::ZERO))
+    }
+
+    /// Takes event after event, and waits for each. Ends after the last one, [`GaveUp`](ReliableEvent::GaveUp) or
+    /// [`Closed`](ReliableEvent::Closed).
+    pub fn events(&self) -> impl Iterator<Item = ReliableEvent> + '_ {
+        std::iter::from_fn(|| self.next_event(None))
+    }
+
+    /// Has the client thread take the events, those that wait already first, and call this. It must not block: all sockets of that thread
+    /// wait. If it panics, it is not called again and the connection is closed.
+    pub fn bind(&self, callback: impl FnMut(&Self, ReliableEvent) + Send + 'static) {
+        self.keeper.bind(Box::new(callback));
+    }
+}
+
+impl Drop for ReliableWebSocket {
+    fn drop(&mut self) {
+        if self.is_owner {
+            self.keeper.forget();
+        }
+    }
+}
+
+impl fmt::Debug for ReliableWebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReliableWebSocket")
+            .field("origin", &self.keeper.plan.origin)
+            .field("is_connected", &self.is_connected())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! What a connection that is kept alive tells.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::client::error::FailureCause;
+use crate::client::event::{CloseEvent, Data};
+
+/// What happened to a [`ReliableWebSocket`](crate::ReliableWebSocket).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReliableEvent {
+    /// A connection is open.
+    Opened {
+        /// How many retries it took: 0 for the very first connection.
+        attempt: u32,
+    },
+    /// A message arrived.
+    Message(Data),
+    /// A connection, or the attempt at one, has ended.
+    Disconnected(Disconnected),
+    /// The next attempt begins after this delay.
+    Retrying {
+        /// Which retry in a row it will be, from 1 on.
+        attempt: u32,
+        /// The delay.
+        delay: Duration,
+    },
+    /// No more attempts are made. The last event.
+    GaveUp {
+        /// How many retries have failed in a row.
+        attempts: u32,
+        /// What waited in the [offline queue](crate::ReliableBuilder::offline_queue).
+        unsent: Vec<Unsent>,
+    },
+    /// It was closed: by [`close`](crate::ReliableWebSocket::close), by a [final code](crate::ReliableBuilder::final_codes), by the end of its
+    /// client thread. The last event.
+    Closed {
+        /// How the last connection ended; 1006 if there was none just then.
+        close: CloseEvent,
+        /// What waited in the [offline queue](crate::ReliableBuilder::offline_queue).
+        unsent: Vec<Unsent>,
+    },
+}
+
+impl ReliableEvent {
+    /// Whether no event follows.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::GaveUp { .. } | Self::Closed { .. })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Message(data) => data.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// The end of one connection, and what became of the messages.
+///
+/// The numbers of all messages that were sent on it fall in three: those before `uncertain` have been received, for the server answered a Ping
+/// that came after them; those in `uncertain` may have been; the rest has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Disconnected {
+    /// What the close event of a [`WebSocket`](crate::WebSocket) says.
+    pub close: CloseEvent,
+    /// What went wrong, if something did.
+    pub cause: Option<FailureCause>,
+    /// Whether it had been open, rather than an attempt that failed.
+    pub was_open: bool,
+    /// Messages handed to the kernel for a connection that then ended: the server may have received them, or not.
+    pub uncertain: Range<u64>,
+    /// Messages of which the kernel did not take every byte: the server has received none of them. With an
+    /// [offline queue](crate::ReliableBuilder::offline_queue) there are none here: they are in `queued`.
+    pub unsent: Vec<Unsent>,
+    /// Messages that wait for the next connection.
+    pub queued: Range<u64>,
+}
+
+/// The number of a message: 0, 1, 2 … in the order in which they were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub u64);
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A message that was accepted for sending and never sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsent {
+    /// What `send` returned for it.
+    pub id: MessageId,
+    /// The message.
+    pub data: Data,
+}
+
+/// Why a message was not accepted for sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendRefused {
+    /// There is no connection just now, and no [offline queue](crate::ReliableBuilder::offline_queue).
+    NotConnected,
+    /// The queue has no room for it.
+    QueueFull,
+    /// It was closed, or has given up.
+    Closed,
+}
+
+impl fmt::Display for SendRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotConnected => "Cannot send - not connected",
+            Self::QueueFull => "Cannot send - the queue is full",
+            Self::Closed => "Cannot send - closed",
+        })
+    }
+}
+
+impl std::error::Error for SendRefused {}

@@ -1,0 +1,135 @@
+//! The race between the addresses of a server: sockets for what [`Eyeballs`] decides.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+#[cfg(unix)]
+use mio::net::UnixStream;
+use mio::{Registry, Token};
+
+use super::Stage;
+use crate::driver::Driver;
+use crate::eyeballs::Eyeballs;
+use crate::handler::{By, Handler};
+use crate::slot::Phase;
+use crate::target::Place;
+use crate::transport::{PeerAddr, Transport};
+
+/// Sockets on their way to the same server. All have the token of the one connection they race for: an event of one has all looked at,
+/// and they are few.
+pub(super) struct Race {
+    eyeballs: Eyeballs,
+    runners: Vec<(PeerAddr, Transport)>,
+    last_error: Option<io::Error>,
+}
+
+impl Race {
+    pub(super) fn new(eyeballs: Eyeballs) -> Self {
+        Self { eyeballs, runners: Vec::new(), last_error: None }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.eyeballs.poll_timeout()
+    }
+
+    /// Sees how the sockets are doing and starts those whose time has come. `Ok(None)`: still racing. An error: all have failed; it is the
+    /// one that came last.
+    fn go_on(
+        &mut self,
+        now: Duration,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Option<(PeerAddr, Transport)>> {
+        loop {
+            if let Some(winner) = self.winner() {
+                return Ok(Some(winner));
+            }
+            let Some(address) = self.eyeballs.next(now) else { break };
+            match connect_tcp(address, registry, token) {
+                Ok(transport) => self.runners.push((PeerAddr::Tcp(address), transport)),
+                Err(error) => self.lost(error),
+            }
+        }
+        if self.runners.is_empty() && self.eyeballs.is_lost() {
+            let none = || io::Error::new(io::ErrorKind::NotFound, "no address to connect to");
+            return Err(self.last_error.take().unwrap_or_else(none));
+        }
+        Ok(None)
+    }
+
+    /// Takes out who has connected; drops those who cannot.
+    fn winner(&mut self) -> Option<(PeerAddr, Transport)> {
+        let mut at = 0;
+        while let Some((remote, transport)) = self.runners.get(at) {
+            match transport.connected() {
+                Ok(true) => return Some(self.runners.swap_remove(at)),
+                Ok(false) => at += 1,
+                Err(error) => {
+                    log::debug!("{remote}: {error}");
+                    self.runners.remove(at);
+                    self.lost(error);
+                }
+            }
+        }
+        None
+    }
+
+    fn lost(&mut self, error: io::Error) {
+        self.eyeballs.failed();
+        self.last_error = Some(error);
+    }
+}
+
+impl<H: Handler> Driver<H> {
+    /// Goes on with the race, to its end if it has come.
+    pub(super) fn race(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Phase::Dialling(dialling) = &mut slot.phase else { return };
+        let Stage::Connecting(race) = &mut dialling.stage else { return };
+        let token = Token(index as usize);
+        let result = match &dialling.connect.target.place {
+            #[cfg(unix)]
+            Place::Unix(path) if race.runners.is_empty() => connect_unix(path, &self.registry, token)
+                .and_then(|transport| {
+                    race.runners.push((PeerAddr::Unix, transport));
+                    race.go_on(self.shared.now, &self.registry, token)
+                }),
+            _ => race.go_on(self.shared.now, &self.registry, token),
+        };
+        match result {
+            Ok(None) => self.arm(index),
+            Ok(Some((remote, mut transport))) => {
+                // What the loop was told was about any of the sockets; now it is told again, about this one.
+                if let Err(error) = transport.reregister(&self.registry, token) {
+                    let cause = dialling.broken(error);
+                    return self.dial_failed(index, By::Remote, cause);
+                }
+                let link = &mut slot.link;
+                transport.set_nodelay();
+                link.remote = remote;
+                link.transport = transport;
+                (link.readable, link.read_closed, link.writable) = (false, false, true);
+                self.connected(index);
+            }
+            Err(error) => {
+                let cause = dialling.broken(error);
+                self.dial_failed(index, By::Remote, cause);
+            }
+        }
+    }
+}
+
+fn connect_tcp(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Transport> {
+    let mut transport = Transport::Tcp(TcpStream::connect(address)?);
+    transport.register(registry, token)?;
+    Ok(transport)
+}
+
+#[cfg(unix)]
+fn connect_unix(path: &std::path::Path, registry: &Registry, token: Token) -> io::Result<Transport> {
+    let mut transport = Transport::Unix(UnixStream::connect(path)?);
+    transport.register(registry, token)?;
+    Ok(transport)
+}

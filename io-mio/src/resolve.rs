@@ -1,0 +1,212 @@
+//! Host names to addresses, off the event loop.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::handle::Inbox;
+use crate::peer::PeerId;
+
+/// How host names become addresses: [`Settings::resolver`](crate::Settings::resolver).
+///
+/// A resolver may block. It is called on one of at most eight threads that all event loops of the process share; they start with the first
+/// name and end after some seconds without one. At most 1024 different names wait; one more cannot be resolved. Connections that ask for
+/// the same name at the same time share one call.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use sansws_mio::{Resolver, Settings};
+///
+/// // Everything is on this machine.
+/// let resolver = Resolver::new(|_host, port| Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]));
+/// let settings = Settings { resolver, ..Settings::default() };
+/// # let _ = settings;
+/// ```
+#[derive(Clone)]
+pub struct Resolver {
+    resolve: Arc<Resolve>,
+}
+
+type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+impl Resolver {
+    /// A resolver of one's own. It gets a host name, which is never an IP address, and a port; it returns the addresses, the most preferred
+    /// one first, with the port. Eight of them at most are tried.
+    pub fn new(resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
+        Self { resolve: Arc::new(resolve) }
+    }
+
+    /// The operating system's: [`ToSocketAddrs`].
+    pub fn system() -> Self {
+        Self::new(|host, port| Ok((host, port).to_socket_addrs()?.collect()))
+    }
+}
+
+impl Default for Resolver {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").finish_non_exhaustive()
+    }
+}
+
+/// What became of a name.
+pub(crate) type Resolved = Result<Arc<[SocketAddr]>, io::Error>;
+
+/// Has a name resolved. The answer goes to `inbox`, for `peer`; `false`: too many wait already, and there will be none.
+#[must_use]
+pub(crate) fn resolve(resolver: &Resolver, host: &str, port: u16, peer: PeerId, inbox: &Arc<Inbox>) -> bool {
+    POOL.get_or_init(Pool::default).ask(resolver, host, port, Asker { peer, inbox: Arc::clone(inbox) })
+}
+
+static POOL: std::sync::OnceLock<Pool> = std::sync::OnceLock::new();
+
+const MAX_THREADS: usize = 8;
+
+/// Names that wait for a thread.
+const MAX_NAMES: usize = 1024;
+
+/// Connections that wait for one name. Those that gave up count until the name has its answer.
+const MAX_ASKERS: usize = 65_536;
+
+/// A thread without work ends after this time.
+const IDLE: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+struct Pool {
+    state: Mutex<PoolState>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct PoolState {
+    waiting: VecDeque<Name>,
+    /// All names that wait or are being resolved.
+    askers: HashMap<Name, Vec<Asker>>,
+    threads: usize,
+    idle: usize,
+}
+
+/// A name as one resolver is asked for it.
+#[derive(Clone)]
+struct Name {
+    resolver: Resolver,
+    host: Box<str>,
+    port: u16,
+}
+
+impl Name {
+    fn key(&self) -> (usize, &str, u16) {
+        (Arc::as_ptr(&self.resolver.resolve).cast::<()>() as usize, &self.host, self.port)
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Name {}
+
+impl std::hash::Hash for Name {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+struct Asker {
+    peer: PeerId,
+    inbox: Arc<Inbox>,
+}
+
+impl Pool {
+    fn ask(&'static self, resolver: &Resolver, host: &str, port: u16, asker: Asker) -> bool {
+        let name = Name { resolver: resolver.clone(), host: host.into(), port };
+        let mut state = self.lock();
+        if let Some(askers) = state.askers.get_mut(&name) {
+            let has_room = askers.len() < MAX_ASKERS;
+            if has_room {
+                askers.push(asker);
+            }
+            return has_room;
+        }
+        if state.waiting.len() >= MAX_NAMES {
+            return false;
+        }
+        if state.idle <= state.waiting.len() && state.threads < MAX_THREADS {
+            let spawned = thread::Builder::new().name("sansws-resolver".into()).spawn(|| self.run());
+            match spawned {
+                Ok(_) => state.threads += 1,
+                Err(error) if state.threads == 0 => {
+                    log::error!("no thread to resolve names: {error}");
+                    return false;
+                }
+                Err(_) => {}
+            }
+        }
+        state.waiting.push_back(name.clone());
+        state.askers.insert(name, vec![asker]);
+        self.work.notify_one();
+        true
+    }
+
+    /// The life of one thread.
+    fn run(&self) {
+        let mut state = self.lock();
+        loop {
+            let Some(name) = state.waiting.pop_front() else {
+                state.idle += 1;
+                let (woken, waited) =
+                    self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+                state = woken;
+                state.idle -= 1;
+                if waited.timed_out() && state.waiting.is_empty() {
+                    state.threads -= 1;
+                    return;
+                }
+                continue;
+            };
+            drop(state);
+            let answer = call(&name);
+            state = self.lock();
+            let askers = state.askers.remove(&name).unwrap_or_default();
+            drop(state);
+            for asker in askers {
+                asker.inbox.resolved(asker.peer, share(&answer));
+            }
+            state = self.lock();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks the resolver, which is the application's and may panic: the thread and those who wait must not be lost with it.
+fn call(name: &Name) -> Resolved {
+    let answer = catch_unwind(AssertUnwindSafe(|| (name.resolver.resolve)(&name.host, name.port)));
+    let addresses = answer.unwrap_or_else(|_| Err(io::Error::other("the resolver panicked")))?;
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
+    }
+    Ok(addresses.into())
+}
+
+/// The same answer once more; errors cannot be cloned.
+fn share(answer: &Resolved) -> Resolved {
+    match answer {
+        Ok(addresses) => Ok(Arc::clone(addresses)),
+        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    }
+}

@@ -1,0 +1,105 @@
+//! What must not grow, and what must not stop.
+
+use super::*;
+
+/// Events that nobody takes stop the server, not fill the memory; taken, they all arrive.
+#[test]
+fn a_program_that_does_not_listen_stops_the_server() {
+    use std::io::Write;
+    const LEN: usize = 64 << 10;
+    const COUNT: usize = 1024;
+    let (tell, told) = channel();
+    let script = serve(move |peer| {
+        peer.open();
+        let mut frame = vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0];
+        frame.resize(10 + LEN, 7);
+        let all: Vec<u8> = frame.repeat(COUNT);
+        peer.stream.set_write_timeout(Some(Duration::from_millis(200))).expect("a time-out");
+        let mut written = 0;
+        while let Ok(len @ 1..) = peer.stream.write(&all[written..]) {
+            written += len;
+        }
+        tell.send(written).expect("the test waits");
+        peer.stream.set_write_timeout(Some(DEADLINE)).expect("a time-out");
+        peer.write(&all[written..]).close(1000, "");
+        peer.next();
+        peer.fin();
+    });
+    let socket = WebSocket::builder(&script.url("/")).max_events(1000, 1 << 20).open().expect("a good URL");
+    let written = told.recv_timeout(DEADLINE).expect("the server was stopped");
+    assert!(written < COUNT * LEN / 2, "{written} bytes went to nobody");
+    assert_eq!(next(&socket), E::Open);
+    for _ in 0..COUNT {
+        assert_eq!(next(&socket), E::Binary(vec![7; LEN]));
+    }
+    assert_eq!(rest(&socket), [close(1000, "", true)]);
+    script.end();
+}
+
+/// A client that sends without reading, to a server that answers everything: neither waits for the other.
+#[test]
+fn sending_much_to_an_echo_does_not_stop_both() {
+    const LEN: usize = 1 << 20;
+    const COUNT: usize = 24;
+    let script = serve(|peer| {
+        peer.open();
+        loop {
+            match peer.next() {
+                Got::Binary(payload) => peer.binary(&payload),
+                Got::Close(_) => return peer.close_answer(),
+                got => panic!("{got:?}"),
+            };
+        }
+    });
+    let socket = WebSocket::builder(&script.url("/")).max_events(1000, 64 << 20).open().expect("a good URL");
+    assert_eq!(next(&socket), E::Open);
+    for n in 0..COUNT {
+        socket.send(&vec![n as u8; LEN][..]).expect("open");
+    }
+    assert!(socket.wait_buffered(0, Some(DEADLINE)));
+    for n in 0..COUNT {
+        assert_eq!(next(&socket), E::Binary(vec![n as u8; LEN]));
+    }
+    socket.close();
+    assert_eq!(rest(&socket), [close(1005, "", true)]);
+    script.end();
+}
+
+/// One thread carries many.
+#[test]
+fn hundreds_on_one_thread() {
+    const COUNT: usize = 200;
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let script = serve_listener(|listener| {
+        for _ in 0..COUNT {
+            let mut peer = Peer::accept(listener);
+            std::thread::spawn(move || {
+                peer.open();
+                let Got::Text(text) = peer.next() else { panic!("no text") };
+                peer.text(&text);
+                peer.next();
+                peer.close_answer();
+            });
+        }
+    });
+    let (tell, told) = channel();
+    let sockets: Vec<_> = (0..COUNT)
+        .map(|n| {
+            let tell = tell.clone();
+            clients
+                .websocket(&script.url("/"))
+                .bind(EventKind::Open, move |socket, _| socket.send(&*n.to_string()).expect("open"))
+                .bind(EventKind::Message, |socket, _| socket.close())
+                .bind(EventKind::Close, move |_, event| tell.send(short(event)).expect("the test waits"))
+                .open()
+                .expect("a good URL")
+        })
+        .collect();
+    for _ in 0..COUNT {
+        assert_eq!(told.recv_timeout(DEADLINE), Ok(E::Close(1005, String::new(), true)));
+    }
+    script.end();
+    drop(sockets);
+    clients.shutdown(DEADLINE);
+    assert_eq!(clients.connections(), 0);
+}
