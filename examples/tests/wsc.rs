@@ -252,12 +252,26 @@ fn with_reconnect_it_waits_for_the_server_and_sends_what_was_typed() {
 }
 
 #[test]
+fn ctrl_c_ends_the_wait_for_a_server() {
+    let wsc = Process::start(WSC, &["--reconnect", "ws://127.0.0.1:1/"]);
+    wsc.stderr_line_with("cannot connect");
+    wsc.stderr_line_with("connecting again in");
+    wsc.interrupt();
+    let finished = wsc.wait();
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("interrupted"), "{finished:?}");
+}
+
+#[test]
 fn it_serves() {
-    let mut server = Process::start(WSC, &["--listen", "127.0.0.1:0", "-p", "echo.v1", "-v"]);
+    let mut server =
+        Process::start(WSC, &["--listen", "127.0.0.1:0", "-p", "echo.v1", "-v", "--ping", "0.05"]);
     let listening = server.stderr_line_with("listening on ws://");
     let url = listening.split(' ').next_back().unwrap();
     let mut wsc = Process::start(WSC, &["-v", "-p", "echo.v1", url]);
     wsc.stderr_line_with("(subprotocol echo.v1)");
+    wsc.stderr_line_with("< Ping without payload; a Pong goes back");
+    server.stderr_line_with("Pong");
     server.type_line("from the server");
     assert_eq!(wsc.line(), "from the server");
     wsc.type_line("from the client");
