@@ -99,7 +99,7 @@ fn a_lost_connection_is_made_again_and_what_was_typed_meanwhile_is_said() {
 fn a_control_character_of_somebody_elses_is_data_in_a_pipe() {
     let server = chat();
     let url = url(&server, "/chat");
-    let mut ann = Process::start(CHAT_CLIENT, &["--name", "ann", &url]);
+    let ann = Process::start(CHAT_CLIENT, &["--name", "ann", &url]);
     ann.line_with("ann joined");
     let mut eve = server.client("/chat");
     eve.send_json(json!({ "type": "join", "username": "eve" }));
@@ -149,7 +149,7 @@ fn quotes_are_printed_as_lines_in_a_pipe() {
 fn quotes_go_on_after_the_server_was_started_anew() {
     let mut server = ticker();
     let addr = server.addr;
-    let mut client =
+    let client =
         Process::start(TICKER_CLIENT, &["--json", "--symbols", "AAPL,NIX", &url(&server, "/stocks")]);
     client.line_with("connected");
     assert_eq!(client.line_with("unknown symbol"), r#"{"message":"unknown symbol NIX","type":"error"}"#);

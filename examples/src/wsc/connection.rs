@@ -88,7 +88,6 @@ struct Client {
     phase: Phase,
     /// When this connection was dialled.
     dialled: Instant,
-    was_ever_open: bool,
     /// Attempts since the last open connection.
     failures: u32,
     sending: Sending,
@@ -157,7 +156,6 @@ impl Handler for Client {
 
     fn open(&mut self, peer: &mut Peer<'_, ()>) {
         self.phase = Phase::Open(peer.id());
-        self.was_ever_open = true;
         self.last_heard = Instant::now();
         let subprotocol = peer.subprotocol().map(|name| format!(" (subprotocol {name})")).unwrap_or_default();
         self.display.note(format_args!("connected to {}{subprotocol}", self.url));
@@ -221,7 +219,7 @@ impl Handler for Client {
         let is_asked_for = self.phase == Phase::Closing || self.interrupted.load(Ordering::Relaxed);
         if was_open {
             self.tell_closed(&closed, is_asked_for);
-        } else if let Some(cause) = closed.cause {
+        } else if let (Some(cause), false) = (closed.cause, self.phase == Phase::Over) {
             self.display.error(format_args!("cannot connect to {}: {cause}", self.url));
         }
         let is_final = closed.was_clean && closed.code == CloseCode::NORMAL;
@@ -256,7 +254,7 @@ impl Handler for Client {
             Phase::Connecting | Phase::Retrying(_) if interrupted => {
                 self.phase = Phase::Over;
                 self.result = EXIT_FAILURE;
-                self.display.error("interrupted before there was a connection");
+                self.display.error("interrupted while there was no connection");
                 cx.shutdown(Duration::ZERO);
             }
             Phase::Retrying(at) if Instant::now() >= at => {
@@ -282,7 +280,6 @@ impl Client {
             display,
             phase: Phase::Connecting,
             dialled: now,
-            was_ever_open: false,
             failures: 0,
             sending: Sending::default(),
             last_heard: now,

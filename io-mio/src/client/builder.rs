@@ -20,7 +20,7 @@ use crate::tls::TlsClient;
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use sansws_mio::{Event, EventKind, WebSocket};
+/// use sansws_mio::{EventKind, WebSocket};
 ///
 /// let socket = WebSocket::builder("ws://localhost:8080/chat")
 ///     .protocols(&["chat.v1"])
@@ -28,6 +28,7 @@ use crate::tls::TlsClient;
 ///     .connect_timeout(Duration::from_secs(3))
 ///     .bind(EventKind::Message, |_, event| println!("{event:?}"))
 ///     .open()?;
+/// # let _ = socket;
 /// # Ok::<(), sansws_mio::SyntaxError>(())
 /// ```
 #[must_use]

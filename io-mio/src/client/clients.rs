@@ -22,6 +22,7 @@ use crate::settings::Settings;
 /// let message = Config { max_message_len: 1 << 30, max_frame_len: 1 << 30, ..Config::default() };
 /// let clients = Clients::start(Settings { message, ..Settings::default() })?;
 /// let socket = clients.websocket("ws://localhost:8080/files").open()?;
+/// # let _ = socket;
 /// clients.shutdown(Duration::from_secs(2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

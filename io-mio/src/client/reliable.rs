@@ -35,13 +35,13 @@ use crate::client::websocket::WebSocket;
 /// ```
 ///
 /// It retries on any end but Close 1000, five times in a row, and sends the text `ping` every 30 s; the [builder](Self::builder) can have it
-/// otherwise. A connection that gives no sign of life after a [heartbeat](Heartbeat) counts as broken. It runs on a client thread, as a
+/// otherwise. A connection that gives no sign of life after a [heartbeat](crate::Heartbeat) counts as broken. It runs on a client thread, as a
 /// [`WebSocket`] does.
 ///
 /// # What becomes of a message
 ///
 /// [`send`](Self::send) accepts it and gives it a number, or refuses it: with no connection and no
-/// [offline queue](ReliableBuilder::offline_queue) nothing is accepted. When a connection ends, [`Disconnected`] says which of those
+/// [offline queue](ReliableBuilder::offline_queue) nothing is accepted. When a connection ends, [`Disconnected`](crate::Disconnected) says which of those
 /// accepted were never handed to the kernel, and which were written to the connection and may have arrived or not.
 ///
 /// Events that are not taken wait, up to [the limit](crate::WebSocketBuilder::max_events); beyond it nothing more is read, and no new

@@ -22,6 +22,7 @@ use crate::client::reliable::ReliableWebSocket;
 ///     .offline_queue(1000, 1 << 20)
 ///     .websocket(|socket| socket.header("Authorization", "Bearer abc"))
 ///     .open()?;
+/// # let _ = socket;
 /// # Ok::<(), sansws_mio::SyntaxError>(())
 /// ```
 #[must_use]

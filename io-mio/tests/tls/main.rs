@@ -78,6 +78,22 @@ fn strangers_are_refused() {
 }
 
 #[test]
+#[cfg(feature = "tls-platform-roots")]
+fn the_system_does_not_trust_strangers_either() {
+    let authority = Authority::new("Tests");
+    let server = EchoServer::start(&tls_server(&authority.issue(&["localhost"])));
+    // A system without certificates trusts nobody: that is said, unless others are added.
+    match TlsClient::builder().platform_roots().build() {
+        Ok(tls) => {
+            assert_refused(&exchange("wss://localhost/", server.addr, &tls, &hello()), "UnknownIssuer");
+            let tls = TlsClient::builder().platform_roots().ca_pem(&*authority.pem).build().unwrap();
+            assert_echoed(&exchange("wss://localhost/", server.addr, &tls, &hello()), &hello());
+        }
+        Err(error) => assert!(error.to_string().contains("system"), "{error}"),
+    }
+}
+
+#[test]
 fn a_self_signed_certificate_can_be_trusted_by_name() {
     let issued = self_signed(&["localhost"]);
     let server = EchoServer::start(&tls_server(&issued));

@@ -313,3 +313,36 @@ fn supported_schemes() {
         assert!(!WebSocket::supported(scheme), "{scheme}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket() {
+    use sansws_mio::{Accept, Handler, Message, Peer, Request, Response, Server};
+
+    struct Echo;
+
+    impl Handler for Echo {
+        type Session = ();
+
+        fn upgrade(&mut self, request: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+            if request.path() == "/echo" { Ok(()) } else { Err(Response::not_found()) }
+        }
+
+        fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
+            let _ = peer.send(message);
+        }
+    }
+
+    let path = std::env::temp_dir().join(format!("sansws-websocket-{}.sock", std::process::id()));
+    let server = Server::bind_unix(&path).expect("a socket");
+    let handle = server.handle();
+    let thread = std::thread::spawn(move || server.run(Echo).expect("it runs"));
+    let socket = open(&format!("ws+unix:{}:/echo", path.display()));
+    socket.send("hello").expect("open");
+    assert_eq!(next(&socket), E::Text("hello".into()));
+    socket.close();
+    assert_eq!(rest(&socket), [close(1005, "", true)]);
+    handle.shutdown(Duration::ZERO);
+    thread.join().expect("the server ends");
+    let _ = std::fs::remove_file(&path);
+}

@@ -214,6 +214,31 @@ fn a_server_that_does_not_answer_the_close() {
     clients.shutdown(DEADLINE);
 }
 
+/// The time for the closing handshake runs from `close` on, though what was sent before cannot be written.
+#[test]
+fn a_server_that_does_not_read_cannot_hold_the_close_up() {
+    let timeouts = Timeouts { close: Duration::from_millis(100), ..Timeouts::default() };
+    let clients = Clients::start(Settings { timeouts, ..Settings::default() }).expect("a thread");
+    let (go, wait) = channel::<()>();
+    let script = serve(move |peer| {
+        peer.open();
+        wait.recv_timeout(DEADLINE).expect("the client gives up");
+    });
+    let socket = clients.websocket(&script.url("/")).open().expect("a good URL");
+    assert_eq!(next(&socket), E::Open);
+    for _ in 0..24 {
+        socket.send(&vec![0_u8; 1 << 20][..]).expect("open");
+    }
+    socket.close();
+    assert_eq!(rest(&socket), [close(1006, "", false)]);
+    let unsent: usize = socket.take_unsent().iter().map(Data::len).sum();
+    assert!(unsent > 0);
+    assert_eq!(socket.buffered_amount(), unsent as u64);
+    go.send(()).expect("the script waits");
+    script.end();
+    clients.shutdown(DEADLINE);
+}
+
 #[test]
 fn close_while_connecting_fails_the_connection() {
     // The kernel connects, and nobody answers.
