@@ -25,8 +25,6 @@ pub struct Ticker {
     started: Option<Instant>,
     /// The symbols whose quote changed since it was sent last.
     changed: Vec<bool>,
-    /// When the feed goes on. The loop may wake for other reasons before.
-    next_tick: Option<Instant>,
 }
 
 impl Ticker {
@@ -35,7 +33,7 @@ impl Ticker {
         let quotes = feed.open();
         let places = quotes.iter().enumerate().map(|(place, quote)| (quote.symbol.clone(), place)).collect();
         let changed = vec![false; quotes.len()];
-        Self { feed, quotes, places, started: None, changed, next_tick: None }
+        Self { feed, quotes, places, started: None, changed }
     }
 
     /// Obeys a command, or answers with an error that says why not.
@@ -54,9 +52,6 @@ impl Ticker {
 
     /// Lets the feed run up to `now` and publishes what has changed.
     pub fn tick(&mut self, cx: &mut Context<'_, Session>, now: Instant) {
-        if self.next_tick.is_some_and(|next| now < next) {
-            return;
-        }
         let elapsed = now.saturating_duration_since(*self.started.get_or_insert(now));
         let (quotes, changed) = (&mut self.quotes, &mut self.changed);
         let next = self.feed.advance(elapsed, |place, cents, volume| {
@@ -73,9 +68,7 @@ impl Ticker {
             }
         }
         if let Some(next) = next {
-            let wait = next.saturating_sub(elapsed).max(MIN_INTERVAL);
-            self.next_tick = Some(now + wait);
-            cx.wake_after(wait);
+            cx.wake_after(next.saturating_sub(elapsed).max(MIN_INTERVAL));
         }
     }
 

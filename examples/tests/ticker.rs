@@ -32,6 +32,10 @@ fn a_subscription_begins_with_the_last_quote_of_each_symbol_and_brings_no_other(
         assert_quote(&quote);
         assert_eq!(quote["symbol"], symbol);
     }
+    // The market goes on and on.
+    for _ in 0..60 {
+        assert_quote(&client.hear_json());
+    }
     // Each of them changes some time.
     let mut waited_for: BTreeSet<&str> = all.into();
     while !waited_for.is_empty() {
