@@ -2,9 +2,13 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
-use support::Server;
 use support::process::Process;
+use support::{DEADLINE, Server};
 
 const CHAT_CLIENT: &str = env!("CARGO_BIN_EXE_chat-client");
 const TICKER_CLIENT: &str = env!("CARGO_BIN_EXE_ticker-client");
@@ -124,6 +128,61 @@ fn what_was_not_said_is_told() {
     assert_eq!(finished.code, Some(3), "{finished:?}");
     assert!(finished.stderr.contains("not sent: a line of 1 bytes is not UTF-8"), "{finished:?}");
     assert!(String::from_utf8(finished.stdout).unwrap().contains("ann: said too"));
+}
+
+#[test]
+fn the_second_signal_ends_a_program_that_cannot_print() {
+    let mut client = Command::new(CHAT_CLIENT)
+        .args(["--json", "--name", "ann", "ws://127.0.0.1:1/chat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Each line is answered with an error on stdout, of which only the first byte is read: then it can be interrupted, and will stall.
+    let mut stdin = client.stdin.take().unwrap();
+    let (sender, written) = std::sync::mpsc::channel();
+    let typing = std::thread::spawn(move || {
+        while stdin.write_all(b"/?\n").and_then(|()| sender.send(()).map_err(std::io::Error::other)).is_ok() {
+        }
+    });
+    let mut stdout = client.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    let start = Instant::now();
+    // Nobody reads the input any more: everything is full.
+    while written.recv_timeout(Duration::from_millis(500)).is_ok() {
+        assert!(start.elapsed() < DEADLINE);
+    }
+    // Two signals of a kind could become one.
+    for signal in ["-INT", "-TERM"] {
+        assert!(Command::new("kill").args([signal, &client.id().to_string()]).status().unwrap().success());
+    }
+    let start = Instant::now();
+    let mut status = client.try_wait().unwrap();
+    while status.is_none() && start.elapsed() < DEADLINE {
+        std::thread::sleep(Duration::from_millis(5));
+        status = client.try_wait().unwrap();
+    }
+    let _ = client.kill();
+    let _ = client.wait();
+    typing.join().unwrap();
+    assert_eq!(status.expect("it ends").code(), None, "by a signal");
+}
+
+#[test]
+fn passwords_are_not_printed() {
+    for args in [
+        &["--name", "ann", "--retries", "0", "ws://ann:secret@127.0.0.1:1/"][..],
+        &["--name", "ann", "ws://ann:secret@a b/"],
+        &["--name", "ann", "http://ann:secret@h/"],
+    ] {
+        for (program, args) in [(CHAT_CLIENT, args), (TICKER_CLIENT, &args[2..])] {
+            let finished = Process::run(program, args, b"");
+            assert_eq!(finished.code, Some(1), "{finished:?}");
+            assert!(finished.stderr.contains("://ann@"), "{finished:?}");
+            assert!(!finished.stderr.contains("secret"), "{finished:?}");
+        }
+    }
 }
 
 #[test]

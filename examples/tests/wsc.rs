@@ -236,6 +236,22 @@ fn a_server_that_goes_away_is_reported_with_its_code() {
 }
 
 #[test]
+fn messages_in_doubt_are_told_once() {
+    let mut server = demo();
+    let addr = server.addr;
+    let mut wsc = Process::start(WSC, &["-k", "--reconnect", &url(&server, "/echo")]);
+    for line in ["one", "two"] {
+        wsc.type_line(line);
+        assert_eq!(wsc.line(), line);
+        drop(server); // SIGKILL
+        assert!(wsc.stderr_line_with("may not have arrived").contains("1 message sent"), "{line}");
+        server = Server::start_at(env!("CARGO_BIN_EXE_demo"), addr);
+    }
+    wsc.interrupt();
+    wsc.wait();
+}
+
+#[test]
 fn with_reconnect_it_waits_for_the_server_and_sends_what_was_typed() {
     let mut server = demo();
     let addr = server.addr;

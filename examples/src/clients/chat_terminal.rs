@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::chat_client::{ChatClient, ChatEvent};
 use super::command_line::{EXIT_ABNORMAL, EXIT_FAILURE, EXIT_UNSENT};
+use super::connecting::without_password;
 use super::line_editor::{KeyMode, LineEditor, Typed};
 use super::lines::{Line, next_line};
 use super::signals::on_interrupt;
@@ -33,7 +34,7 @@ const COMMANDS: &str = "/join ROOM, /leave [ROOM], /room [ROOM] to speak elsewhe
 pub fn run(options: Options) -> Result<ExitCode, String> {
     let builder = options.connecting.builder(&options.url)?;
     let chat = ChatClient::connect_with(builder, &options.name)
-        .map_err(|error| format!("{}: {error}", options.url))?;
+        .map_err(|error| format!("{}: {error}", without_password(&options.url)))?;
     let chat = Arc::new(chat);
     let (sender, happenings) = sync_channel(MAX_PENDING);
     let uses_keys = !options.json && io::stdin().is_terminal() && io::stdout().is_terminal();
@@ -113,13 +114,14 @@ struct Terminal {
     /// The input has ended; since then, or since something happened after it.
     ending: Option<Instant>,
     was_connected: bool,
-    /// What will not be sent.
+    /// What was not sent, or perhaps not heard by anyone.
     unsent: usize,
 }
 
 impl Terminal {
     fn run(mut self, options: &Options, happenings: &Receiver<Happening>) -> Result<ExitCode, String> {
-        self.view.note(&format!("connecting to {} as {}", options.url, self.chat.username()));
+        let url = without_password(&options.url);
+        self.view.note(&format!("connecting to {url} as {}", self.chat.username()));
         if let Some(room) = &options.room {
             self.join(room);
         }
@@ -132,14 +134,14 @@ impl Terminal {
             match happening {
                 Ok(happening) => {
                     if let Some(code) = self.take(happening) {
-                        return Ok(self.finish(code));
+                        return Ok(ExitCode::from(self.finish(code)));
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.ending = None;
                     self.chat.disconnect();
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(self.finish(EXIT_ABNORMAL)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::from(self.finish(EXIT_ABNORMAL))),
             }
             if let Some(why) = self.view.failure() {
                 self.chat.disconnect();
@@ -184,8 +186,9 @@ impl Terminal {
         self.view.event(&event);
         match event {
             ChatEvent::Connected { .. } => self.was_connected = true,
-            ChatEvent::Over { code, was_clean, unsent, .. } => {
-                self.unsent += unsent.len();
+            ChatEvent::Disconnected { unconfirmed, .. } => self.unsent += unconfirmed.len(),
+            ChatEvent::Over { code, was_clean, unsent, unconfirmed, .. } => {
+                self.unsent += unsent.len() + unconfirmed.len();
                 let is_normal = was_clean && matches!(code, 1000 | 1001 | 1005);
                 return Some(match (self.was_connected, is_normal) {
                     (false, _) => EXIT_FAILURE,
@@ -198,9 +201,9 @@ impl Terminal {
         None
     }
 
-    fn finish(&mut self, code: u8) -> ExitCode {
+    fn finish(&mut self, code: u8) -> u8 {
         self.view.finish();
-        ExitCode::from(if code == 0 && self.unsent > 0 { EXIT_UNSENT } else { code })
+        if code == 0 && self.unsent > 0 { EXIT_UNSENT } else { code }
     }
 
     fn line(&mut self, line: &str) {
@@ -265,5 +268,36 @@ impl Terminal {
     fn not_sent(&mut self, why: &str) {
         self.unsent += 1;
         self.view.error(&format!("not sent: {why}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::chat_client::Outgoing;
+
+    fn exit_code(lost: usize, lost_at_last: usize) -> u8 {
+        let chat = Arc::new(ChatClient::connect("ws://127.0.0.1:1/", "ann").unwrap());
+        let view = View::new(true, None);
+        let mut terminal = Terminal { chat, view, room: None, ending: None, was_connected: true, unsent: 0 };
+        let messages = |count| vec![Outgoing { room: None, text: "hello".into() }; count];
+        let lost = ChatEvent::Disconnected { code: 1006, why: String::new(), unconfirmed: messages(lost) };
+        assert_eq!(terminal.event(lost), None);
+        let over = ChatEvent::Over {
+            code: 1000,
+            was_clean: true,
+            why: String::new(),
+            unsent: Vec::new(),
+            unconfirmed: messages(lost_at_last),
+        };
+        let code = terminal.event(over).unwrap();
+        terminal.finish(code)
+    }
+
+    #[test]
+    fn what_was_perhaps_not_heard_counts() {
+        assert_eq!(exit_code(0, 0), 0);
+        assert_eq!(exit_code(1, 0), EXIT_UNSENT);
+        assert_eq!(exit_code(0, 1), EXIT_UNSENT);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::connecting::without_password;
+
 /// The exit code of a wrong command line, and of a connection that could not be made.
 pub const EXIT_FAILURE: u8 = 1;
 /// The exit code of a connection that ended otherwise than by a normal closing handshake.
@@ -54,16 +56,17 @@ impl<T> Parsed<T> {
 /// There are two, or it is none.
 pub fn set_url(url: &mut Option<String>, value: String) -> Result<(), String> {
     let scheme = value.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let shown = without_password(&value);
     match scheme.as_deref() {
         Some("ws" | "wss" | "ws+unix") => {}
         Some("http" | "https") => {
-            return Err(format!("{value}: the URL of a WebSocket begins with ws:// or wss://"));
+            return Err(format!("{shown}: the URL of a WebSocket begins with ws:// or wss://"));
         }
-        _ => return Err(format!("{value}: a URL such as ws://localhost:8080/echo is expected")),
+        _ => return Err(format!("{shown}: a URL such as ws://localhost:8080/echo is expected")),
     }
     match url.replace(value) {
         None => Ok(()),
-        Some(first) => Err(format!("one URL is expected, not {first} and another")),
+        Some(first) => Err(format!("one URL is expected, not {} and another", without_password(&first))),
     }
 }
 
@@ -96,6 +99,14 @@ mod tests {
             assert!(set_url(&mut None, url.into()).unwrap_err().contains(error), "{url}");
         }
         assert!(set_url(&mut Some("ws://a".into()), "ws://b".into()).unwrap_err().contains("one URL"));
+        for (first, url) in [
+            (None, "http://ann:secret@h"),
+            (None, "ann:secret@h"),
+            (Some("ws://ann:secret@h".into()), "ws://h"),
+        ] {
+            let error = set_url(&mut { first }, url.into()).unwrap_err();
+            assert!(error.contains("ann@h") && !error.contains("secret"), "{error}");
+        }
     }
 
     #[test]

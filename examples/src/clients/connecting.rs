@@ -54,14 +54,23 @@ pub fn proxy(text: &str) -> Result<Proxy, String> {
     proxy.map_err(|error| format!("--proxy {}: {error}", without_password(text)))
 }
 
-/// A URL to be shown.
+/// A URL to be shown, or what was typed in the place of one.
 pub fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_scheme = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let (scheme, authority, rest) = match url.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => {
+            let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+            (format!("{scheme}://"), authority, rest)
+        }
+        // A path has no password.
+        _ if url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("ws+unix:")) => return url.into(),
+        // A proxy may be typed without its scheme: `user:password@host`.
+        _ => (String::new(), url, ""),
+    };
     match authority.rsplit_once('@') {
         Some((userinfo, host)) => {
             let user = userinfo.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}@{host}{}", &rest[authority.len()..])
+            format!("{scheme}{user}@{host}{rest}")
         }
         None => url.into(),
     }
@@ -75,6 +84,11 @@ mod tests {
     fn passwords_are_not_shown() {
         assert_eq!(without_password("ws://ann:secret@h:1/p?q@r"), "ws://ann@h:1/p?q@r");
         assert_eq!(without_password("ws://h/p@x:y"), "ws://h/p@x:y");
+        assert_eq!(without_password("me:secret@p:bad"), "me@p:bad");
+        assert_eq!(without_password("me:se/cr://et@p"), "me@p");
+        assert_eq!(without_password("ws+unix:/run/a:b@c:/p"), "ws+unix:/run/a:b@c:/p");
+        assert_eq!(without_password("localhost:80"), "localhost:80");
+        assert!(!proxy("me:secret@p:bad").unwrap_err().contains("secret"));
         assert!(!proxy("socks9://ann:secret@h").unwrap_err().contains("secret"));
     }
 }

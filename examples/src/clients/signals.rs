@@ -8,7 +8,7 @@ use std::thread;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// Calls `told` on a thread of its own when the first signal comes; whoever signals twice does not want to wait.
+/// Calls `told` on a thread of its own when the first signal comes, where it may block; whoever signals twice does not want to wait.
 ///
 /// The flag is set from then on.
 ///
@@ -22,14 +22,13 @@ pub fn on_interrupt(told: impl FnOnce() + Send + 'static) -> io::Result<Arc<Atom
     thread::Builder::new().name("signals".into()).spawn(move || {
         let mut told = Some(told);
         for signal in signals.forever() {
-            match told.take() {
-                Some(told) => {
-                    flag.store(true, Ordering::Relaxed);
-                    told();
-                }
-                None => {
-                    let _ = signal_hook::low_level::emulate_default_handler(signal);
-                }
+            flag.store(true, Ordering::Relaxed);
+            // Not here: if it blocked, the second signal would not be read.
+            let is_told = told
+                .take()
+                .is_some_and(|told| thread::Builder::new().name("interrupt".into()).spawn(told).is_ok());
+            if !is_told {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         }
     })?;

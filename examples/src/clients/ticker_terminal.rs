@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::command_line::{EXIT_ABNORMAL, EXIT_FAILURE};
+use super::connecting::without_password;
 use super::live_data_client::{LiveDataClient, LiveState, Quote};
 use super::signals::on_interrupt;
 use super::terminal::printable;
@@ -40,7 +41,7 @@ pub fn run(options: Options) -> Result<ExitCode, String> {
         // If it cannot be told, nobody wants to know any more.
         let _ = of_state.send(Update::State(state));
     })
-    .map_err(|error| format!("{}: {error}", options.url))?;
+    .map_err(|error| format!("{}: {error}", without_password(&options.url)))?;
     for symbol in &options.symbols {
         let sender: SyncSender<Update> = sender.clone();
         client.subscribe(symbol, move |quote| {
@@ -53,7 +54,7 @@ pub fn run(options: Options) -> Result<ExitCode, String> {
         (false, false) => Look::Lines,
     };
     let mut ticker = Ticker { client, look, left: options.count, was_connected: false, is_done: false };
-    ticker.note(&format!("connecting to {}", options.url));
+    ticker.note(&format!("connecting to {}", without_password(&options.url)));
     ticker.run(&updates).map_err(|error| format!("cannot print: {error}"))
 }
 

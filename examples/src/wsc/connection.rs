@@ -109,7 +109,7 @@ enum Phase {
 struct Sending {
     /// Messages that were sent.
     messages: u64,
-    /// How many of them the server had read when it sent its last Pong.
+    /// How many of them the server had read when it sent its last Pong, or were told to be in doubt since.
     confirmed: u64,
     /// A message was begun and not ended.
     in_message: bool,
@@ -422,10 +422,11 @@ impl Client {
         }
     }
 
-    /// Messages that were written to a connection that then broke.
+    /// Messages that were written to a connection that then broke; each is told once.
     fn tell_uncertain(&mut self) {
         let sending = &mut self.sending;
         let uncertain = sending.messages - sending.confirmed;
+        sending.confirmed = sending.messages;
         if uncertain > 0 {
             let messages = plural(uncertain, "message");
             self.display.error(format_args!("{messages} sent last may not have arrived"));

@@ -27,7 +27,7 @@ pub struct Options {
     pub proxy: Option<String>,
     /// Redirects that are followed.
     pub redirects: u8,
-    /// Time for the whole way to an open connection.
+    /// Time for each step on the way to an open connection: to connect, and then the opening handshake; anew for each redirect.
     pub connect_timeout: Duration,
     /// How often a Ping is sent.
     pub ping: Option<Duration>,
@@ -103,7 +103,8 @@ Connecting:
                               HTTPS_PROXY, ALL_PROXY and NO_PROXY from the environment
       --ca FILE               trust these certificates (PEM) as well, for wss://
       --redirects N           follow up to N redirects (default 0)
-      --connect-timeout SECS  give up on connecting after this time (default 10)
+      --connect-timeout SECS  give up after this time for each step: connecting, and the opening handshake; anew for
+                              each redirect (default 10)
       --reconnect             connect again after anything but a close with 1000, or if there is no connection at first
 Sending:
       --send-file FILE        send a file as one binary message (text with --text); repeatable. Stdin is then only
