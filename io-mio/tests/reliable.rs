@@ -602,3 +602,34 @@ fn a_hundred_kills_with_a_queue_lose_only_what_is_uncertain() {
         assert!(once.contains(&id) || ledger.uncertain.contains(&id), "{id} has vanished in silence");
     }
 }
+
+/// A connection that ended while nobody takes events still has its heartbeat, which must not keep the thread from others.
+#[test]
+fn a_program_that_takes_no_events_does_not_hold_the_thread() {
+    let script = serve(|peer| {
+        peer.open();
+        for _ in 0..3000 {
+            peer.text("unheard");
+        }
+    });
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let lazy = ReliableWebSocket::builder(&script.url("/"))
+        .websocket(|websocket| websocket.on(&clients))
+        .heartbeat(Heartbeat::ping(Duration::from_millis(1)))
+        .open()
+        .expect("a good URL");
+    script.end();
+    for _ in 0..20 {
+        let other = serve(|peer| {
+            peer.open();
+            peer.next();
+            peer.close_answer();
+        });
+        let socket = clients.websocket(&other.url("/")).open().expect("a good URL");
+        assert!(matches!(socket.next_event(Some(DEADLINE)), Some(sansws_mio::Event::Open)));
+        socket.close();
+        other.end();
+    }
+    drop(lazy);
+    clients.shutdown(DEADLINE);
+}

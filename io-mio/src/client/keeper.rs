@@ -238,9 +238,14 @@ impl Keeper {
         self.set_timer(worker);
     }
 
-    /// The timer that was set has fired.
-    pub(crate) fn timer_fired(&self) {
-        self.lock().timer_at = None;
+    /// A timer has fired. `false`: another one was set since, which will.
+    pub(crate) fn timer_fired(&self, at: Duration) -> bool {
+        let mut state = self.lock();
+        let is_current = state.timer_at == Some(at);
+        if is_current {
+            state.timer_at = None;
+        }
+        is_current
     }
 
     fn set_timer(self: &Arc<Self>, worker: &mut Worker) {
@@ -250,7 +255,7 @@ impl Keeper {
         if state.timer_at.is_none_or(|at| due < at) {
             if let Some(at) = self.epoch.checked_add(due) {
                 state.timer_at = Some(due);
-                worker.set_timer(at, Due::Keeper(Arc::downgrade(self)));
+                worker.set_timer(at, Due::Keeper(Arc::downgrade(self), due));
             }
         }
     }
@@ -406,7 +411,7 @@ impl Keeper {
         let socket = Arc::clone(socket);
         let text = self.options.heartbeat.as_ref().and_then(|heartbeat| heartbeat.text.as_deref());
         let mut is_dead = false;
-        worker.with_peer(peer, |peer| {
+        let reached = worker.with_peer(peer, |peer| {
             // While output waits, that the kernel takes some of it says that the server lives; a Ping behind it would say nothing. And if
             // nothing is read, nothing can be heard.
             let waits = peer.buffered_amount() > 0;
@@ -424,6 +429,10 @@ impl Keeper {
                 }
             }
         });
+        if reached.is_none() {
+            // The connection is over; its last event waits until there is room for it.
+            state.pulse = None;
+        }
         drop(state);
         if is_dead {
             socket.lock().cause.get_or_insert(FailureCause::HeartbeatMissed);

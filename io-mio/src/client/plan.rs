@@ -83,6 +83,10 @@ impl Plan {
             .map_err(SyntaxError::Connect)?
             .subprotocol_required(true)
             .slow_consumer(SlowConsumer::Drop);
+        if options.limits.connect_timeout.is_some() {
+            // The one limit for the whole way takes the place of those for its parts.
+            connect = connect.connect_timeout(Duration::ZERO).handshake_timeout(Duration::ZERO);
+        }
         for protocol in &options.protocols {
             connect = connect.subprotocol(protocol);
         }

@@ -43,7 +43,7 @@ impl Backoff {
     pub(crate) fn delay(&self, attempt: u32, random: f64) -> Duration {
         let random = random.clamp(0.0, 1.0);
         if attempt <= 1 {
-            return self.first_delay.mul_f64(random);
+            return self.first_delay.mul_f64(random).min(self.max_delay);
         }
         // `max` and `min` give the other operand for a NaN.
         let factor = self.factor.max(1.0);

@@ -170,11 +170,10 @@ impl Socket {
         }
         if state.cost_with(message) > self.plan.limits.max_buffered {
             // "If the data cannot be sent, e.g. because it would need to be buffered but the buffer is full, the user agent must flag the
-            // WebSocket as full and then close the WebSocket connection."
+            // WebSocket as full and then close the WebSocket connection." It is kept, one message beyond the limit, to be given back.
             state.full = true;
-        } else {
-            state.push_outgoing(Outgoing { data: message.into(), id: None });
         }
+        state.push_outgoing(Outgoing { data: message.into(), id: None });
         drop(state);
         self.notice();
         Ok(())

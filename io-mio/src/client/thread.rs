@@ -28,6 +28,8 @@ struct Inbox {
     items: VecDeque<Item>,
     stopping: bool,
     stopped: bool,
+    /// How long a shutdown that was asked for may take.
+    shutdown: Option<Duration>,
 }
 
 /// What the client thread is to look at.
@@ -76,8 +78,15 @@ impl Thread {
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) {
-        self.lock().stopping = true;
-        self.handle.shutdown(deadline);
+        let mut inbox = self.lock();
+        inbox.stopping = true;
+        inbox.shutdown = Some(inbox.shutdown.map_or(deadline, |before| before.min(deadline)));
+        drop(inbox);
+        self.handle.wake();
+    }
+
+    fn take_shutdown(&self) -> Option<Duration> {
+        self.lock().shutdown.take()
     }
 
     fn take(&self) -> VecDeque<Item> {
@@ -100,6 +109,10 @@ pub(crate) fn run(event_loop: EventLoop<Driver>, thread: &Arc<Thread>) {
         }
         for item in thread.take() {
             worker.look_at(item);
+        }
+        if let Some(deadline) = thread.take_shutdown() {
+            worker.close_all();
+            thread.handle.shutdown(deadline);
         }
         worker.run_timers();
     }
@@ -142,13 +155,14 @@ pub(crate) struct Timer {
 pub(crate) enum Due {
     /// The time to connect is up.
     Connect(Weak<Socket>),
-    Keeper(Weak<Keeper>),
+    /// With the moment for which it was set, in the keeper's time.
+    Keeper(Weak<Keeper>, Duration),
 }
 
 impl Due {
     fn keeper(self) -> Option<Arc<Keeper>> {
         match self {
-            Self::Keeper(keeper) => keeper.upgrade(),
+            Self::Keeper(keeper, _) => keeper.upgrade(),
             Self::Connect(_) => None,
         }
     }
@@ -202,9 +216,18 @@ impl Worker {
 
     fn run_timers(&mut self) {
         let now = Instant::now();
-        while self.timers.peek().is_some_and(|Reverse(timer)| timer.at <= now) {
-            match self.timers.pop().map(|Reverse(timer)| timer.due) {
-                Some(Due::Connect(socket)) => {
+        let mut due = Vec::new();
+        while let Some(Reverse(timer)) = self.timers.pop() {
+            if timer.at > now {
+                self.timers.push(Reverse(timer));
+                break;
+            }
+            due.push(timer.due);
+        }
+        // Those that are set meanwhile have their turn later, even if they are due: the loop must not be kept from its sockets.
+        for due in due {
+            match due {
+                Due::Connect(socket) => {
                     let Some(socket) = socket.upgrade() else { continue };
                     let state = socket.lock();
                     let late = matches!(state.stage, Stage::New | Stage::Dialling);
@@ -213,13 +236,11 @@ impl Worker {
                         socket.give_up(FailureCause::TimedOut(Expired::Handshake));
                     }
                 }
-                Some(Due::Keeper(keeper)) => {
-                    if let Some(keeper) = keeper.upgrade() {
-                        keeper.timer_fired();
+                Due::Keeper(keeper, at) => {
+                    if let Some(keeper) = keeper.upgrade().filter(|keeper| keeper.timer_fired(at)) {
                         keeper.attend(self);
                     }
                 }
-                None => {}
             }
         }
     }
@@ -267,6 +288,15 @@ impl Worker {
             }
             Stage::Dialling | Stage::Over => {}
         }
+    }
+
+    /// Gives the driver all that was sent, and a Close behind it.
+    fn close_all(&mut self) {
+        self.event_loop.context().for_each_peer(|peer| {
+            let socket = Arc::clone(&peer.session().socket);
+            socket.lock().closing.get_or_insert_with(|| Some((CloseCode::GOING_AWAY, String::new())));
+            pump(peer);
+        });
     }
 
     fn dial(&mut self, socket: &Arc<Socket>) {

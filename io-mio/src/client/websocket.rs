@@ -231,7 +231,8 @@ impl WebSocket {
     }
 
     /// Once the connection has ended: the messages that were given to `send` while the socket was open and of which the kernel did not take
-    /// every byte. The server has none of them. Empty before, and the second time.
+    /// every byte. The server has none of them. Empty before, and the second time. (What is sent after the message that was too much for
+    /// [`max_buffered`](WebSocketBuilder::max_buffered) only counts in [`buffered_amount`](Self::buffered_amount), as after a close.)
     pub fn take_unsent(&self) -> Vec<Data> {
         let mut state = self.socket.lock();
         if state.is_over() {
@@ -297,7 +298,14 @@ impl Callbacks {
         let place = event.kind() as usize;
         let Some(mut callback) = self.lock()[place].take() else { return };
         callback(websocket, event);
-        self.lock()[place].get_or_insert(callback);
+        let mut places = self.lock();
+        if places[place].is_none() {
+            places[place] = Some(callback);
+            return;
+        }
+        // It was replaced meanwhile. It may own anything: not under the lock.
+        drop(places);
+        drop(callback);
     }
 }
 

@@ -92,3 +92,29 @@ fn a_callback_that_panics_fails_its_own_connection_only() {
     other.end();
     clients.shutdown(DEADLINE);
 }
+
+#[test]
+fn a_callback_that_owns_its_socket_can_replace_itself() {
+    let script = serve(|peer| {
+        peer.open().text("first").text("second");
+        peer.next();
+        peer.close_answer();
+    });
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let (told, heard) = channel();
+    let socket = std::sync::Arc::new(clients.websocket(&script.url("/")).open().expect("a good URL"));
+    let owner = std::sync::Arc::clone(&socket);
+    socket.bind(EventKind::Message, move |socket, _| {
+        // The closure that runs owns a handle of the socket, and is dropped when the new one has its place.
+        let _owner = &owner;
+        let told = told.clone();
+        socket.bind(EventKind::Message, move |socket, event| {
+            let _ = told.send(short(event));
+            socket.close();
+        });
+    });
+    socket.listen();
+    assert_eq!(heard.recv_timeout(DEADLINE), Ok(E::Text("second".into())));
+    script.end();
+    clients.shutdown(DEADLINE);
+}

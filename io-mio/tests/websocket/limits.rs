@@ -103,3 +103,40 @@ fn hundreds_on_one_thread() {
     clients.shutdown(DEADLINE);
     assert_eq!(clients.connections(), 0);
 }
+
+#[test]
+fn a_shutdown_lets_everything_be_written_that_was_sent_before() {
+    const COUNT: usize = 5000;
+    let script = serve(|peer| {
+        peer.open();
+        for i in 0..COUNT {
+            assert_eq!(peer.next(), Got::Text(format!("{i} {}", "x".repeat(1000))));
+        }
+        assert_eq!(peer.next(), Got::Close(Some((1001, String::new()))));
+        peer.close_answer();
+    });
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let socket = clients.websocket(&script.url("/")).open().expect("a good URL");
+    assert_eq!(next(&socket), E::Open);
+    for i in 0..COUNT {
+        socket.send(&*format!("{i} {}", "x".repeat(1000))).expect("open");
+    }
+    clients.shutdown(DEADLINE);
+    script.end();
+    assert!(socket.take_unsent().is_empty());
+}
+
+#[test]
+fn the_message_that_was_too_much_is_given_back() {
+    let script = serve(|peer| {
+        peer.open();
+        while !matches!(peer.next(), Got::Close(_) | Got::Eof) {}
+    });
+    let socket = WebSocket::builder(&script.url("/")).max_buffered(1000).open().expect("a good URL");
+    assert_eq!(next(&socket), E::Open);
+    socket.send(&vec![7; 2000]).expect("open");
+    assert!(matches!(rest(&socket).last(), Some((E::Close(1006, _, false), _))));
+    assert_eq!(socket.failure_cause(), Some(FailureCause::BufferFull));
+    assert_eq!(socket.take_unsent().iter().map(|data| data.as_bytes().len()).sum::<usize>(), 2000);
+    script.end();
+}
