@@ -1,4 +1,5 @@
 //! Frame headers alone: decode and encode, each of the three forms of the length.
+#![allow(missing_docs, reason = "criterion_group! makes functions without")]
 
 use core::hint::black_box;
 

@@ -1,4 +1,5 @@
 //! Masking in place, beside the copy that bounds it.
+#![allow(missing_docs, reason = "criterion_group! makes functions without")]
 
 use core::hint::black_box;
 

@@ -1,4 +1,5 @@
 //! Messages encoded into a buffer that is reused: as a server sends them, and masked as a client does.
+#![allow(missing_docs, reason = "criterion_group! makes functions without")]
 
 use core::hint::black_box;
 

@@ -106,11 +106,15 @@ fn hundreds_on_one_thread() {
 
 #[test]
 fn a_shutdown_lets_everything_be_written_that_was_sent_before() {
-    const COUNT: usize = 5000;
-    let script = serve(|peer| {
+    // More than the sockets of both sides take.
+    const COUNT: usize = 20_000;
+    let text = |i: usize| format!("{i} {}", "x".repeat(1000));
+    let (go, wait) = channel::<()>();
+    let script = serve(move |peer| {
         peer.open();
+        wait.recv_timeout(DEADLINE).expect("the test goes on");
         for i in 0..COUNT {
-            assert_eq!(peer.next(), Got::Text(format!("{i} {}", "x".repeat(1000))));
+            assert_eq!(peer.next(), Got::Text(text(i)));
         }
         assert_eq!(peer.next(), Got::Close(Some((1001, String::new()))));
         peer.close_answer();
@@ -119,9 +123,22 @@ fn a_shutdown_lets_everything_be_written_that_was_sent_before() {
     let socket = clients.websocket(&script.url("/")).open().expect("a good URL");
     assert_eq!(next(&socket), E::Open);
     for i in 0..COUNT {
-        socket.send(&*format!("{i} {}", "x".repeat(1000))).expect("open");
+        socket.send(&*text(i)).expect("open");
     }
-    clients.shutdown(DEADLINE);
+    std::thread::scope(|scope| {
+        scope.spawn(|| clients.shutdown(DEADLINE));
+        // Once it is under way no other socket is opened. Only then does the server read.
+        let start = Instant::now();
+        loop {
+            let late = clients.websocket("ws://127.0.0.1:9/").open().expect("a good URL");
+            while !matches!(next(&late), E::Close(..)) {}
+            if late.failure_cause() == Some(FailureCause::Stopped) {
+                break;
+            }
+            assert!(start.elapsed() < DEADLINE, "the shutdown does not begin");
+        }
+        go.send(()).expect("the script waits");
+    });
     script.end();
     assert!(socket.take_unsent().is_empty());
 }
