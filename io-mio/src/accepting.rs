@@ -8,6 +8,7 @@ use mio::Token;
 use crate::driver::Driver;
 use crate::handler::Handler;
 use crate::listener::{Bound, Listener, Security};
+use crate::origin::Reach;
 use crate::response::Response;
 use crate::slot::{Head, Link, Phase};
 use crate::timers::{Tick, tick_at};
@@ -44,9 +45,13 @@ struct Listening {
 }
 
 impl Accepting {
-    /// Whether only programs on this machine can connect.
-    pub(crate) fn is_local(&self) -> bool {
-        !self.public
+    /// Who could have connected in the way in which this peer did.
+    pub(crate) fn reach(&self, remote: PeerAddr) -> Reach {
+        match remote {
+            _ if self.public => Reach::Public,
+            PeerAddr::Unix => Reach::UnixSocket,
+            PeerAddr::Tcp(_) | PeerAddr::Unknown => Reach::Loopback,
+        }
     }
 
     pub(crate) fn is_ready(&self) -> bool {

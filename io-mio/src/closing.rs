@@ -136,7 +136,7 @@ impl<H: Handler> Driver<H> {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             let (id, link) = (slot.id, &mut slot.link);
             match &mut slot.phase {
-                Phase::Opening(_) => self.die(index),
+                Phase::Opening(_) => self.shut_down_opening(index),
                 Phase::Dialling(_) => self.dial_failed(index, By::Local, Cause::Shutdown),
                 Phase::Open(open) => {
                     let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };

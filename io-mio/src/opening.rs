@@ -89,7 +89,8 @@ impl<H: Handler> Driver<H> {
         // §10.2: "Servers that are not intended to process input from any web page but only for certain sites SHOULD verify the
         // |Origin| field is an origin they expect." §4.2.2: otherwise "403 Forbidden".
         if let Some(origin) = head.origin() {
-            if !settings.origin.allows(origin, head.host(), self.accepting.is_local()) {
+            let reach = self.accepting.reach(slot.link.remote);
+            if !settings.origin.allows(origin, head.host(), reach) {
                 log::debug!("{}: origin {origin:?} is not allowed", slot.link.remote);
                 return Answer::Refuse(HandshakeError::OriginNotAllowed);
             }
@@ -153,6 +154,16 @@ impl<H: Handler> Driver<H> {
             return self.die(index);
         }
         self.respond(index, Response::text(408, "no request in time\n"), false);
+        self.linger(index);
+    }
+
+    /// The server ends before the request is there. Who has sent none of it yet waits for no answer.
+    pub(crate) fn shut_down_opening(&mut self, index: u32) {
+        let Some(slot) = self.slots.get(index) else { return };
+        if slot.link.received == 0 {
+            return self.die(index);
+        }
+        self.respond(index, Response::text(503, "the server is shutting down\n"), false);
         self.linger(index);
     }
 

@@ -6,8 +6,12 @@ use std::net::IpAddr;
 /// Which values of the `Origin` header are let in. A request without one is not from a browser and is let in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum OriginPolicy {
-    /// Pages of the host and port that the request itself names in `Host`. While the server listens on loopback addresses and
-    /// Unix-domain sockets only, pages of any port of `localhost`, `127.0.0.0/8` and `[::1]` too.
+    /// Pages of the host and port that the request itself names in `Host`.
+    ///
+    /// While the server listens on loopback addresses and Unix-domain sockets only, pages of any port of `localhost`, `127.0.0.0/8` and
+    /// `[::1]` too; but on its loopback addresses no page of another host name, whatever `Host` says: any name can be made to
+    /// resolve to 127.0.0.1 (DNS rebinding). Behind a proxy on the same machine, [list](Self::List) the public origin, or let the
+    /// proxy use a Unix-domain socket.
     #[default]
     SameOrigin,
     /// As [`SameOrigin`](Self::SameOrigin), and pages of these origins, such as `https://example.com` or `http://localhost:5173`.
@@ -16,9 +20,20 @@ pub enum OriginPolicy {
     Any,
 }
 
+/// Who can connect to where a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Programs on other machines too.
+    Public,
+    /// Programs on this machine, and so pages in its browsers.
+    Loopback,
+    /// Programs on this machine, but not browsers.
+    UnixSocket,
+}
+
 impl OriginPolicy {
-    /// Whether a page of `origin` may connect. `host` is the request's `Host`; `local_only` whether only this machine can connect.
-    pub(crate) fn allows(&self, origin: &str, host: Option<&str>, local_only: bool) -> bool {
+    /// Whether a page of `origin` may connect. `host` is the request's `Host`.
+    pub(crate) fn allows(&self, origin: &str, host: Option<&str>, reach: Reach) -> bool {
         if *self == Self::Any {
             return true;
         }
@@ -27,10 +42,11 @@ impl OriginPolicy {
         if host
             .and_then(|host| Origin::parse_authority(origin.scheme, host))
             .is_some_and(|own| own.same_place(&origin))
+            && (reach != Reach::Loopback || origin.is_of_this_machine())
         {
             return true;
         }
-        if local_only && origin.is_loopback() {
+        if reach != Reach::Public && origin.is_loopback() {
             return true;
         }
         match self {
@@ -108,6 +124,17 @@ impl<'a> Origin<'a> {
         same_host && self.port == other.port
     }
 
+    /// Nobody else can have this host resolve to this machine. RFC 6761 §6.3: names ending in `.localhost` are loopback as well.
+    fn is_of_this_machine(&self) -> bool {
+        match self.host {
+            Host::Ip(_) => true,
+            Host::Name(name) => {
+                let last = name.rsplit_once('.').map_or(name, |(_, last)| last);
+                last.eq_ignore_ascii_case("localhost")
+            }
+        }
+    }
+
     fn is_loopback(&self) -> bool {
         let web = self.scheme.eq_ignore_ascii_case("http") || self.scheme.eq_ignore_ascii_case("https");
         web && match self.host {
@@ -138,7 +165,7 @@ mod tests {
             ("http://localhost:8080", "localhost:8080"),
         ];
         for (origin, host) in allowed {
-            assert!(OriginPolicy::SameOrigin.allows(origin, Some(host), false), "{origin} at {host}");
+            assert!(OriginPolicy::SameOrigin.allows(origin, Some(host), Reach::Public), "{origin} at {host}");
         }
         let refused = [
             ("null", "example.com"),
@@ -173,9 +200,12 @@ mod tests {
             ("http://127.0.0.1:8080", "localhost:8080"),
         ];
         for (origin, host) in refused {
-            assert!(!OriginPolicy::SameOrigin.allows(origin, Some(host), false), "{origin} at {host}");
+            assert!(
+                !OriginPolicy::SameOrigin.allows(origin, Some(host), Reach::Public),
+                "{origin} at {host}"
+            );
         }
-        assert!(!OriginPolicy::SameOrigin.allows("http://example.com", None, false));
+        assert!(!OriginPolicy::SameOrigin.allows("http://example.com", None, Reach::Public));
     }
 
     #[test]
@@ -188,8 +218,14 @@ mod tests {
             "http://127.9.8.7",
             "http://[::1]:9",
         ] {
-            assert!(OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), true), "{origin}");
-            assert!(!OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), false), "{origin}");
+            assert!(
+                OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Loopback),
+                "{origin}"
+            );
+            assert!(
+                !OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Public),
+                "{origin}"
+            );
         }
         for origin in [
             "null",
@@ -206,8 +242,30 @@ mod tests {
             "http://[::ffff:192.0.2.1]",
             "http://0.0.0.0",
         ] {
-            assert!(!OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), true), "{origin}");
+            assert!(
+                !OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Loopback),
+                "{origin}"
+            );
         }
+    }
+
+    #[test]
+    fn a_name_that_was_made_to_resolve_to_loopback_is_not_the_same_origin() {
+        let same =
+            |host: &str, reach| OriginPolicy::SameOrigin.allows(&format!("http://{host}"), Some(host), reach);
+        for host in
+            ["rebound.test:8080", "localhost.rebound.test:8080", "evillocalhost:8080", "localhost.test"]
+        {
+            assert!(!same(host, Reach::Loopback), "{host}");
+            // There it is the name under which a proxy serves it.
+            assert!(same(host, Reach::UnixSocket) && same(host, Reach::Public), "{host}");
+        }
+        for host in ["localhost:8080", "app.localhost:8080", "127.0.0.1:8080", "[::1]:8080", "192.0.2.1"] {
+            assert!(same(host, Reach::Loopback), "{host}");
+        }
+        let listed = OriginPolicy::List(vec!["https://example.com".into()]);
+        assert!(listed.allows("https://example.com", Some("example.com"), Reach::Loopback));
+        assert!(!listed.allows("https://rebound.test", Some("rebound.test"), Reach::Loopback));
     }
 
     #[test]
@@ -220,19 +278,19 @@ mod tests {
         for origin in
             ["https://shop.example", "https://shop.example:443", "http://localhost:5173", "http://own.test"]
         {
-            assert!(policy.allows(origin, Some("own.test"), false), "{origin}");
+            assert!(policy.allows(origin, Some("own.test"), Reach::Public), "{origin}");
         }
         for origin in
             ["http://shop.example", "https://shop.example:444", "https://a.shop.example", "nonsense", "null"]
         {
-            assert!(!policy.allows(origin, Some("own.test"), false), "{origin}");
+            assert!(!policy.allows(origin, Some("own.test"), Reach::Public), "{origin}");
         }
     }
 
     #[test]
     fn any_is_any() {
         for origin in ["null", "http://evil.test", ""] {
-            assert!(OriginPolicy::Any.allows(origin, None, false));
+            assert!(OriginPolicy::Any.allows(origin, None, Reach::Public));
         }
     }
 }

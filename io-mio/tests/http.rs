@@ -111,6 +111,10 @@ fn origins() {
         assert!(is(&answer, "403") && body(&answer).contains("Origin"), "{origin}: {answer}");
     }
 
+    // A page whose name was made to resolve to this machine says so in both headers.
+    let rebound = request("/echo", "Origin: http://rebound.test\r\n").replace("localhost", "rebound.test");
+    assert!(is(&exchange(server.addr, rebound.as_bytes()), "403"), "DNS rebinding");
+
     // The network can connect: pages of this very server only.
     let mut public = TestServer::run(Server::bind("0.0.0.0:0").expect("a free port"), 1);
     public.addr.set_ip([127, 0, 0, 1].into());

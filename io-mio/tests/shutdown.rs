@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use sansws_mio::{By, CommandError, Server, Settings};
-use support::{Called, Client, Everything, Got, TestServer, dial};
+use support::{Called, Client, Everything, Got, TestServer, dial, exchange};
 
 #[test]
 fn everybody_is_told_1001() {
@@ -65,16 +65,22 @@ fn nobody_is_accepted_any_more() {
 }
 
 #[test]
-fn requests_in_progress_are_dropped() {
+fn requests_in_progress_are_answered_with_503() {
     let server = TestServer::start();
-    let mut stream = dial(server.addr);
-    stream.write_all(b"GET / HT").expect("the server reads");
-    server.wait_for_connections(1);
+    let mut begun = dial(server.addr);
+    begun.write_all(b"GET / HT").expect("the server reads");
+    let mut silent = dial(server.addr);
+    server.wait_for_connections(2);
+    // Another one gets an answer: what `begun` sent before it has been read.
+    let page = exchange(server.addr, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    server.handle.shutdown(Duration::from_secs(20));
+    let mut answer = String::new();
+    begun.read_to_string(&mut answer).expect("an answer and FIN");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("shutting down"), "{answer:?}");
+    assert_eq!(silent.read(&mut [0]).expect("FIN"), 0, "no answer where nothing was asked");
+    drop(begun);
     server.stop();
-    let mut answer = Vec::new();
-    // With bytes unread it may be a reset.
-    let _ = stream.read_to_end(&mut answer);
-    assert!(answer.is_empty());
 }
 
 #[test]
