@@ -16,9 +16,12 @@ pub(crate) fn run_deferred<S>(slots: &mut Slots<S>, shared: &mut Shared<S>) {
     }
 }
 
-pub(crate) fn run<S>(slots: &mut Slots<S>, shared: &mut Shared<S>, command: Command) {
+/// Carries out a command and tells how many connections it concerned.
+pub(crate) fn run<S>(slots: &mut Slots<S>, shared: &mut Shared<S>, command: Command) -> usize {
     match command {
-        Command::Publish { topic, frame, except } => publish_here(slots, shared, &topic, &frame, except),
+        Command::Publish { topic, frame, except } => {
+            return publish_here(slots, shared, &topic, &frame, except);
+        }
         Command::Send { peer, frame } => {
             // Whatever is wrong has been dealt with; the sender is elsewhere by now.
             let _ = with(slots.get_peer(peer), shared, |sending| sending.deliver(&frame));
@@ -27,24 +30,27 @@ pub(crate) fn run<S>(slots: &mut Slots<S>, shared: &mut Shared<S>, command: Comm
             let _ = with(slots.get_peer(peer), shared, |sending| sending.close(code, &reason, None));
         }
     }
+    1
 }
 
-/// Gives a message to the subscribers of a topic on this loop.
+/// Gives a message to the subscribers of a topic on this loop, and tells how many they are.
 pub(crate) fn publish_here<S>(
     slots: &mut Slots<S>,
     shared: &mut Shared<S>,
     topic: &str,
     frame: &SharedFrame,
     except: Option<PeerId>,
-) {
+) -> usize {
     let mut receivers = std::mem::take(&mut shared.receivers);
     receivers.extend(shared.topics.subscribers(topic));
+    let count = receivers.len();
     for index in receivers.drain(..) {
         let receiver = slots.get_mut(index).filter(|slot| Some(slot.id) != except);
         // A slow or closing receiver is not the publisher's affair.
         let _ = with(receiver, shared, |sending| sending.deliver(frame));
     }
     shared.receivers = receivers;
+    count
 }
 
 fn with<S>(

@@ -11,7 +11,7 @@ use crate::accepting::{WAKER, listener_of};
 use crate::connect::Connect;
 use crate::context::Context;
 use crate::driver::Driver;
-use crate::handle::{Handle, Hub};
+use crate::handle::{Handle, Hub, InboxLimits};
 use crate::handler::Handler;
 use crate::listener::{Bound, Security};
 use crate::peer::PeerId;
@@ -65,7 +65,7 @@ impl<H: Handler> EventLoop<H> {
     ///
     /// Those of the operating system: no event queue, no random numbers.
     pub fn new(handler: H, settings: Settings) -> io::Result<Self> {
-        let hub = Hub::new(settings.max_commands);
+        let hub = Hub::new(InboxLimits::of(&settings));
         Self::on_hub(handler, settings, hub, 0)
     }
 

@@ -12,6 +12,7 @@ use sansws::{CloseCode, MAX_REASON_LEN, Message};
 use crate::frame::SharedFrame;
 use crate::peer::PeerId;
 use crate::resolve::Resolved;
+use crate::settings::Settings;
 
 /// Reaches a server or an event loop from any thread, and from inside its own callbacks.
 ///
@@ -88,7 +89,8 @@ impl fmt::Debug for Handle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// [`max_commands`](crate::Settings::max_commands) commands wait already.
+    /// [`max_commands`](crate::Settings::max_commands) commands wait already, or this one goes beyond
+    /// [`max_command_bytes`](crate::Settings::max_command_bytes).
     Full,
     /// The loop has ended.
     Stopped,
@@ -119,6 +121,15 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// The memory that waits with it, in bytes; what several commands share counts for each.
+    fn len(&self) -> usize {
+        match self {
+            Self::Publish { topic, frame, .. } => topic.len() + frame.bytes().len(),
+            Self::Send { frame, .. } => frame.bytes().len(),
+            Self::Close { reason, .. } => reason.len(),
+        }
+    }
+
     pub(crate) fn close(peer: PeerId, code: CloseCode, reason: &str) -> Result<Self, CommandError> {
         if !code.may_be_sent() {
             return Err(CommandError::InvalidCloseCode);
@@ -161,9 +172,9 @@ pub(crate) struct Hub {
 
 impl Hub {
     /// A hub with one loop to come.
-    pub(crate) fn new(max_commands: usize) -> Arc<Self> {
+    pub(crate) fn new(limits: InboxLimits) -> Arc<Self> {
         Arc::new(Self {
-            inboxes: RwLock::new(vec![Inbox::new(max_commands)]),
+            inboxes: RwLock::new(vec![Inbox::new(limits)]),
             connections: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
             by_address: Mutex::default(),
@@ -171,13 +182,13 @@ impl Hub {
     }
 
     /// Settles how many loops there are, before any of them runs.
-    pub(crate) fn set_loops(&self, loops: usize, max_commands: usize) {
+    pub(crate) fn set_loops(&self, loops: usize, limits: InboxLimits) {
         let mut inboxes = self.inboxes.write().unwrap_or_else(PoisonError::into_inner);
-        inboxes.resize_with(loops, || Inbox::new(max_commands));
+        inboxes.resize_with(loops, || Inbox::new(limits));
         let shutdown = inboxes.first().and_then(|first| first.lock().shutdown);
         for inbox in inboxes.iter() {
             let mut state = inbox.lock();
-            state.max_commands = max_commands;
+            state.limits = limits;
             // A shutdown before the start is for every loop.
             state.shutdown = shutdown;
         }
@@ -240,6 +251,19 @@ fn address_group(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// How much may wait for one loop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InboxLimits {
+    commands: usize,
+    bytes: usize,
+}
+
+impl InboxLimits {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self { commands: settings.max_commands, bytes: settings.max_command_bytes }
+    }
+}
+
 /// What waits for one loop.
 pub(crate) struct Inbox {
     state: Mutex<InboxState>,
@@ -247,7 +271,9 @@ pub(crate) struct Inbox {
 
 struct InboxState {
     commands: VecDeque<Command>,
-    max_commands: usize,
+    /// Of the commands together.
+    bytes: usize,
+    limits: InboxLimits,
     /// Answers for connections of this loop, one for each that asked: a full inbox does not keep them out.
     resolved: Vec<(PeerId, Resolved)>,
     wake: bool,
@@ -268,12 +294,13 @@ pub(crate) struct Received {
 }
 
 impl Inbox {
-    fn new(max_commands: usize) -> Arc<Self> {
+    fn new(limits: InboxLimits) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(InboxState {
                 commands: VecDeque::new(),
                 resolved: Vec::new(),
-                max_commands,
+                bytes: 0,
+                limits,
                 wake: false,
                 shutdown: None,
                 notified: false,
@@ -292,9 +319,13 @@ impl Inbox {
         if state.stopped {
             return Err(CommandError::Stopped);
         }
-        if state.commands.len() >= state.max_commands {
+        let bytes = state.bytes.saturating_add(command.len());
+        // One that is longer than all of the limit goes alone.
+        let is_too_much = bytes > state.limits.bytes && !state.commands.is_empty();
+        if is_too_much || state.commands.len() >= state.limits.commands {
             return Err(CommandError::Full);
         }
+        state.bytes = bytes;
         state.commands.push_back(command);
         notify(state);
         Ok(())
@@ -335,6 +366,7 @@ impl Inbox {
     pub(crate) fn take(&self, received: &mut Received) {
         let mut state = self.lock();
         std::mem::swap(&mut state.commands, &mut received.commands);
+        state.bytes = 0;
         received.resolved.append(&mut state.resolved);
         received.wake = std::mem::take(&mut state.wake);
         received.shutdown = state.shutdown.take();
@@ -368,9 +400,28 @@ fn notify(mut state: MutexGuard<'_, InboxState>) {
 mod tests {
     use super::*;
 
+    fn at_most(commands: usize) -> InboxLimits {
+        InboxLimits { commands, ..InboxLimits::of(&Settings::default()) }
+    }
+
+    #[test]
+    fn bytes_are_bounded() {
+        let hub = Hub::new(InboxLimits { commands: usize::MAX, bytes: 1000 });
+        let handle = Handle::new(Arc::clone(&hub));
+        // "t", two bytes of header, and the payload.
+        assert_eq!(handle.publish("t", &[0; 2000][..]), Ok(()), "alone");
+        assert_eq!(handle.publish("t", ""), Err(CommandError::Full));
+        let mut received = Received::default();
+        hub.inboxes()[0].take(&mut received);
+        for _ in 0..10 {
+            assert_eq!(handle.publish("t", &[0; 97][..]), Ok(()));
+        }
+        assert_eq!(handle.publish("t", ""), Err(CommandError::Full));
+    }
+
     #[test]
     fn commands_are_bounded() {
-        let hub = Hub::new(2);
+        let hub = Hub::new(at_most(2));
         let handle = Handle::new(Arc::clone(&hub));
         assert_eq!(handle.publish("t", "1"), Ok(()));
         assert_eq!(handle.publish("t", "2"), Ok(()));
@@ -385,9 +436,9 @@ mod tests {
 
     #[test]
     fn a_shutdown_before_the_start_reaches_every_loop() {
-        let hub = Hub::new(1);
+        let hub = Hub::new(at_most(1));
         Handle::new(Arc::clone(&hub)).shutdown(Duration::from_secs(1));
-        hub.set_loops(3, 1);
+        hub.set_loops(3, at_most(1));
         for inbox in hub.inboxes() {
             let mut received = Received::default();
             inbox.take(&mut received);
@@ -397,7 +448,7 @@ mod tests {
 
     #[test]
     fn addresses_are_counted_by_ipv4_address_and_ipv6_prefix() {
-        let hub = Hub::new(1);
+        let hub = Hub::new(at_most(1));
         let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
         assert!(hub.enter_address(ip("192.0.2.1"), 1));
         assert!(!hub.enter_address(ip("::ffff:192.0.2.1"), 1));

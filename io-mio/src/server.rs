@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::event_loop::EventLoop;
-use crate::handle::{Handle, Hub};
+use crate::handle::{Handle, Hub, InboxLimits};
 use crate::handler::Handler;
 use crate::listener::{Bound, Security};
 use crate::settings::Settings;
@@ -69,7 +69,7 @@ impl Server {
 
     fn new(bound: Bound) -> Self {
         let settings = Settings::default();
-        let hub = Hub::new(settings.max_commands);
+        let hub = Hub::new(InboxLimits::of(&settings));
         Self { bound: vec![bound], settings, security: Security::None, hub }
     }
 
@@ -132,7 +132,7 @@ impl Server {
     ///
     /// Those of the operating system's event queue; not those of single connections.
     pub fn run<H: Handler>(self, handler: H) -> io::Result<()> {
-        self.hub.set_loops(1, self.settings.max_commands);
+        self.hub.set_loops(1, InboxLimits::of(&self.settings));
         let mut event_loop = EventLoop::on_hub(handler, self.settings.clone(), Arc::clone(&self.hub), 0)?;
         for bound in self.bound {
             let security = bound.security(&self.security);
@@ -159,7 +159,7 @@ impl Server {
         handler: impl Fn(usize) -> H + Send + Sync,
     ) -> io::Result<()> {
         let workers = workers.clamp(1, usize::from(u16::MAX));
-        self.hub.set_loops(workers, self.settings.max_commands);
+        self.hub.set_loops(workers, InboxLimits::of(&self.settings));
         let mut listeners = Vec::new();
         for _ in 1..workers {
             let bound: io::Result<Vec<Bound>> = self.bound.iter().map(Bound::for_another_loop).collect();

@@ -61,6 +61,9 @@ pub struct Settings {
     pub topics: TopicLimits,
     /// Most commands of [`Handle`](crate::Handle)s that wait for one loop. Default 65 536.
     pub max_commands: usize,
+    /// Most bytes of messages and topics that wait with those commands, and as many again while the loop carries out what it has taken.
+    /// A command that is longer waits alone. Default 64 MiB.
+    pub max_command_bytes: usize,
     /// How the host names of dialled URLs, and of proxies, become addresses. Default: as the operating system does it.
     pub resolver: Resolver,
 }
@@ -88,6 +91,7 @@ impl Default for Settings {
             reads_per_turn: 4,
             topics: TopicLimits::default(),
             max_commands: 65_536,
+            max_command_bytes: 64 << 20,
             resolver: Resolver::default(),
         }
     }

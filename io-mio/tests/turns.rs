@@ -129,6 +129,35 @@ fn a_close_that_came_before_a_reset_is_heard_though_writing_fails() {
     assert_eq!(event_loop.handle().connections(), 0);
 }
 
+#[test]
+fn commands_of_other_threads_leave_the_sockets_their_turn() {
+    const SUBSCRIBERS: usize = 16;
+    const PUBLISHED: usize = 1000;
+    let (mut event_loop, addr, _calls) = start(Settings::default());
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..SUBSCRIBERS {
+        let mut client = connect(&mut event_loop, addr, "/commands");
+        client.send("subscribe news");
+        let start = Instant::now();
+        while client.try_next(Duration::from_millis(5)).is_err() {
+            assert!(start.elapsed() < DEADLINE, "not subscribed");
+            event_loop.turn(Some(Duration::ZERO)).expect("it goes on");
+        }
+        clients.push(client);
+    }
+    for i in 0..PUBLISHED {
+        event_loop.handle().publish("news", &*i.to_string()).expect("there is room");
+    }
+    let mut expected = (0..PUBLISHED).map(|i| i.to_string()).peekable();
+    while expected.peek().is_some() {
+        event_loop.turn(Some(Duration::ZERO)).expect("it goes on");
+        for text in expected.by_ref().take(4096 / SUBSCRIBERS) {
+            clients[0].expect_text(&text);
+        }
+        assert!(clients[0].try_next(Duration::from_millis(1)).is_err(), "more in one turn");
+    }
+}
+
 const CHILD: &str = "SANSWS_TEST_FEW_FILES";
 
 /// Open files are counted for the whole process, so this test runs the next one in a process of its own.

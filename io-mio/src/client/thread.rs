@@ -13,9 +13,10 @@ use crate::client::keeper::Keeper;
 use crate::client::socket::{Outgoing, Sink, Socket, Stage, Task};
 use crate::client::websocket;
 use crate::event_loop::EventLoop;
-use crate::handle::{Handle, Hub};
+use crate::handle::{Handle, Hub, InboxLimits};
 use crate::handler::{Cause, Closed, Handler};
 use crate::peer::{Peer, PeerId};
+use crate::settings::Settings;
 
 /// What other threads reach the client thread with.
 pub(crate) struct Thread {
@@ -46,7 +47,8 @@ impl Thread {
     /// One that could not be started.
     pub(crate) fn stopped() -> Arc<Self> {
         let inbox = Inbox { stopping: true, stopped: true, ..Inbox::default() };
-        Arc::new(Self { handle: Handle::new(Hub::new(1)), inbox: Mutex::new(inbox) })
+        let limits = InboxLimits::of(&Settings::default());
+        Arc::new(Self { handle: Handle::new(Hub::new(limits)), inbox: Mutex::new(inbox) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
