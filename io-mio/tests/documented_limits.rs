@@ -1,0 +1,90 @@
+//! SECURITY.md tells the defaults of all limits and deadlines: they are those of the code, and none is left out.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sansws::handshake::{DEFAULT_MAX_HEAD_LEN, MAX_SUBPROTOCOLS};
+use sansws::{Config, Timeouts};
+use sansws_mio::{Settings, TopicLimits};
+
+const TEXT: &str = include_str!("../../SECURITY.md");
+
+#[test]
+fn security_md_tells_the_defaults() {
+    let mut told = BTreeMap::new();
+    for line in TEXT.lines().filter(|line| line.starts_with("| `")) {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let (name, default) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+        let name = name.split('`').nth(1).unwrap_or_default();
+        assert_eq!(told.insert(name, default.to_owned()), None, "{name} twice");
+    }
+    assert_eq!(told, defaults());
+}
+
+/// Taken apart without `..`, so that a new field has to be told, or said here not to be a limit.
+fn defaults() -> BTreeMap<&'static str, String> {
+    let Settings {
+        origin: _,
+        message,
+        timeouts,
+        max_head_len,
+        max_headers,
+        max_control_frames,
+        max_connections,
+        max_connections_per_address,
+        max_buffered,
+        high_water,
+        low_water,
+        receive_buffer,
+        reads_per_turn,
+        topics,
+        max_commands,
+        max_command_bytes,
+        resolver: _,
+    } = Settings::default();
+    let Config { max_frame_len, max_message_len, max_fragments, compression: _ } = message;
+    let Timeouts { handshake, ping_interval, pong, idle, close } = timeouts;
+    let TopicLimits { max_per_connection, max_name_len } = topics;
+    BTreeMap::from([
+        ("Config::max_frame_len", size(max_frame_len as usize)),
+        ("Config::max_message_len", size(max_message_len as usize)),
+        ("Config::max_fragments", max_fragments.to_string()),
+        ("DEFAULT_MAX_HEAD_LEN", size(DEFAULT_MAX_HEAD_LEN)),
+        ("MAX_SUBPROTOCOLS", MAX_SUBPROTOCOLS.to_string()),
+        ("Settings::max_head_len", size(max_head_len)),
+        ("Settings::max_headers", max_headers.to_string()),
+        ("Settings::max_control_frames", max_control_frames.to_string()),
+        ("Settings::max_connections", max_connections.to_string()),
+        (
+            "Settings::max_connections_per_address",
+            max_connections_per_address.map_or("off".into(), |max| max.to_string()),
+        ),
+        ("Settings::max_buffered", size(max_buffered)),
+        ("Settings::high_water", size(high_water)),
+        ("Settings::low_water", size(low_water)),
+        ("Settings::receive_buffer", size(receive_buffer)),
+        ("Settings::reads_per_turn", reads_per_turn.to_string()),
+        ("Settings::max_commands", max_commands.to_string()),
+        ("Settings::max_command_bytes", size(max_command_bytes)),
+        ("TopicLimits::max_per_connection", max_per_connection.to_string()),
+        ("TopicLimits::max_name_len", size(max_name_len)),
+        ("Timeouts::handshake", time(Some(handshake))),
+        ("Timeouts::ping_interval", time(ping_interval)),
+        ("Timeouts::pong", time(Some(pong))),
+        ("Timeouts::idle", time(idle)),
+        ("Timeouts::close", time(Some(close))),
+    ])
+}
+
+fn size(bytes: usize) -> String {
+    match (bytes >> 20, bytes >> 10) {
+        (mib, _) if mib << 20 == bytes => format!("{mib} MiB"),
+        (_, kib) if kib << 10 == bytes => format!("{kib} KiB"),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+fn time(time: Option<Duration>) -> String {
+    time.map_or("off".into(), |time| format!("{} s", time.as_secs_f32()))
+}
