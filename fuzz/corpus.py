@@ -46,6 +46,37 @@ def opening(chosen, *fields):
     return bytes([chosen]) + NONCE + b"\x1f".join(fields)
 
 
+# Of `session`: who does it, what, and with what.
+C, S = b"\0", b"\1"
+TRANSMIT, WITHOUT_STATUS, EOF = b"\x0b", b"\x08", b"\x0d"
+ALL = 255
+TEXT, BINARY, LAST = 0x00, 0x80, 0x40
+
+
+def counted(payload):
+    return bytes([len(payload)]) + payload
+
+
+def message(payload, kind=TEXT, means=0):
+    return bytes([kind | means]) + counted(payload)
+
+
+def fragment(payload, flags=TEXT, compressed=False):
+    return bytes([flags | (4 if compressed else 3)]) + counted(payload)
+
+
+def deliver(count):
+    return bytes([10, count])
+
+
+def closing(code, reason=b""):
+    return b"\x07" + struct.pack("<H", code) + counted(reason)
+
+
+def session(flags, *operations, limits=(255, 255, 255)):
+    return bytes([flags, *limits]) + b"".join(operations)
+
+
 SEEDS = {
     "frame_header": {
         "hello": frame(0x81, b"Hello", None),
@@ -82,6 +113,20 @@ SEEDS = {
         "interleaved": stream(0, [], frame(0x01, b"a"), frame(0x81, b"b")),
         "nothing-to-continue": stream(0, [], frame(0x80, b"a")),
         "pings": stream(0, [1], *[frame(0x89, bytes([i]) * i) for i in range(0, 126, 25)]),
+    },
+    "session": {
+        "talk": session(0, C, message(b"Hello"), S, message(CRAB), C, deliver(3), S, deliver(ALL), C, deliver(ALL), C, closing(1000, b"bye")),
+        "means": session(0, C, message(b"a", BINARY, 1), S, message(b"b", TEXT, 1), C, message(b"c", TEXT, 2), S, b"\x02\xff", S, deliver(200)),
+        "fragments": session(0, C, fragment(CRAB[:3]), C, b"\x05\x02hi", C, deliver(9), S, TRANSMIT, C, fragment(b"b", LAST), C, message(b"c")),
+        "compressed": session(1, S, fragment(b"\xf2\x48", BINARY, True), S, fragment(b"\xcd", BINARY | LAST, True), S, message(b"plain")),
+        "crossing": session(0, C, closing(3000, b"a"), S, closing(4999), C, deliver(ALL), S, deliver(ALL)),
+        "no-room": session(0, C, b"\x05\x03abc", C, closing(1001), C, deliver(ALL), S, b"\x0c\x04", S, TRANSMIT, S, b"\x0c\x02", S, TRANSMIT),
+        "limits": session(6, C, message(b"short"), S, message(bytes(21), BINARY), limits=(20, 15, 3)),
+        "limits-fragments": session(4, *[C + fragment(b"", BINARY)] * 4, limits=(20, 15, 3)),
+        "failed": session(0, S, message(b"in the air"), C, b"\x09\xf3\x03", S, deliver(ALL), C, TRANSMIT, C, deliver(ALL)),
+        "eof": session(0, C, closing(1000), C, deliver(ALL), S, EOF, S, TRANSMIT, S, deliver(ALL), C, EOF),
+        "corrupt": session(0, S, message(CRAB), S, b"\x0e\x03\x80", S, deliver(ALL), C, TRANSMIT),
+        "insert": session(0, C, b"\x0f\xff" + counted(frame(0x81, b"Hello")), C, deliver(4), C, deliver(ALL), S, WITHOUT_STATUS),
     },
     "request": {
         "upgrade": b"\x10" + REQUEST + frame(0x81, b"Hello"),
