@@ -2,10 +2,13 @@
 //!
 //! The other end of it: [`clients`] for the chat and the ticker, and [`wsc`].
 //!
+//! What the first end bears: [`attack`].
+//!
 //! Each program in `bin/` parses its [`options`], makes a site and [`serve`]s it.
 
 #![forbid(unsafe_code)]
 
+pub mod attack;
 pub mod chat;
 pub mod clients;
 pub mod options;

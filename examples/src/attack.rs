@@ -1,0 +1,195 @@
+//! Attacks on a running `demo`, which must not only survive them but serve its other clients meanwhile.
+//!
+//! The program starts the demo itself, on loopback and on a port of its own; each attack is bounded in count and in time. Whether it was
+//! borne is a matter of outcomes, of memory and of connections left over, never of speed.
+
+mod client;
+mod close_codes;
+mod command_line;
+mod demo;
+mod lengths;
+mod report;
+mod scene;
+mod slow;
+mod swarm;
+mod well_behaved;
+mod wire;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use command_line::Options;
+use report::{Findings, Line};
+use scene::{Scale, Scene};
+use swarm::Swarm;
+
+/// Files of this program that are not connections of an attack, and connections of the attack that goes on alongside.
+const OTHER_FILES: u64 = 256;
+
+/// One attack.
+struct Attack {
+    name: &'static str,
+    about: &'static str,
+    /// How much more memory than before the server may use, in MiB, and why so much.
+    allowed_mib: u64,
+    why: &'static str,
+    run: Run,
+}
+
+enum Run {
+    /// One after the other.
+    Now(fn(&Scene) -> Result<Findings, String>),
+    /// From the beginning to the end of all others, on a server of its own.
+    Alongside {
+        begin: fn(&Scene) -> Result<Swarm, String>,
+        end: fn(&Scene, Swarm, Instant) -> Result<Findings, String>,
+    },
+}
+
+static ATTACKS: [Attack; 4] = [
+    Attack {
+        name: "slow-handshake",
+        about: "2 000 connections that send a request a byte a second",
+        allowed_mib: 8,
+        why: "2 000 x (a slot and the part of a head, below 2 KiB), and the same again for the allocator",
+        run: Run::Now(slow::handshake),
+    },
+    Attack {
+        name: "slow-frames",
+        about: "2 000 open connections that send a message a byte a second",
+        allowed_mib: 8,
+        why: "2 000 x (a slot and the part of a message, below 2 KiB), and the same again for the allocator",
+        run: Run::Now(slow::frames),
+    },
+    Attack {
+        name: "declared-length",
+        about: "frames that say they have up to 2^64-1 bytes, alone and amid a fragmented message",
+        allowed_mib: 4,
+        why: "nothing is allocated for what is only declared",
+        run: Run::Now(lengths::declared),
+    },
+    Attack {
+        name: "close-codes",
+        about: "a Close frame with each status code from 0 to 5000, empty, and with half a code",
+        allowed_mib: 4,
+        why: "256 connections at a time",
+        run: Run::Now(close_codes::all),
+    },
+];
+
+/// The program.
+pub fn run() -> ExitCode {
+    command_line::parse(std::env::args_os().skip(1)).run(|options| {
+        if !cfg!(target_os = "linux") {
+            return Err("memory and connections of the demo are read from /proc, which only Linux has".into());
+        }
+        let demo = options.demo.clone().map_or_else(beside_this_program, Ok)?;
+        let scale = Scale { quick: options.quick, most_open: most_open()? };
+        let all_ok = attack(&demo, &options, scale)?;
+        Ok(if all_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+fn beside_this_program() -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
+    Ok(own.with_file_name("demo"))
+}
+
+/// Raises the limit of open files as far as that is allowed. The demo inherits it.
+fn most_open() -> Result<usize, String> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    setrlimit(Resource::Nofile, raised).map_err(|error| format!("the limit of open files: {error}"))?;
+    let most = limit.maximum.unwrap_or(1 << 20);
+    match most.checked_sub(OTHER_FILES) {
+        None | Some(0) => Err(format!("at most {most} files may be open, which is too few (ulimit -n)")),
+        Some(most) => Ok(usize::try_from(most).unwrap_or(usize::MAX)),
+    }
+}
+
+/// Carries out what is asked for. Returns whether all was borne.
+fn attack(demo: &Path, options: &Options, scale: Scale) -> Result<bool, String> {
+    let chosen: Vec<&Attack> = ATTACKS
+        .iter()
+        .filter(|attack| options.only.is_empty() || options.only.contains(&attack.name))
+        .collect();
+    println!("{}", Line::HEADING);
+    let mut alongside = Vec::new();
+    for attack in &chosen {
+        if let (Run::Alongside { begin, end }, false) = (&attack.run, scale.quick) {
+            let mut scene = Scene::start(demo, scale)?;
+            let measuring = scene.begin(attack.name, attack.allowed())?;
+            let (began, swarm) = (Instant::now(), begin(&scene));
+            alongside.push((attack, scene, measuring, move |scene: &Scene| end(scene, swarm?, began)));
+        }
+    }
+    let mut all_ok = true;
+    let mut scene = None;
+    for attack in &chosen {
+        match attack.run {
+            Run::Now(run) => {
+                let mut current = match scene.take() {
+                    Some(scene) => scene,
+                    None => Scene::start(demo, scale)?,
+                };
+                show_progress(attack);
+                let measuring = current.begin(attack.name, attack.allowed())?;
+                let findings = run(&current);
+                let line = current.end(measuring, findings);
+                show(&line);
+                all_ok &= line.is_ok();
+                // After a failure the next attack begins with a server that is as it should be.
+                scene = line.is_ok().then_some(current);
+            }
+            Run::Alongside { .. } if scale.quick => {
+                println!("{}", Line::skipped(attack.name, "it takes a minute, and this is the quick run"));
+            }
+            Run::Alongside { .. } => {}
+        }
+    }
+    all_ok &= scene.is_none_or(is_stopped);
+    for (attack, mut scene, measuring, end) in alongside {
+        show_progress(attack);
+        let findings = end(&scene);
+        let line = scene.end(measuring, findings);
+        show(&line);
+        all_ok &= line.is_ok() && is_stopped(scene);
+    }
+    Ok(all_ok)
+}
+
+impl Attack {
+    /// In bytes.
+    const fn allowed(&self) -> u64 {
+        self.allowed_mib << 20
+    }
+}
+
+/// Ends the server, which has to exit with 0 after all that.
+fn is_stopped(scene: Scene) -> bool {
+    let stopped = scene.stop();
+    if let Err(error) = &stopped {
+        println!("FAILED: {error}");
+    }
+    stopped.is_ok()
+}
+
+/// Where a person looks on.
+fn show_progress(attack: &Attack) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[K{}: {} …", attack.name, attack.about);
+    }
+}
+
+fn show(line: &Line) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[K");
+    }
+    println!("{line}");
+}

@@ -1,0 +1,119 @@
+//! The command line of `attack`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::Arg::{Long, Short};
+use lexopt::ValueExt;
+
+use super::ATTACKS;
+use crate::clients::command_line::Parsed;
+
+const HELP: &str = "\
+Attacks a demo, which it starts itself on a port of its own, and says how the demo bore it.
+
+Usage: attack [OPTIONS]
+
+While each attack runs, well-behaved clients have to be served, and the memory of the demo has to stay under a bound;
+after it, the demo must have no connection more than before. One line for each attack. Linux only, loopback only.
+
+Options:
+  --demo PATH   the program to attack (default: demo, beside this one)
+  --only NAME   this attack alone; repeatable
+  --list        print the attacks, and how much memory is allowed to each
+  --quick       a tenth of everything, and not the attack that takes a minute
+  -h, --help    print this
+  -V, --version print the version
+
+Exit code: 0 if the demo bore everything, 1 if not.
+";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Options {
+    /// Beside this program, if it is not said.
+    pub(super) demo: Option<PathBuf>,
+    /// All, if it is empty.
+    pub(super) only: Vec<&'static str>,
+    pub(super) quick: bool,
+}
+
+pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed<Options> {
+    Parsed::new("attack", try_parse(lexopt::Parser::from_args(args)))
+}
+
+fn try_parse(mut parser: lexopt::Parser) -> Result<Parsed<Options>, lexopt::Error> {
+    let mut options = Options { demo: None, only: Vec::new(), quick: false };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("demo") => options.demo = Some(parser.value()?.into()),
+            Long("only") => options.only.push(named(&parser.value()?.string()?)?),
+            Long("quick") => options.quick = true,
+            Long("list") => return Ok(Parsed::Print(list())),
+            Short('h') | Long("help") => return Ok(Parsed::Print(HELP.into())),
+            Short('V') | Long("version") => {
+                return Ok(Parsed::Print(format!("attack {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Parsed::Run(options))
+}
+
+fn named(name: &str) -> Result<&'static str, String> {
+    let attack = ATTACKS.iter().find(|attack| attack.name == name);
+    attack
+        .map(|attack| attack.name)
+        .ok_or_else(|| format!("--only {name}: there is no such attack (--list tells what there is)"))
+}
+
+fn list() -> String {
+    let line = |attack: &super::Attack| format!("{:<16} {}\n", attack.name, attack.about) + &memory(attack);
+    ATTACKS.iter().map(line).collect()
+}
+
+fn memory(attack: &super::Attack) -> String {
+    format!("{:<16} {} MiB allowed: {}\n", "", attack.allowed_mib, attack.why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Parsed<Options> {
+        super::parse(args.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn options() {
+        let none = Options { demo: None, only: Vec::new(), quick: false };
+        assert_eq!(parse(&[]), Parsed::Run(none));
+        let some = Options { demo: Some("d".into()), only: vec!["close-codes", "slow-frames"], quick: true };
+        assert_eq!(
+            parse(&["--demo", "d", "--only", "close-codes", "--quick", "--only=slow-frames"]),
+            Parsed::Run(some)
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (args, expected) in [
+            (&["--only", "nonsense"][..], "--only nonsense"),
+            (&["--only"], "--only"),
+            (&["--nonsense"], "--nonsense"),
+            (&["localhost:80"], "localhost:80"),
+        ] {
+            let Parsed::Fail(error) = parse(args) else { panic!("{args:?}") };
+            assert!(error.contains(expected) && error.contains("--"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_list_names_every_attack_once() {
+        let Parsed::Print(list) = parse(&["--list"]) else { panic!() };
+        for attack in &ATTACKS {
+            assert_eq!(list.lines().filter(|line| line.split(' ').next() == Some(attack.name)).count(), 1);
+            assert!(attack.name.len() <= 16, "{}", attack.name);
+        }
+    }
+}
