@@ -126,7 +126,7 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn accepted(&mut self, transport: Transport, remote: PeerAddr) {
+    pub(crate) fn accepted(&mut self, transport: Transport, remote: PeerAddr) {
         let settings = &self.shared.settings;
         let hub = &self.shared.hub;
         let mut link = Link::new(transport, remote, self.shared.now);

@@ -54,6 +54,14 @@ pub(crate) struct Driver<H: Handler> {
     started: bool,
 }
 
+/// What an event says of a socket.
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer sent FIN, or the socket is broken.
+    pub(crate) ended: bool,
+}
+
 impl<H: Handler> Driver<H> {
     pub(crate) fn new(
         handler: H,
@@ -108,17 +116,21 @@ impl<H: Handler> Driver<H> {
         })
     }
 
-    /// How long the loop may sleep.
-    pub(crate) fn max_wait(&self) -> Option<Duration> {
-        let busy = !self.started
+    /// Whether there is something to do already.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.started
             || !self.ready.is_empty()
             || self.woken
             || !self.received.commands.is_empty()
             || !self.shared.dirty.is_empty()
             || !self.shared.dials.is_empty()
             || !self.start_next.is_empty()
-            || self.accepting.is_ready();
-        if busy {
+            || self.accepting.is_ready()
+    }
+
+    /// How long the loop may sleep.
+    pub(crate) fn max_wait(&self) -> Option<Duration> {
+        if self.is_busy() {
             return Some(Duration::ZERO);
         }
         let shutdown = self.shutdown_at.map(tick_at);
@@ -185,13 +197,21 @@ impl<H: Handler> Driver<H> {
 
     /// A connection whose socket became ready.
     pub(crate) fn socket_event(&mut self, index: u32, event: &mio::event::Event) {
+        let readiness = Readiness {
+            readable: event.is_readable(),
+            writable: event.is_writable() || event.is_write_closed() || event.is_error(),
+            ended: event.is_error() || event.is_read_closed(),
+        };
+        self.socket_ready(index, readiness);
+    }
+
+    pub(crate) fn socket_ready(&mut self, index: u32, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let link = &mut slot.link;
-        let ended = event.is_error() || event.is_read_closed();
         // After the peer's FIN every event says so again.
-        link.readable |= (event.is_readable() || ended) && !link.eof;
-        link.read_closed |= ended;
-        if event.is_writable() || event.is_write_closed() || event.is_error() {
+        link.readable |= (readiness.readable || readiness.ended) && !link.eof;
+        link.read_closed |= readiness.ended;
+        if readiness.writable {
             // It took nothing more before: the peer has acknowledged something.
             link.progress |= !link.writable;
             link.writable = true;

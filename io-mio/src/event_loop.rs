@@ -1,5 +1,8 @@
 //! The event loop as an application drives it.
 
+#[cfg(feature = "__scripted")]
+pub(crate) mod scripted;
+
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;

@@ -119,6 +119,9 @@ pub use tls::{TlsClient, TlsClientBuilder, TlsConfigError, TlsServer, TlsServerB
 pub use topics::{TopicError, TopicLimits};
 pub use transport::PeerAddr;
 
+#[cfg(feature = "__scripted")]
+#[doc(hidden)]
+pub use event_loop::scripted::{Edge, Script};
 #[cfg(feature = "__tls")]
 pub use rustls;
 pub use sansws;

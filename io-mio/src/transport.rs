@@ -20,6 +20,8 @@ pub(crate) enum Transport {
     Unix(UnixStream),
     #[cfg(feature = "__tls")]
     Tls(Box<TlsStream>),
+    #[cfg(feature = "__scripted")]
+    Scripted(Box<dyn crate::event_loop::scripted::Script>),
     /// There is no socket: not yet, or no longer.
     None,
 }
@@ -34,6 +36,8 @@ impl Transport {
             Self::Unix(stream) => stream.register(registry, token, interest),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.socket_mut().register(registry, token),
+            #[cfg(feature = "__scripted")]
+            Self::Scripted(_) => Ok(()),
             Self::None => Ok(()),
         }
     }
@@ -47,6 +51,8 @@ impl Transport {
             Self::Unix(stream) => stream.reregister(registry, token, interest),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.socket_mut().reregister(registry, token),
+            #[cfg(feature = "__scripted")]
+            Self::Scripted(_) => Ok(()),
             Self::None => Ok(()),
         }
     }
@@ -59,6 +65,8 @@ impl Transport {
             Self::Unix(stream) => stream.read(buffer),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.read(buffer),
+            #[cfg(feature = "__scripted")]
+            Self::Scripted(script) => script.read(buffer),
             Self::None => Ok(0),
         }
     }
@@ -71,6 +79,8 @@ impl Transport {
             Self::Unix(stream) => stream.write(bytes),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.write_vectored(&[IoSlice::new(bytes)]),
+            #[cfg(feature = "__scripted")]
+            Self::Scripted(script) => script.write_vectored(&[IoSlice::new(bytes)]),
             Self::None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -82,6 +92,8 @@ impl Transport {
             Self::Unix(stream) => stream.write_vectored(slices),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.write_vectored(slices),
+            #[cfg(feature = "__scripted")]
+            Self::Scripted(script) => script.write_vectored(slices),
             Self::None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -165,6 +177,8 @@ impl Transport {
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.shutdown_write(),
+            #[cfg(feature = "__scripted")]
+            Self::Scripted(script) => script.shutdown_write(),
             Self::None => Ok(()),
         }
     }
@@ -177,6 +191,8 @@ impl Transport {
             Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => return stream.socket().connected(),
+            #[cfg(feature = "__scripted")]
+            Self::Scripted(_) => return Ok(true),
             Self::None => return Err(io::ErrorKind::NotConnected.into()),
         };
         match (pending, peer) {
