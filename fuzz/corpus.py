@@ -165,6 +165,16 @@ SEEDS = {
     },
 }
 
+# The same input; and where other engines differ.
+SEEDS["differential"] = SEEDS["receive"] | {
+    "not-minimal": stream(0, [3], b"\x82\xfe\x00\x03" + KEY + b"abc", frame(0x89, b"after")),
+    "close-1014": stream(CLIENT, [], close(1014, b"gateway", None)),
+    "close-1004-bad-reason": stream(0, [], close(1004, b"\xff")),
+    "frame-over-the-limit-unmasked": stream(TINY, [], frame(0x82, bytes(131), None)),
+    "text-over-the-limit": stream(TINY, [50], frame(0x01, bytes(100)), frame(0x80, b"\xff" * 31)),
+    "cut-code-point-and-empty": stream(CLIENT, [], frame(0x01, b"\xf0\x9f", None), frame(0x80, b"", None)),
+}
+
 for target, seeds in SEEDS.items():
     (HERE / target).mkdir(parents=True, exist_ok=True)
     for name, content in seeds.items():

@@ -212,6 +212,20 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
     Ok(Some(Header { fin, rsv, opcode, key, payload_len, len }))
 }
 
+/// How long the header of the first frame is, and its payload by what the header says, whether or not it is legal.
+pub fn extent(bytes: &[u8]) -> Option<(usize, u64)> {
+    let b1 = *bytes.get(1)?;
+    let width = match b1 & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let field = bytes.get(2..2 + width)?;
+    let long = field.iter().fold(0, |len, octet| len << 8 | u64::from(*octet));
+    let header_len = 2 + width + if b1 & 0x80 == 0 { 0 } else { 4 };
+    Some((header_len, if width == 0 { u64::from(b1 & 0x7f) } else { long }))
+}
+
 fn close(payload: &[u8]) -> Result<Option<(u16, String)>, ProtocolError> {
     match payload {
         [] => Ok(None),
