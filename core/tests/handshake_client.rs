@@ -59,6 +59,7 @@ const fn response(field: Field, fault: Fault) -> HandshakeError {
 mod section_4_1_the_request {
     use super::*;
 
+    /// Rule R-4.1-c.
     #[test]
     fn the_request_of_section_1_3() {
         let request =
@@ -71,6 +72,7 @@ mod section_4_1_the_request {
         );
     }
 
+    /// Rule R-4.1-c.
     #[test]
     fn extensions_and_more_headers() {
         let request = Request {
@@ -87,6 +89,7 @@ mod section_4_1_the_request {
         );
     }
 
+    /// Rules R-3-c and R-4.1-b.
     #[test]
     fn host_and_resource_name_of_a_uri() {
         let table = [
@@ -104,6 +107,7 @@ mod section_4_1_the_request {
         assert!(written(&Request::new("h", "")).unwrap().starts_with("GET / HTTP/1.1\r\n"));
     }
 
+    /// Rule R-4.1-d.
     #[test]
     fn another_nonce_is_another_key() {
         let key = |nonce: [u8; 16]| {
@@ -117,6 +121,7 @@ mod section_4_1_the_request {
         assert_eq!(key([0xff; 16]), "/////////////////////w==");
     }
 
+    /// Attack A-05.
     #[test]
     fn what_would_make_another_head_is_refused() {
         let refused = |request: Request<'_>, argument| {
@@ -157,6 +162,7 @@ mod section_4_1_the_request {
         }
     }
 
+    /// Rule R-4.1-f. Attack A-05.
     #[test]
     fn subprotocols_are_unique_tokens() {
         for subprotocols in [
@@ -216,6 +222,7 @@ mod section_4_1_the_response {
         assert_eq!(judged(&plain(), &response_with("HTTP", &["HTTP/1.1 101 Web Socket"])), Ok(()));
     }
 
+    /// Rule R-4.1-g.
     #[test]
     fn any_status_but_101_is_told_and_the_rest_is_its_content() {
         let input =
@@ -234,6 +241,7 @@ mod section_4_1_the_response {
         }
     }
 
+    /// Rule R-4.1-g.
     #[test]
     fn an_interim_response_comes_before_the_response() {
         let mut input = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".to_vec();
@@ -248,6 +256,7 @@ mod section_4_1_the_response {
         assert!(!response.is_interim());
     }
 
+    /// Rule R-4.1-m.
     #[test]
     fn frames_behind_the_head_are_kept() {
         let mut input = response_with("", &[]);
@@ -264,6 +273,7 @@ mod section_4_1_the_response {
         assert_eq!(judged(&plain(), &input), Err(HandshakeError::HttpVersion));
     }
 
+    /// Rule R-4.1-h.
     #[test]
     fn upgrade_equals_websocket() {
         for line in ["Upgrade: WebSocket", "UPGRADE:WEBSOCKET", "upgrade: \twebsocket "] {
@@ -279,6 +289,7 @@ mod section_4_1_the_response {
         assert_eq!(judged(&plain(), &twice), Err(response(Field::Upgrade, Fault::Repeated)));
     }
 
+    /// Rule R-4.1-i.
     #[test]
     fn connection_contains_upgrade() {
         for lines in [
@@ -296,6 +307,7 @@ mod section_4_1_the_response {
         assert_eq!(judged(&plain(), &missing), Err(response(Field::Connection, Fault::Missing)));
     }
 
+    /// Rule R-4.1-j.
     #[test]
     fn accept_is_exact_but_for_blanks_around_it() {
         let with = |value: &str| {
@@ -323,6 +335,7 @@ mod section_4_1_the_response {
         assert_eq!(with(&other), Err(response(Field::Accept, Fault::Invalid)));
     }
 
+    /// Rules R-4.1-k, R-9.1-b and R-9.1-c. Attack A-14.
     #[test]
     fn no_extension_that_was_not_requested() {
         let offer = Request { extensions: Some("foo; a, bar"), ..plain() };
@@ -352,6 +365,7 @@ mod section_4_1_the_response {
         assert!(response.extensions().map(|extension| extension.name).eq(["bar", "foo"]));
     }
 
+    /// Rule R-4.1-l.
     #[test]
     fn no_subprotocol_that_was_not_requested() {
         let offer = Request { subprotocols: &["chat", "superchat"], ..plain() };
@@ -414,6 +428,7 @@ fn token() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    /// Attack A-03.
     #[test]
     fn any_bytes_end_in_a_connection_or_an_error_or_want_more(
         input in prop_oneof![
@@ -485,6 +500,7 @@ proptest! {
     }
 }
 
+/// Rule R-5.2-a. Attack A-11.
 #[test]
 fn rsv1_has_no_meaning_without_an_extension_that_was_agreed_on() {
     let config = Config { compression: true, ..Config::default() };

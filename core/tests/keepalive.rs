@@ -30,6 +30,7 @@ fn defaults() {
     assert_eq!(Timeouts::default(), timeouts());
 }
 
+/// Attack A-02.
 #[test]
 fn the_opening_handshake_has_one_deadline_however_many_bytes_trickle_in() {
     let t = timeouts();

@@ -63,6 +63,7 @@ fn text_and_binary_messages_take_turns() {
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
+/// Rule R-4.2.2-d.
 #[test]
 fn a_request_may_be_cut_anywhere_and_frames_may_follow_it() {
     let bytes = [REQUEST, &masked(0x81, b"hi")].concat();
@@ -97,6 +98,7 @@ fn a_request_is_refused_once() {
     assert_eq!(out.len(), len);
 }
 
+/// Attack A-02.
 #[test]
 fn a_head_without_an_end_is_refused_and_not_kept() {
     let (mut acceptor, mut out) = (Acceptor::default(), Vec::new());

@@ -17,6 +17,7 @@ fn pair(tx: &mut [u8]) -> (Connection, Connection) {
     (server, response.accept(&request, &nonce, &Config::default(), || [1, 2, 3, 4]).unwrap())
 }
 
+/// Attack A-06.
 #[test]
 fn messages_go_both_ways_and_the_connection_closes() {
     let mut tx = [0; 256];

@@ -130,6 +130,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 proptest! {
+    /// Rule R-5.5.1-h.
     #[test]
     fn two_ends_agree_whatever_they_do(
         operations in prop::collection::vec((0..2_usize, operation()), 0..40),

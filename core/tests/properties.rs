@@ -79,6 +79,7 @@ impl Output for Counting {
 }
 
 proptest! {
+    /// Rule R-5.4-d.
     #[test]
     fn any_cut_of_a_stream_gives_the_same_events(stream in client_stream(), cuts in prop::collection::vec(1..40_usize, 1..20)) {
         let whole = run(&mut server(), &stream, || usize::MAX);
@@ -122,6 +123,7 @@ proptest! {
         }
     }
 
+    /// Rule R-5.3-b.
     #[test]
     fn a_frame_is_written_whole_or_not_at_all(payload in prop::collection::vec(any::<u8>(), 0..300), capacity in 0..320_usize) {
         for mut connection in [server(), client()] {
@@ -143,6 +145,7 @@ proptest! {
         }
     }
 
+    /// Attack A-13.
     #[test]
     fn debts_are_owed_until_they_fit(payload in prop::collection::vec(any::<u8>(), 0..=125), capacity in 0..140_usize) {
         let mut connection = server();
@@ -186,6 +189,7 @@ proptest! {
         prop_assert_eq!(&buffer[start..], &naive[..]);
     }
 
+    /// Rule R-5.2-e.
     #[test]
     fn decoding_undoes_encoding(
         fin in any::<bool>(),
@@ -216,6 +220,7 @@ proptest! {
         }
     }
 
+    /// Rule R-8.1-c.
     #[test]
     fn utf8_in_pieces_is_what_it_is_in_one(
         bytes in prop_oneof![".{0,60}".prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..60)],

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use sansws::{Uri, UriError};
 
+/// Rules R-3-b and R-3-c.
 #[test]
 fn parts_of_a_uri() {
     // (uri, secure, host, port, authority, resource, path, query)
@@ -54,6 +55,7 @@ fn user_information_is_apart_from_the_authority() {
     assert_eq!(Uri::parse("ws://h/@").unwrap().userinfo(), None);
 }
 
+/// Rule R-3-a. Attack A-05.
 #[test]
 fn refused() {
     use UriError::{Fragment, Host, Port, Resource, Scheme, UserInfo};
@@ -117,6 +119,7 @@ proptest! {
         }
     }
 
+    /// Rule R-3-b.
     #[test]
     fn parts_come_back(
         secure: bool, host in "[a-z0-9.-]{1,20}", port: Option<u16>,

@@ -379,6 +379,7 @@ mod tests {
         assert!(request.contains("authorization: Bearer x") && !request.contains("Basic"), "{request}");
     }
 
+    /// Attack A-05.
     #[test]
     fn nothing_that_would_begin_another_header_is_sent() {
         let connect = || Connect::url("ws://example.com/", ()).expect("a URL");

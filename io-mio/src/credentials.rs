@@ -64,6 +64,7 @@ mod tests {
         assert_eq!(basic_of_userinfo("Aladdin:open%20sesame"), Some(secret));
     }
 
+    /// Attack A-05.
     #[test]
     fn what_cannot_be_sent_is_refused() {
         assert_eq!(basic(b"a:b", b"c"), None);

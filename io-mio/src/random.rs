@@ -66,6 +66,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
+    /// Rules R-4.1-d and R-5.3-a. Attack A-12.
     #[test]
     fn keys_and_nonces_differ_within_and_between_threads() {
         let draw = || (0..1000).map(|_| nonce()).collect::<Vec<_>>();
@@ -81,6 +82,7 @@ mod tests {
         assert!(keys.len() > 990, "{} different keys", keys.len());
     }
 
+    /// Rule R-5.3-a. Attack A-12.
     #[test]
     fn every_bit_of_a_key_is_set_about_half_the_time() {
         let mut ones = [0_u32; 32];

@@ -200,6 +200,7 @@ mod tests {
         }
     }
 
+    /// Attack A-05.
     #[test]
     fn what_is_not_followed() {
         let table = [

@@ -139,6 +139,7 @@ mod tests {
         assert!(!head.contains("Content-Length") && body.is_empty());
     }
 
+    /// Attack A-05.
     #[test]
     fn headers_cannot_split_the_response() {
         let (head, _) = Response::new(200)

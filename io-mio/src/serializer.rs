@@ -122,6 +122,7 @@ mod tests {
 
     proptest! {
         /// However their places overlap: no place is held twice, and all come through.
+        /// Rule R-4.1-a.
         #[test]
         fn all_come_through_one_at_a_time(wanted in prop::collection::vec(prop::collection::vec(0..5_u8, 0..5), 1..12)) {
             let mut serializer = Serializer::default();

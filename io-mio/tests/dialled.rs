@@ -217,6 +217,7 @@ fn switching(key: &str) -> String {
     )
 }
 
+/// Rules R-4.1-g and R-4.1-m.
 #[test]
 fn responses_are_checked() {
     let dial = |answer: fn(&str) -> Vec<u8>| {
@@ -272,6 +273,7 @@ fn a_server_that_does_not_answer() {
     }
 }
 
+/// Rule R-5.5.1-d.
 #[test]
 fn a_client_waits_for_the_server_to_close() {
     // §7.1.1: the server, after its Close, keeps TCP open; the client waits for its FIN, but not for ever.
@@ -293,6 +295,7 @@ fn a_client_waits_for_the_server_to_close() {
     ));
 }
 
+/// Rule R-4.1-a.
 #[test]
 fn one_opening_handshake_at_a_time_for_one_address() {
     // A server that accepts by hand: nothing moves unless the test moves it.
@@ -400,6 +403,7 @@ fn dialling_again_from_close() {
     assert_eq!(event_loop.handler().failures, 50);
 }
 
+/// Rule R-3-a.
 #[test]
 fn urls() {
     let addr = SocketAddr::from(([127, 0, 0, 1], 1));

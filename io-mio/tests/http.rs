@@ -29,6 +29,7 @@ fn pages() {
     server.wait_for_connections(0);
 }
 
+/// Rule R-7.1.1-a.
 #[test]
 fn a_page_arrives_whole_though_the_request_has_content() {
     let server = TestServer::start();
@@ -46,6 +47,7 @@ fn a_page_arrives_whole_though_the_request_has_content() {
     assert!(answer.ends_with(b"xxx"));
 }
 
+/// Rule R-4.2.1-g.
 #[test]
 fn handshakes_that_are_wrong_get_their_status() {
     let good = request("/echo", "");
@@ -76,6 +78,7 @@ fn handshakes_that_are_wrong_get_their_status() {
     assert!(server.calls.try_iter().all(|called| called == Called::Wake), "nothing was opened");
 }
 
+/// Rule R-4.2.2-c.
 #[test]
 fn subprotocol_and_headers() {
     let server = TestServer::start();
@@ -87,6 +90,7 @@ fn subprotocol_and_headers() {
     assert!(!client.head.contains("Sec-WebSocket-Protocol"), "{}", client.head);
 }
 
+/// Rules R-4.2.2-a and R-10.2-a. Attack A-20.
 #[test]
 fn origins() {
     let port = |server: &TestServer| server.addr.port();
@@ -174,6 +178,7 @@ fn from_another_address(addr: std::net::SocketAddr) -> Client {
     Client::shake_hands(stream)
 }
 
+/// Rule R-4.2.1-g.
 #[test]
 fn a_request_that_does_not_come_is_answered_with_408() {
     let timeouts = Timeouts { handshake: Duration::from_millis(50), ..Timeouts::default() };
@@ -185,6 +190,7 @@ fn a_request_that_does_not_come_is_answered_with_408() {
     server.wait_for_connections(0);
 }
 
+/// Rule R-7.1.1-a.
 #[test]
 fn a_client_that_never_closes_is_dropped() {
     let timeouts = Timeouts { close: Duration::from_millis(50), ..Timeouts::default() };

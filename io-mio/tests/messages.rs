@@ -37,6 +37,7 @@ fn many_messages_in_one_write_come_back_in_order() {
     }
 }
 
+/// Rule R-5.4-b.
 #[test]
 fn fragments_with_a_ping_between_them() {
     let server = TestServer::start();
@@ -51,6 +52,7 @@ fn fragments_with_a_ping_between_them() {
     client.expect_text("one two");
 }
 
+/// Rule R-5.5.2-a.
 #[test]
 fn every_ping_gets_its_pong() {
     let server = TestServer::start();
@@ -89,6 +91,7 @@ fn the_request_may_come_byte_by_byte() {
     client.expect_text("grüße");
 }
 
+/// Rule R-4.2.2-d.
 #[test]
 fn frames_may_follow_the_request_at_once() {
     let server = TestServer::start();
@@ -129,6 +132,7 @@ fn a_message_may_be_streamed() {
     assert!(matches!(chunks.last(), Some(Called::Chunk { first: false, last: true, .. })));
 }
 
+/// Rules R-5.5.1-b and R-5.5.1-c.
 #[test]
 fn the_client_closes() {
     let server = TestServer::start();
@@ -144,6 +148,7 @@ fn the_client_closes() {
     server.wait_for_connections(0);
 }
 
+/// Rules R-5.5.1-e and R-7.1.5-b.
 #[test]
 fn a_close_without_a_code() {
     let server = TestServer::start();
@@ -157,6 +162,7 @@ fn a_close_without_a_code() {
     assert_eq!(server.wait_for_close(), close);
 }
 
+/// Rules R-5.5.1-c and R-7.1.5-a.
 #[test]
 fn the_server_closes() {
     let server = TestServer::start();
@@ -170,6 +176,7 @@ fn the_server_closes() {
     assert_eq!(server.wait_for_close(), close);
 }
 
+/// Rule R-5.5.1-a.
 #[test]
 fn nothing_is_heard_after_closing() {
     let server = TestServer::start();
@@ -188,6 +195,7 @@ fn nothing_is_heard_after_closing() {
     assert!(!others.iter().any(|called| matches!(called, Called::Flooded { .. })), "{others:?}");
 }
 
+/// Rules R-5.1-a, R-7.1.7-a and R-7.1.7-b. Attack A-11.
 #[test]
 fn wrong_frames_fail_the_connection_with_the_right_code() {
     let cases: [(&[u8], u16, &str); 6] = [
@@ -214,6 +222,7 @@ fn wrong_frames_fail_the_connection_with_the_right_code() {
     }
 }
 
+/// Attack A-10.
 #[test]
 fn too_many_control_frames_are_a_policy_violation() {
     let server = TestServer::with(Settings { max_control_frames: 10, ..Settings::default() });
@@ -228,6 +237,7 @@ fn too_many_control_frames_are_a_policy_violation() {
     assert!(matches!(server.wait_for_close(), Called::Close { by: By::Local, was_clean: false, .. }));
 }
 
+/// Rule R-10.4-b.
 #[test]
 fn a_long_frame_header_is_refused_before_its_payload() {
     let server = TestServer::with(Settings {

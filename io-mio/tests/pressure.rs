@@ -211,6 +211,7 @@ fn a_half_closed_slow_reader_gets_all_that_was_queued() {
     assert_eq!(got.len(), 200);
 }
 
+/// Attacks.
 #[test]
 fn resets_at_any_point_leave_nothing_behind() {
     let server = TestServer::start();
@@ -290,6 +291,7 @@ fn a_busy_connection_does_not_starve_the_others() {
     thread.join().expect("no panic");
 }
 
+/// Rule R-7.1.1-a.
 #[test]
 fn the_last_frame_arrives_though_input_was_not_read() {
     let server = TestServer::start();

@@ -48,6 +48,7 @@ fn retrying(socket: &ReliableWebSocket) -> (u32, Duration) {
     }
 }
 
+/// Rule R-7.2.3-a.
 #[test]
 fn it_connects_again_and_the_count_begins_anew() {
     let script = serve_listener(|listener| {

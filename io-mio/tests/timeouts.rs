@@ -120,6 +120,7 @@ fn a_close_that_is_not_answered() {
     server.wait_for_connections(0);
 }
 
+/// Rule R-7.1.1-a.
 #[test]
 fn a_closing_peer_that_keeps_sending_is_dropped() {
     let server = with(Timeouts { close: SHORT, ..Timeouts::default() });

@@ -46,6 +46,7 @@ fn connect(event_loop: &mut EventLoop<Everything>, addr: SocketAddr, path: &str)
     Client::shake_hands(stream)
 }
 
+/// Attack A-13.
 #[test]
 fn a_loop_sleeps_whatever_state_its_connections_are_in() {
     let settings = Settings { max_buffered: 64 << 20, ..Settings::default() };
@@ -109,6 +110,7 @@ fn a_loop_sleeps_whatever_state_its_connections_are_in() {
     }
 }
 
+/// Attack A-13.
 #[test]
 fn a_close_that_came_before_a_reset_is_heard_though_writing_fails() {
     // Small reads, so that the Close is still unread when the first echo cannot be written.

@@ -59,6 +59,7 @@ fn look_at_everything(input: &[u8]) {
 }
 
 proptest! {
+    /// Rule R-4.2.1-g. Attack A-03.
     #[test]
     fn any_bytes_end_in_a_connection_or_a_refusal_or_want_more(
         input in prop_oneof![proptest::collection::vec(any::<u8>(), 0..200), near_request()],
@@ -66,6 +67,7 @@ proptest! {
         look_at_everything(&input);
     }
 
+    /// Attack A-01.
     #[test]
     fn any_cuts_find_the_same_end(
         input in prop_oneof![
@@ -89,6 +91,7 @@ proptest! {
         prop_assert!(reader.scanned() <= input.len().min(max));
     }
 
+    /// Rule R-9.1-a.
     #[test]
     fn an_offer_comes_back_as_it_was_written(
         list in proptest::collection::vec(

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Rule R-10.2-a. Attack A-20.
 #[test]
 fn same_origin_is_the_same_host_and_port() {
     // (origin, host, from elsewhere)
@@ -41,6 +42,7 @@ fn same_origin_is_the_same_host_and_port() {
     }
 }
 
+/// Rule R-10.2-a.
 #[test]
 fn no_origin_is_no_browser_and_two_are_from_elsewhere() {
     parsed(&request_with("", &[]), |request| {

@@ -15,6 +15,7 @@ fn a_head_in_pieces_is_the_whole_head() {
     assert_eq!(reader.find_end(b""), Ok(Some(input.len())), "the same in every later call");
 }
 
+/// Attack A-01.
 #[test]
 fn a_head_byte_by_byte_takes_linear_time() {
     // 1 MiB, one byte more in each call: were the bytes looked at again, that would be 10^12 looks.
@@ -45,6 +46,7 @@ fn the_limit_is_the_last_length_that_passes() {
     assert_eq!(HeadReader::new(used).find_end(&long), Ok(Some(used)));
 }
 
+/// Attack A-02.
 #[test]
 fn a_head_over_8_kib_is_refused() {
     let input = request_with("", &[&format!("X: {}", "a".repeat(8 * 1024))]);
@@ -54,6 +56,7 @@ fn a_head_over_8_kib_is_refused() {
     assert_refused(&b"\r\n".repeat(4 * 1024), HandshakeError::HeadTooLong, 431);
 }
 
+/// Attack A-02.
 #[test]
 fn more_than_64_headers_are_refused() {
     let with = |extra: usize| request_with("", &vec!["X: y"; extra]);
@@ -67,6 +70,7 @@ fn more_than_64_headers_are_refused() {
     assert!(server::parse(&with(0), &mut storage).unwrap().is_some());
 }
 
+/// Attack A-03.
 #[test]
 fn malformed_heads() {
     let broken: [&[u8]; 20] = [

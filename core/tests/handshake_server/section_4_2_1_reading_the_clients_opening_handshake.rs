@@ -24,6 +24,7 @@ fn the_connection_is_open_and_a_servers() {
     assert_eq!((connection.role(), connection.state()), (Role::Server, State::Open));
 }
 
+/// Rule R-4.2.2-d.
 #[test]
 fn bytes_behind_the_head_are_frames() {
     let mut input = request_with("", &[]);
@@ -32,6 +33,7 @@ fn bytes_behind_the_head_are_frames() {
     assert_eq!(accept(&input).0, Ok(Some(used)));
 }
 
+/// Rule R-4.2.1-a.
 #[test]
 fn the_method_is_get() {
     for method in ["POST", "HEAD", "get", "OPTIONS", "CONNECT"] {
@@ -41,6 +43,7 @@ fn the_method_is_get() {
     }
 }
 
+/// Rule R-4.2.1-b.
 #[test]
 fn the_version_is_http_1_1() {
     for version in ["HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "http/1.1", "FTP/1.1"] {
@@ -65,6 +68,7 @@ fn the_target_is_a_resource_name_or_an_absolute_uri() {
     }
 }
 
+/// Rule R-4.2.1-c. Attack A-03.
 #[test]
 fn there_is_one_host() {
     for host in ["h", "h:80", "h:", "127.0.0.1:1", "[::1]", "[::1]:65535", "  h\t", "xn--bcher-kva.example"] {
@@ -82,6 +86,7 @@ fn there_is_one_host() {
     );
 }
 
+/// Rule R-4.2.1-d.
 #[test]
 fn upgrade_contains_websocket() {
     for lines in [
@@ -101,6 +106,7 @@ fn upgrade_contains_websocket() {
     assert_refused(&request_with("Upgrade", &[]), request(Field::Upgrade, Fault::Missing), 426);
 }
 
+/// Rule R-4.2.1-e.
 #[test]
 fn connection_contains_upgrade() {
     for lines in [
@@ -117,6 +123,7 @@ fn connection_contains_upgrade() {
     assert_refused(&request_with("Connection", &[]), request(Field::Connection, Fault::Missing), 400);
 }
 
+/// Rule R-4.2.1-f.
 #[test]
 fn the_key_decodes_to_16_bytes() {
     for key in [
@@ -168,6 +175,7 @@ fn content_would_be_taken_for_frames() {
     assert_accepted(&request_with("", &["Content-Length: 0"]));
 }
 
+/// Rule R-8.1-b.
 #[test]
 fn there_is_one_origin_at_most_and_it_is_text() {
     assert_accepted(&request_with("", &["Origin: null"]));

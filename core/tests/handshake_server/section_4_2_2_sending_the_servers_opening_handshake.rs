@@ -33,6 +33,7 @@ fn subprotocol_extensions_and_headers_in_the_response() {
     );
 }
 
+/// Rule R-4.2.2-c. Attack A-05.
 #[test]
 fn what_the_client_did_not_offer_cannot_be_chosen() {
     for subprotocol in ["", "Chat", "chat, superchat", "other", "chat\r\nX: y"] {
@@ -52,6 +53,7 @@ fn what_the_client_did_not_offer_cannot_be_chosen() {
     );
 }
 
+/// Attack A-05.
 #[test]
 fn headers_cannot_make_another_head() {
     use Argument::{HeaderName, HeaderValue, ReservedHeader};
@@ -184,6 +186,7 @@ fn reject_with_status_headers_and_content() {
     }
 }
 
+/// Rules R-4.2.2-a and R-4.2.2-b.
 #[test]
 fn origin_and_resource_have_their_refusals() {
     for (error, line) in [
@@ -197,6 +200,7 @@ fn origin_and_resource_have_their_refusals() {
     }
 }
 
+/// Rule R-4.2.1-g.
 #[test]
 fn a_refusal_is_whole_or_not_there() {
     let input = request_with("Host", &[]);

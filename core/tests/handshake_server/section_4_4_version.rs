@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Rule R-4.4-a.
 #[test]
 fn another_version_is_told_ours() {
     for lines in [
@@ -27,6 +28,7 @@ fn another_version_is_told_ours() {
     }
 }
 
+/// Rule R-4.4-a.
 #[test]
 fn the_version_is_looked_at_before_the_key() {
     // A client of another version may have a key of another form.

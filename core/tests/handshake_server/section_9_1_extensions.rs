@@ -23,6 +23,7 @@ fn listed(lines: &[&str]) -> String {
     })
 }
 
+/// Rules R-9.1-a and R-9.1-b.
 #[test]
 fn the_abnf_in_all_its_forms() {
     let table: [(&[&str], &str); 12] = [
@@ -48,6 +49,7 @@ fn the_abnf_in_all_its_forms() {
     }
 }
 
+/// Rule R-9.1-a.
 #[test]
 fn values_are_compared_unescaped() {
     parsed(&offer(&["p; a=\"1\\2\"; b=12"]), |request| {
@@ -59,6 +61,7 @@ fn values_are_compared_unescaped() {
     });
 }
 
+/// Rule R-9.1-c.
 #[test]
 fn malformed_lists_are_refused_whole() {
     for lines in [
@@ -111,6 +114,7 @@ fn the_iterator_ends_where_the_list_is_malformed() {
     });
 }
 
+/// Attack A-04.
 #[test]
 fn long_lists_take_linear_time() {
     // With anything worse than linear, 1 MiB of each would not end in a day.

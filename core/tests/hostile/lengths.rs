@@ -49,7 +49,7 @@ fn begun(mask: bool) -> Vec<(u8, Vec<u8>)> {
     all
 }
 
-/// Rule R-10.4-b, attacks.
+/// Rule R-10.4-b. Attacks.
 #[test]
 fn a_length_over_the_limit_is_refused_by_its_header() {
     for (mask, connection) in [(true, server as fn() -> Connection), (false, client)] {

@@ -5,6 +5,7 @@ use crate::support::*;
 mod section_7_1_closing {
     use super::*;
 
+    /// Rules R-5.5.1-c and R-5.5.1-d.
     #[test]
     fn the_server_closes_tcp_first_and_the_client_waits() {
         let (mut a, mut b, mut out) = (server(), client(), Vec::new());
@@ -31,6 +32,7 @@ mod section_7_1_closing {
         assert!(connection.should_close_transport() && connection.was_clean());
     }
 
+    /// Rules R-7.1.5-b and R-7.1.5-c.
     #[test]
     fn the_close_code_is_1006_without_a_close_frame_and_1005_without_a_code() {
         let mut connection = server();
@@ -48,6 +50,7 @@ mod section_7_1_closing {
         assert_eq!((connection.close_code().get(), connection.was_clean()), (1005, true));
     }
 
+    /// Rules R-7.1.5-c and R-7.1.6-a.
     #[test]
     fn a_close_that_was_cut_by_the_end_of_the_transport_was_not_received() {
         let mut connection = server();
@@ -64,6 +67,7 @@ mod section_7_1_closing {
         }
     }
 
+    /// Rule R-7.1.7-b.
     #[test]
     fn a_layer_above_can_fail_the_connection() {
         let (mut connection, mut out) = (server(), Vec::new());
@@ -77,6 +81,7 @@ mod section_7_1_closing {
         assert!(Watcher::default().feed(&mut connection, &masked(0x81, b"x")).is_empty());
     }
 
+    /// Rule R-7.4-a.
     #[test]
     fn a_failure_for_a_code_that_must_not_be_sent_says_1011() {
         for code in [1005, 1006, 1015, 0] {
@@ -100,6 +105,7 @@ mod section_7_1_closing {
         assert_eq!(connection.failure().map(ProtocolError::section), Some("5.1"));
     }
 
+    /// Rule R-7.1.7-b.
     #[test]
     fn a_pong_that_is_owed_comes_before_the_close_of_a_failure() {
         let mut connection = server();
@@ -117,6 +123,7 @@ mod section_7_1_closing {
 mod section_7_4_status_codes {
     use super::*;
 
+    /// Rule R-7.4-a.
     #[test]
     fn every_code_from_0_to_5000() {
         for code in 0..=5000_u16 {

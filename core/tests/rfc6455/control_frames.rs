@@ -5,6 +5,7 @@ use crate::support::*;
 mod section_5_5_control_frames {
     use super::*;
 
+    /// Rule R-5.5-a.
     #[test]
     fn must_have_a_payload_of_125_bytes_or_less() {
         for first in [0x88, 0x89, 0x8a] {
@@ -17,6 +18,7 @@ mod section_5_5_control_frames {
         assert!(out.is_empty());
     }
 
+    /// Rule R-5.5-b.
     #[test]
     fn must_not_be_fragmented() {
         for first in [0x08, 0x09, 0x0a] {
@@ -28,6 +30,7 @@ mod section_5_5_control_frames {
 mod section_5_5_1_close {
     use super::*;
 
+    /// Rules R-5.5.1-b and R-7.1.5-a. Attack A-15.
     #[test]
     fn is_answered_once_with_its_status_code() {
         let (seen, out) = server_sees(&[masked(0x88, b"\x03\xe9bye"), masked(0x88, b"\x03\xe8")].concat());
@@ -35,6 +38,7 @@ mod section_5_5_1_close {
         assert_eq!(out, unmasked(0x88, b"\x03\xe9"));
     }
 
+    /// Rule R-5.5.1-e. Attack A-15.
     #[test]
     fn without_a_payload_is_answered_without_one() {
         let (seen, out) = server_sees(&masked(0x88, b""));
@@ -42,6 +46,7 @@ mod section_5_5_1_close {
         assert_eq!(out, unmasked(0x88, b""));
     }
 
+    /// Rule R-5.5.1-b.
     #[test]
     fn after_our_own_is_not_answered_again_and_neither_is_a_failure() {
         for (frame, state) in [(masked(0x88, b"\x03\xe8"), State::Closed), (masked(0x83, b""), State::Failed)]
@@ -71,11 +76,13 @@ mod section_5_5_1_close {
         }
     }
 
+    /// Rule R-5.5.1-e.
     #[test]
     fn with_one_byte_of_payload_fails_the_connection() {
         assert_server_fails(&masked(0x88, b"\x03"), ProtocolError::InvalidCloseLength);
     }
 
+    /// Rule R-5.5.1-f.
     #[test]
     fn has_a_reason_in_utf8() {
         assert_eq!(server_sees(&masked(0x88, b"\x03\xe8\xc3\xa9")).0, [close(1000, "é")]);
@@ -84,6 +91,7 @@ mod section_5_5_1_close {
         }
     }
 
+    /// Rule R-5.5.1-a.
     #[test]
     fn forbids_further_data_frames() {
         let (mut connection, mut out) = (server(), Vec::new());
@@ -99,6 +107,7 @@ mod section_5_5_1_close {
         assert_eq!(out, sent);
     }
 
+    /// Rule R-6.1-a.
     #[test]
     fn cuts_short_a_message_that_is_being_sent() {
         let (mut connection, mut out) = (server(), Vec::new());
@@ -109,6 +118,7 @@ mod section_5_5_1_close {
         assert_eq!(connection.send_text_fragment("b", true, &mut out), Err(SendError::NotOpen));
     }
 
+    /// Rule R-5.5.2-b.
     #[test]
     fn messages_still_arrive_until_the_peer_closes_too() {
         let (mut connection, mut out) = (server(), Vec::new());
@@ -121,6 +131,7 @@ mod section_5_5_1_close {
         assert_eq!(connection.state(), State::Closed);
     }
 
+    /// Rule R-5.5.1-h.
     #[test]
     fn by_both_at_once_is_clean_and_sends_no_second_close() {
         let (mut a, mut b) = (server(), client());
@@ -133,6 +144,7 @@ mod section_5_5_1_close {
         assert_eq!((b.close_code().get(), b.close_reason(), b.was_clean()), (3000, "a", true));
     }
 
+    /// Attack A-15.
     #[test]
     fn a_reason_has_at_most_123_bytes() {
         let (mut connection, mut out) = (server(), Vec::new());
@@ -146,6 +158,7 @@ mod section_5_5_1_close {
 mod section_5_5_2_ping_and_5_5_3_pong {
     use super::*;
 
+    /// Rule R-5.5.2-a.
     #[test]
     fn a_pong_has_the_payload_of_its_ping() {
         for payload in [&b""[..], b"x", &[0xff; 125]] {
@@ -155,6 +168,7 @@ mod section_5_5_2_ping_and_5_5_3_pong {
         }
     }
 
+    /// Rule R-5.5.2-c.
     #[test]
     fn the_most_recent_ping_is_answered_if_several_are_pending() {
         let mut connection = server();
@@ -169,6 +183,7 @@ mod section_5_5_2_ping_and_5_5_3_pong {
         assert!(!connection.wants_transmit());
     }
 
+    /// Rule R-5.5.3-a.
     #[test]
     fn an_unsolicited_pong_is_not_answered() {
         let (seen, out) = server_sees(&masked(0x8a, b"alive"));

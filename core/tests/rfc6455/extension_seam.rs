@@ -10,6 +10,7 @@ mod rfc7692_section_6_rsv1_as_the_seam_for_compression {
         Connection::server(&Config { compression: true, ..Config::default() })
     }
 
+    /// Attack A-11.
     #[test]
     fn marks_the_first_frame_of_a_data_message_only() {
         for first in [0xc0, 0xc8, 0xc9, 0xca] {

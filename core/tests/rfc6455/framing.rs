@@ -5,6 +5,7 @@ use crate::support::*;
 mod section_5_1_overview {
     use super::*;
 
+    /// Rule R-5.1-a.
     #[test]
     fn a_server_closes_upon_a_frame_that_is_not_masked() {
         for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
@@ -13,6 +14,7 @@ mod section_5_1_overview {
         }
     }
 
+    /// Rule R-5.1-b.
     #[test]
     fn a_client_closes_if_it_detects_a_masked_frame() {
         for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
@@ -21,6 +23,7 @@ mod section_5_1_overview {
         }
     }
 
+    /// Rule R-5.1-c.
     #[test]
     fn a_server_does_not_mask_and_a_client_masks_every_frame() {
         fn send_all(mut connection: Connection) -> Vec<u8> {
@@ -51,6 +54,7 @@ mod section_5_1_overview {
 mod section_5_2_base_framing_protocol {
     use super::*;
 
+    /// Rules R-5.2-a and R-5.2-b. Attack A-11.
     #[test]
     fn reserved_bits_and_opcodes_fail_the_connection() {
         for rsv in 0..8_u8 {
@@ -70,6 +74,7 @@ mod section_5_2_base_framing_protocol {
         }
     }
 
+    /// Rule R-5.2-c.
     #[test]
     fn the_minimal_number_of_bytes_must_be_used_to_encode_the_length() {
         for len in [0_u16, 1, 125] {
@@ -95,6 +100,7 @@ mod section_5_2_base_framing_protocol {
         assert_eq!(server_sees(&tricky).0, [binary(&[4 ^ 0x80, 5 ^ 1]), binary(b"next")]);
     }
 
+    /// Rule R-5.2-b.
     #[test]
     fn what_the_first_two_bytes_tell_is_refused_by_them() {
         for (bytes, error) in [
@@ -106,6 +112,7 @@ mod section_5_2_base_framing_protocol {
         }
     }
 
+    /// Rule R-5.2-d. Attack A-07.
     #[test]
     fn the_most_significant_bit_of_the_length_must_be_0() {
         for len in [1 << 63, u64::MAX, (1 << 63) | 5] {
@@ -116,6 +123,7 @@ mod section_5_2_base_framing_protocol {
         }
     }
 
+    /// Rule R-5.2-e.
     #[test]
     fn every_length_at_the_borders_of_the_three_forms_arrives() {
         for len in [0, 1, 125, 126, 127, 128, 0xfffe, 0xffff, 0x10000, 0x10001] {
@@ -134,6 +142,7 @@ mod section_5_2_base_framing_protocol {
 mod section_5_4_fragmentation {
     use super::*;
 
+    /// Rule R-5.4-b.
     #[test]
     fn control_frames_may_be_injected_in_the_middle_of_a_fragmented_message() {
         let stream = [
@@ -148,6 +157,7 @@ mod section_5_4_fragmentation {
         assert_eq!(out, unmasked(0x8a, b"ping"));
     }
 
+    /// Rule R-5.4-a.
     #[test]
     fn fragments_of_one_message_must_not_be_interleaved_between_those_of_another() {
         for second in [0x01, 0x02, 0x81, 0x82] {
@@ -156,12 +166,14 @@ mod section_5_4_fragmentation {
         }
     }
 
+    /// Rule R-5.4-b.
     #[test]
     fn a_control_frame_between_fragments_does_not_end_the_message() {
         let stream = [masked(0x01, b"a"), masked(0x89, b""), masked(0x81, b"b")].concat();
         assert_server_fails(&stream, ProtocolError::ContinuationExpected);
     }
 
+    /// Rule R-5.4-a.
     #[test]
     fn a_continuation_needs_a_message_to_continue() {
         assert_server_fails(&masked(0x80, b"x"), ProtocolError::ContinuationUnexpected);
@@ -169,6 +181,7 @@ mod section_5_4_fragmentation {
         assert_server_fails(&ended, ProtocolError::ContinuationUnexpected);
     }
 
+    /// Rule R-5.4-c.
     #[test]
     fn fragments_of_zero_length_are_legal() {
         let stream = [masked(0x02, b""), masked(0x00, b""), masked(0x00, b"x"), masked(0x80, b"")].concat();
@@ -177,6 +190,7 @@ mod section_5_4_fragmentation {
         assert_eq!(server_sees(&masked(0x81, b"")).0, [text("")]);
     }
 
+    /// Rule R-5.4-a.
     #[test]
     fn sending_does_not_interleave_either() {
         let (mut connection, mut out) = (server(), Vec::new());

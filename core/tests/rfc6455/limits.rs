@@ -22,6 +22,7 @@ mod section_10_4_implementation_specific_limits {
         header
     }
 
+    /// Rule R-10.4-a.
     #[test]
     fn the_defaults_are_finite() {
         let config = Config::default();
@@ -32,6 +33,7 @@ mod section_10_4_implementation_specific_limits {
         );
     }
 
+    /// Rule R-10.4-a. Attack A-08.
     #[test]
     fn a_frame_over_the_limit_is_refused_by_its_header() {
         assert_eq!(sees(limited, &masked(0x82, &[0; 200])).0, [binary(&[0; 200])]);
@@ -44,6 +46,7 @@ mod section_10_4_implementation_specific_limits {
         }
     }
 
+    /// Rule R-10.4-a. Attack A-16.
     #[test]
     fn a_message_over_the_limit_is_refused_by_the_header_of_the_fragment_that_is_too_much() {
         let exact = [masked(0x02, &[0; 200]), masked(0x80, &[0; 100])].concat();
@@ -62,6 +65,7 @@ mod section_10_4_implementation_specific_limits {
         assert_fails(unlimited, &wraps, ProtocolError::MessageTooBig);
     }
 
+    /// Rule R-10.4-a.
     #[test]
     fn a_small_message_over_the_limit_is_refused_too() {
         let tiny = || Connection::server(&Config { max_message_len: 3, ..Config::default() });
@@ -71,6 +75,7 @@ mod section_10_4_implementation_specific_limits {
         assert_fails(tiny, &masked(0x81, b"abcd"), ProtocolError::FrameTooBig);
     }
 
+    /// Rule R-10.4-a.
     #[test]
     fn they_are_those_of_one_message_not_of_a_connection() {
         let message =
@@ -85,6 +90,7 @@ mod section_10_4_implementation_specific_limits {
         );
     }
 
+    /// Attack A-09.
     #[test]
     fn empty_fragments_count() {
         let four = [masked(0x02, b""), masked(0x00, b""), masked(0x00, b""), masked(0x80, b"")].concat();

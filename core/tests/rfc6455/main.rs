@@ -13,6 +13,7 @@ mod text;
 use sansws::Opcode;
 use support::*;
 
+/// Rule R-5.2-e.
 #[test]
 fn the_examples_of_section_5_7_are_read_as_the_rfc_says() {
     let hello = [text("Hello")];

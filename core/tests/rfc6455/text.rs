@@ -5,6 +5,7 @@ use crate::support::*;
 mod section_8_1_handling_of_errors_in_utf8 {
     use super::*;
 
+    /// Rules R-8.1-e and R-8.1-g.
     #[test]
     fn valid_text_arrives_however_it_is_cut_and_fragmented() {
         for valid in [
@@ -24,6 +25,7 @@ mod section_8_1_handling_of_errors_in_utf8 {
         }
     }
 
+    /// Rules R-8.1-a, R-8.1-d and R-8.1-g.
     #[test]
     fn invalid_text_fails_the_connection() {
         let invalid: [&[u8]; 16] = [
@@ -62,6 +64,7 @@ mod section_8_1_handling_of_errors_in_utf8 {
         }
     }
 
+    /// Rule R-8.1-f.
     #[test]
     fn a_code_point_that_is_not_finished_fails_the_message_at_its_end() {
         for bytes in [&b"\xc3"[..], b"\xe2\x82", b"ok \xf0\x9f\xa6"] {
@@ -73,6 +76,7 @@ mod section_8_1_handling_of_errors_in_utf8 {
         }
     }
 
+    /// Rule R-8.1-c.
     #[test]
     fn the_connection_fails_at_the_first_octet_that_cannot_be_mended() {
         // The message goes on for a megabyte; the failure comes with its fifth octet.

@@ -181,6 +181,7 @@ mod tests {
         }
     }
 
+    /// Rule R-3-a.
     #[test]
     fn urls_that_are_syntax_errors() {
         for given in ["", "/chat", "h", "//h/", "ws://", "ws://h:99999/", "ws://a b/", "wss://[::1"] {
@@ -194,6 +195,7 @@ mod tests {
         }
     }
 
+    /// Rule R-4.1-f.
     #[test]
     fn subprotocols_are_tokens_and_unique() {
         let with = |protocols: &[&str]| {
@@ -209,6 +211,7 @@ mod tests {
         }
     }
 
+    /// Attack A-05.
     #[test]
     fn a_request_that_would_be_another_one_is_refused_at_once() {
         let said = |say: Say| Plan::new(Options { said: vec![say], ..Options::new("ws://h") }).map(drop);

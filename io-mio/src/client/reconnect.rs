@@ -137,6 +137,7 @@ mod tests {
 
     proptest! {
         /// Every delay lies where it is said to lie.
+        /// Rule R-7.2.3-a.
         #[test]
         fn delays_are_in_their_range(backoff in backoff(), attempt in 1..200_u32, random in 0.0..1.0_f64) {
             let delay = backoff.delay(attempt, random);
@@ -154,6 +155,7 @@ mod tests {
         }
 
         /// In virtual time: whatever happens to the connections, the attempts are counted, limited, reset and ended as said.
+        /// Rule R-7.2.3-a.
         #[test]
         fn a_life_of_connections(backoff in backoff(), fates in fates()) {
             let mut policy = Reconnect::new(backoff.clone());
@@ -192,6 +194,7 @@ mod tests {
     }
 
     /// The document's program: 1000, 2000, 4000 … ms, five attempts.
+    /// Rule R-7.2.3-a.
     #[test]
     fn without_randomness_the_delays_double_up_to_the_cap() {
         let backoff = Backoff { jitter: 0.0, ..Backoff::default() };
@@ -201,6 +204,7 @@ mod tests {
     }
 
     /// The first delay is spread evenly over its range, the others over theirs: a thousand draws, ten buckets.
+    /// Rule R-7.2.3-a.
     #[test]
     fn delays_are_spread_evenly() {
         let backoff = Backoff { first_delay: Duration::from_secs(5), jitter: 0.5, ..Backoff::default() };

@@ -100,6 +100,7 @@ mod tests {
         Ok(String::from_utf8(out).expect("ASCII"))
     }
 
+    /// Attack A-05.
     #[test]
     fn requests() {
         assert_eq!(

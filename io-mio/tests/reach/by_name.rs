@@ -23,6 +23,7 @@ fn world_behind(addresses: Vec<SocketAddr>) -> World {
     world
 }
 
+/// Rule R-4.1-b.
 #[test]
 fn a_name_is_resolved_and_the_host_header_has_it() {
     let mut world = world_behind(vec![]);
@@ -119,6 +120,7 @@ fn the_loop_goes_on_while_a_name_is_resolved_and_one_answer_serves_all() {
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 
+/// Rule R-4.1-a.
 #[test]
 fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
     let (address, server) = scripted(|listener| {

@@ -37,6 +37,7 @@ fn assert_refused(ended: &Ended, why: &str) {
     assert_eq!(ended.code, 1006);
 }
 
+/// Rule R-10.6-a.
 #[test]
 fn a_certificate_of_a_trusted_authority_is_accepted() {
     let authority = Authority::new("Tests");
@@ -63,6 +64,7 @@ fn certificates_are_for_ip_addresses_too() {
     );
 }
 
+/// Attack A-21.
 #[test]
 fn strangers_are_refused() {
     let (ours, theirs) = (Authority::new("Ours"), Authority::new("Theirs"));
@@ -77,6 +79,7 @@ fn strangers_are_refused() {
     }
 }
 
+/// Attack A-21.
 #[test]
 #[cfg(feature = "tls-platform-roots")]
 fn the_system_does_not_trust_strangers_either() {
@@ -102,6 +105,7 @@ fn a_self_signed_certificate_can_be_trusted_by_name() {
     assert_refused(&exchange("wss://other.example/", server.addr, &tls, &hello()), "NotValidForName");
 }
 
+/// Rule R-10.6-a. Attack A-21.
 #[test]
 fn expired_certificates_and_those_of_others_are_refused() {
     let authority = Authority::new("Tests");
@@ -114,6 +118,7 @@ fn expired_certificates_and_those_of_others_are_refused() {
     );
 }
 
+/// Rule R-10.6-a.
 #[test]
 fn the_name_asked_for_selects_the_certificate() {
     let authority = Authority::new("Tests");
@@ -304,6 +309,7 @@ fn a_server_that_is_full_says_so_over_tls() {
     assert!(ended.cause.contains("Refused { status: 503 }"), "{ended:?}");
 }
 
+/// Rule R-10.6-a.
 #[test]
 fn other_versions_and_protocols() {
     let authority = Authority::new("Tests");

@@ -51,6 +51,7 @@ fn nothing_changes_before_the_event_is_taken() {
     assert_eq!(rest(&socket), [close(1000, "", true)]);
 }
 
+/// Rule R-4.1-e.
 #[test]
 fn send_while_connecting_is_an_invalid_state() {
     let script = serve(|peer| {
@@ -64,6 +65,7 @@ fn send_while_connecting_is_an_invalid_state() {
     script.end();
 }
 
+/// Rule R-4.1-m.
 #[test]
 fn messages_go_both_ways() {
     let script = serve(|peer| {
@@ -218,6 +220,7 @@ fn close_checks_its_arguments_whatever_the_state() {
     script.end();
 }
 
+/// Rule R-7.4-a.
 #[test]
 fn every_legal_code_reaches_the_server() {
     for code in [1000, 3000, 3999, 4000, 4999] {

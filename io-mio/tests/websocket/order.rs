@@ -16,6 +16,7 @@ fn refused_port() {
     assert_eq!(socket.next_event(None), None, "nothing follows the close event, and nobody waits for it");
 }
 
+/// Rule R-4.1-g.
 #[test]
 fn not_found() {
     let script = serve(|peer| {
@@ -28,6 +29,7 @@ fn not_found() {
     script.end();
 }
 
+/// Rule R-4.1-g.
 #[test]
 fn a_redirection_is_not_followed() {
     let script = serve(|peer| {
@@ -40,6 +42,7 @@ fn a_redirection_is_not_followed() {
     script.end();
 }
 
+/// Rule R-4.1-j.
 #[test]
 fn wrong_accept_key() {
     let script = serve(|peer| {
@@ -70,6 +73,7 @@ fn missing_subprotocol() {
     script.end();
 }
 
+/// Rule R-4.1-l.
 #[test]
 fn a_subprotocol_that_was_not_offered() {
     let script = serve(|peer| {
@@ -83,6 +87,7 @@ fn a_subprotocol_that_was_not_offered() {
     script.end();
 }
 
+/// Rule R-7.1.5-c.
 #[test]
 fn abrupt_drop() {
     let script = serve(|peer| peer.open().fin());
@@ -92,6 +97,7 @@ fn abrupt_drop() {
     script.end();
 }
 
+/// Rule R-5.1-b. Attack A-11.
 #[test]
 fn a_broken_frame() {
     for (frame, what) in [
@@ -181,6 +187,7 @@ fn clean_close_by_the_client() {
 }
 
 /// The code of the server's own Close frame counts, whoever began (RFC 6455 §7.1.5).
+/// Rules R-5.5.1-h, R-7.1.5-a and R-7.1.6-a.
 #[test]
 fn simultaneous_close() {
     let script = serve(|peer| {

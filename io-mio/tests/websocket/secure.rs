@@ -34,6 +34,7 @@ fn trusting(authority: &Authority) -> TlsClient {
     TlsClient::builder().no_default_roots().ca_pem(&*authority.pem).build().expect("an authority")
 }
 
+/// Attack A-21.
 #[test]
 fn bad_certificates() {
     let authority = Authority::new("Tests");
