@@ -165,6 +165,55 @@ SEEDS = {
     },
 }
 
+# Of `driver`: the accepted connection, or the dialled one; the first byte of a message tells the application what to do.
+SMALL_QUEUE, SMALL_MESSAGES, ONE_READ, RAW_REQUEST, STREAMING, DROP, CLOSE = (1 << bit for bit in range(7))
+DIALLED = 0x80
+TURN, RESET, PEER_FIN, SPURIOUS = b"\x07", b"\x06", b"\x05", b"\x0d"
+SEND, PUBLISH, CLOSE_BY_HANDLE = b"\x0a", b"\x0b", b"\x0c"
+MANY, LARGE, FRAGMENT, LAST_FRAGMENT, READING, SUBSCRIBE = 1, 2, 3, 4, 9, 10
+
+
+def arrives(bytes_):
+    return b"\x00" + counted(bytes_)
+
+
+def command(what, how_much=0, which=0):
+    return bytes([which | 9, what, how_much])
+
+
+def writes(*acts):
+    return b"".join(bytes([3, act]) for act in acts)
+
+
+def room(count):
+    return bytes([2, count])
+
+
+ZERO, BLOCK, INTERRUPTED, BREAK = 254, 253, 252, 255
+
+SEEDS["driver"] = {
+    "echo": b"\0" + arrives(frame(0x82, b"\x01" + bytes(9))) + TURN + arrives(frame(0x89, b"hi")) + arrives(close(1000)) + TURN,
+    "in-pieces": b"\x10" + arrives(frame(0x01, CRAB[:3])[:5]) + TURN + arrives(frame(0x01, CRAB[:3])[5:]) + TURN + arrives(frame(0x80, CRAB[3:])) + TURN,
+    "one-byte": b"\0" + writes(*[1] * 30) + command(MANY, 2) + writes(*[1] * 30) + SPURIOUS + TURN,
+    "zero": b"\0" + writes(7, ZERO) + command(MANY, 3) + TURN,
+    "interrupted": b"\x04" + b"\x04\x04" + writes(INTERRUPTED, 5, INTERRUPTED, BLOCK) + arrives(frame(0x81, b"\x01abc")) + TURN + SPURIOUS + TURN,
+    "reset-while-writing": b"\0" + room(100) + command(LARGE, 2) + arrives(close(1001)) + RESET + TURN,
+    "broken-pipe": b"\0" + writes(3, BREAK) + command(LARGE, 1) + arrives(frame(0x81, b"x")) + TURN,
+    "congested": bytes([SMALL_QUEUE]) + room(50) + command(MANY, 15) + arrives(frame(0x89)) + TURN + room(255) + TURN,
+    "congested-drop": bytes([SMALL_QUEUE | DROP]) + command(SUBSCRIBE) + room(50) + command(MANY, 9) + PUBLISH * 9 + TURN + room(255) + TURN + PUBLISH + TURN,
+    "congested-close": bytes([SMALL_QUEUE | CLOSE]) + room(50) + command(MANY, 15) + TURN + room(255) + TURN,
+    "held": b"\0" + command(SUBSCRIBE) + command(FRAGMENT, 9) + PUBLISH + SEND + TURN + command(LAST_FRAGMENT, 3) + TURN,
+    "paused": b"\0" + command(READING) + arrives(frame(0x81, b"later")) + TURN + command(READING, 1) + TURN,
+    "dialled": b"\0" + bytes([DIALLED | 1, 0x81]) + counted(b"\x01abc") + bytes([DIALLED | 7]) + command(6, 0, DIALLED) + bytes([DIALLED | 1, 0x88, 0]) + bytes([DIALLED | 5]) + TURN,
+    "pings": b"\0" + arrives(frame(0x89, b"abc") * 20) + TURN,
+    "silence": b"\0" + bytes([8, 180]) + room(1) + bytes([8, 180, 8, 180]),
+    "close-unanswered": b"\0" + CLOSE_BY_HANDLE + struct.pack("<H", 1000) + TURN + bytes([8, 80]),
+    "shutdown": b"\0" + room(10) + command(MANY, 4) + bytes([14, 50, 8, 10]) + TURN,
+    "fin": b"\0" + command(MANY, 4) + PEER_FIN + TURN,
+    "request": bytes([RAW_REQUEST]) + arrives(REQUEST[:100]) + TURN + arrives(REQUEST[100:]) + arrives(frame(0x81, b"\x01")) + TURN,
+    "page": bytes([RAW_REQUEST]) + room(20) + arrives(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") + TURN + PEER_FIN + room(255) + TURN,
+}
+
 # The same input; and where other engines differ.
 SEEDS["differential"] = SEEDS["receive"] | {
     "not-minimal": stream(0, [3], b"\x82\xfe\x00\x03" + KEY + b"abc", frame(0x89, b"after")),

@@ -251,17 +251,30 @@ pub struct Written {
 
 impl Written {
     /// The frames in `bytes`: whole ones, each one legal after all those before.
-    pub fn frames(&mut self, mut bytes: &[u8], by: Role, compression: bool) -> Vec<(u8, bool, Vec<u8>)> {
+    pub fn frames(&mut self, bytes: &[u8], by: Role, compression: bool) -> Vec<(u8, bool, Vec<u8>)> {
+        let (frames, rest) = self.frames_and_rest(bytes, by, compression);
+        assert_eq!(rest, 0, "a frame is cut");
+        frames
+    }
+
+    /// The same of what a transport took, with the number of bytes of a frame that is cut at the end.
+    pub fn frames_and_rest(
+        &mut self,
+        mut bytes: &[u8],
+        by: Role,
+        compression: bool,
+    ) -> (Vec<(u8, bool, Vec<u8>)>, usize) {
         let mut frames = Vec::new();
         while !bytes.is_empty() {
-            let header = header(bytes).expect("a legal header").expect("a whole header");
+            let Some(header) = header(bytes).expect("a legal header") else { break };
             assert_eq!(header.key.is_some(), by == Role::Client, "§5.1: who masks");
             assert!(
                 header.rsv == 0 || (compression && header.rsv == 0x40 && matches!(header.opcode, 1 | 2)),
                 "§5.2"
             );
             let end = header.len + usize::try_from(header.payload_len).expect("it is in memory");
-            let mut payload = bytes.get(header.len..end).expect("a whole frame").to_vec();
+            let Some(payload) = bytes.get(header.len..end) else { break };
+            let mut payload = payload.to_vec();
             for (octet, key) in payload.iter_mut().zip(header.key.unwrap_or_default().iter().cycle()) {
                 *octet ^= key;
             }
@@ -282,6 +295,6 @@ impl Written {
             frames.push((header.opcode, header.fin, payload));
             bytes = &bytes[end..];
         }
-        frames
+        (frames, bytes.len())
     }
 }

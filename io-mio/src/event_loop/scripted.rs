@@ -65,6 +65,8 @@ impl<H: Handler> EventLoop<H> {
     /// One turn at `now`, with these events. Returns `false` once a shutdown is done.
     pub fn scripted_turn(&mut self, now: Duration, edges: &[Edge]) -> bool {
         self.driver.shared.now = now;
+        // The waker is an event of the kernel's too.
+        self.driver.woken();
         for edge in edges {
             if self.driver.slots.get_peer(edge.peer).is_some() {
                 let Edge { readable, writable, ended, .. } = *edge;

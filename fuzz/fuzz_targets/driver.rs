@@ -1,0 +1,429 @@
+//! The driver over sockets that do whatever a kernel and a network may do: writes that take one byte, none, or fail; a peer that ends,
+//! resets or says nothing; at any moment, with an application that sends, stops reading, closes. Each turn is bounded, time is virtual.
+//! In the end the loop is asked to shut down, and must.
+//!
+//! Then each connection is looked at: what reached the wire are whole legal frames, with every message once and in order; what the application
+//! heard is what the reference finds in the bytes that were read; it was closed once and heard nothing after that.
+//!
+//! The input: flags, then steps as `Step` reads them.
+
+#![no_main]
+
+mod app;
+mod kernel;
+mod reference;
+
+use std::time::Duration;
+
+use app::{App, Command, Record};
+use arbitrary::{Arbitrary, Result, Unstructured};
+use kernel::{Act, Shared, Socket};
+use libfuzzer_sys::fuzz_target;
+use reference::{Seen, Written};
+use sansws_mio::{CloseCode, Config, Edge, EventLoop, PeerId, Role, Settings};
+
+const SMALL_QUEUE: u8 = 0x01;
+const SMALL_MESSAGES: u8 = 0x02;
+const ONE_READ: u8 = 0x04;
+const RAW_REQUEST: u8 = 0x08;
+/// The rest of the flags is for [`App`].
+const MAX_STEPS: usize = 60;
+/// Turns in which nothing moves, one after the other; and calls of the kernel that lead to nothing, in one turn.
+const MAX_IDLE_TURNS: u32 = 8;
+const MAX_IDLE_CALLS: u64 = 32;
+const SHUTDOWN: Duration = Duration::from_secs(5);
+/// All of the time-outs of a connection whose peer is silent.
+const LONGEST_SILENCE: Duration = Duration::from_secs(120);
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut input = Unstructured::new(bytes);
+    let Ok(flags) = u8::arbitrary(&mut input) else { return };
+    let mut world = World::new(flags);
+    for _ in 0..MAX_STEPS {
+        let Ok((which, step)) = step(&mut input) else { break };
+        world.step(which, step);
+        if input.is_empty() || world.is_over {
+            break;
+        }
+    }
+    world.finish();
+});
+
+#[derive(Debug)]
+enum Step {
+    Arrive(Vec<u8>),
+    Frame(u8, Vec<u8>),
+    Room(usize),
+    NextWrite(Act),
+    InterruptedRead,
+    PeerFin,
+    Reset,
+    Turn,
+    Wait(Duration),
+    Command(Command),
+    SendByHandle,
+    PublishByHandle,
+    CloseByHandle(u16),
+    SpuriousEdge,
+    Shutdown(Duration),
+}
+
+fn step(input: &mut Unstructured<'_>) -> Result<(usize, Step)> {
+    let code = u8::arbitrary(input)?;
+    let mut number = || u8::arbitrary(input);
+    let step = match code & 0x0f {
+        0 => Step::Arrive(payload(input)?),
+        1 => Step::Frame(number()?, payload(input)?),
+        2 => Step::Room(match number()? {
+            255 => usize::MAX,
+            room => usize::from(room),
+        }),
+        3 => Step::NextWrite(match number()? {
+            255 => Act::Reset,
+            254 => Act::Zero,
+            253 => Act::WouldBlock,
+            252 => Act::Interrupted,
+            len => Act::Take(usize::from(len).max(1)),
+        }),
+        4 => Step::InterruptedRead,
+        5 => Step::PeerFin,
+        6 => Step::Reset,
+        7 => Step::Turn,
+        8 => Step::Wait(Duration::from_millis(u64::from(number()?).pow(2))),
+        9 | 15 => Step::Command(Command::new(number()?, number()?)),
+        10 => Step::SendByHandle,
+        11 => Step::PublishByHandle,
+        12 => Step::CloseByHandle(u16::arbitrary(input)?),
+        13 => Step::SpuriousEdge,
+        _ => Step::Shutdown(Duration::from_millis(u64::from(number()?) * 10)),
+    };
+    Ok((usize::from(code >> 7), step))
+}
+
+fn payload(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    Ok(match u8::arbitrary(input)? {
+        255 => vec![0x0c; 1000],
+        len => input.bytes(usize::from(len).min(input.len()))?.to_vec(),
+    })
+}
+
+struct World {
+    event_loop: EventLoop<App>,
+    now: Duration,
+    /// One that was accepted, one that was dialled.
+    ends: [End; 2],
+    config: Config,
+    max_buffered: usize,
+    is_over: bool,
+}
+
+struct End {
+    role: Role,
+    peer: PeerId,
+    kernel: Shared,
+    /// Bytes of the request.
+    head_len: usize,
+}
+
+impl World {
+    fn new(flags: u8) -> Self {
+        let mut settings = Settings { receive_buffer: 1024, max_control_frames: 16, ..Settings::default() };
+        settings.message.max_message_len = if flags & SMALL_MESSAGES != 0 { 600 } else { 100_000 };
+        settings.message.max_fragments = 5;
+        settings.reads_per_turn = if flags & ONE_READ != 0 { 1 } else { 4 };
+        if flags & SMALL_QUEUE != 0 {
+            (settings.max_buffered, settings.high_water, settings.low_water) = (4096, 1024, 200);
+        } else {
+            (settings.max_buffered, settings.high_water, settings.low_water) = (200_000, 50_000, 10_000);
+        }
+        let (config, max_buffered) = (settings.message, settings.max_buffered);
+        let mut event_loop = EventLoop::new(App::new(flags), settings).expect("an event queue");
+        let [accepted, dialled] = [Shared::new(), Shared::new()];
+        let head_len = if flags & RAW_REQUEST == 0 { REQUEST.len() } else { 0 };
+        accepted.lock().arrive(&REQUEST[..head_len]);
+        let server = event_loop.accept_scripted(Box::new(Socket(accepted.clone()))).expect("there is room");
+        let client = event_loop.dialled_scripted(Box::new(Socket(dialled.clone())), 1);
+        let ends = [
+            End { role: Role::Server, peer: server, kernel: accepted, head_len },
+            End { role: Role::Client, peer: client, kernel: dialled, head_len: 0 },
+        ];
+        event_loop.handler_mut().peers = Some([server, client]);
+        let mut world = Self { event_loop, now: Duration::ZERO, ends, config, max_buffered, is_over: false };
+        world.turn();
+        world
+    }
+
+    fn step(&mut self, which: usize, step: Step) {
+        let end = &self.ends[which];
+        let mut kernel = end.kernel.lock();
+        match step {
+            Step::Arrive(bytes) => kernel.arrive(&bytes),
+            Step::Frame(b0, payload) => {
+                let bytes = frame(b0, &payload, end.role);
+                kernel.arrive(&bytes);
+            }
+            Step::Room(room) => kernel.make_room(room),
+            Step::NextWrite(act) => kernel.acts.push_back(act),
+            Step::InterruptedRead => kernel.interrupted_reads += 1,
+            Step::PeerFin => kernel.peer_fin(),
+            Step::Reset => kernel.reset(),
+            Step::SpuriousEdge => (kernel.readable_edge, kernel.writable_edge) = (true, true),
+            Step::Turn => {
+                drop(kernel);
+                self.turn();
+            }
+            Step::Wait(time) => {
+                drop(kernel);
+                self.now += time;
+                self.turn();
+            }
+            Step::Command(command) => {
+                drop(kernel);
+                self.event_loop.handler_mut().commands.push((which, command));
+                self.event_loop.handle().wake();
+                self.turn();
+            }
+            Step::SendByHandle => {
+                drop(kernel);
+                let text = self.event_loop.handler_mut().numbered();
+                self.event_loop.handle().send(end.peer, &text).expect("there is room");
+            }
+            Step::PublishByHandle => {
+                drop(kernel);
+                let text = self.event_loop.handler_mut().numbered();
+                self.event_loop.handle().publish(app::TOPIC, &text).expect("there is room");
+            }
+            Step::CloseByHandle(code) => {
+                drop(kernel);
+                // Refused if it may not be sent.
+                let _ = self.event_loop.handle().close(end.peer, CloseCode::from(code), "by handle");
+                self.event_loop.handler_mut().records[which].closes = true;
+            }
+            Step::Shutdown(deadline) => {
+                drop(kernel);
+                self.event_loop.shut_down_scripted(deadline);
+                self.event_loop.handler_mut().records.iter_mut().for_each(|record| record.closes = true);
+                self.turn();
+            }
+        }
+    }
+
+    /// One turn with the events that are due. It calls the kernel in vain a few times at most.
+    fn turn(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let mut edges = Vec::new();
+        let mut before = Vec::new();
+        for end in &self.ends {
+            let mut kernel = end.kernel.lock();
+            let (readable, writable) = (kernel.readable_edge, kernel.writable_edge);
+            (kernel.readable_edge, kernel.writable_edge) = (false, false);
+            if (readable || writable) && !kernel.closed {
+                let ended = kernel.peer_fin || kernel.reset;
+                edges.push(Edge { peer: end.peer, readable, writable, ended });
+            }
+            before.push((kernel.idle_calls, kernel.progress));
+        }
+        self.is_over = !self.event_loop.scripted_turn(self.now, &edges);
+        for (end, (idle_calls, progress)) in self.ends.iter().zip(before) {
+            let kernel = end.kernel.lock();
+            let (idle_calls, progress) = (kernel.idle_calls - idle_calls, kernel.progress - progress);
+            assert!(idle_calls <= MAX_IDLE_CALLS + 2 * progress, "{idle_calls} calls in vain in one turn");
+        }
+        let memory = self.event_loop.scratch_memory();
+        let most = (256 << 10) + 2 * self.max_buffered + 4 * self.config.max_message_len as usize;
+        assert!(memory <= most, "{memory} bytes");
+        let app = self.event_loop.handler();
+        assert!(app.most_buffered <= self.max_buffered + 1024, "{} bytes queued", app.most_buffered);
+    }
+
+    /// Turns until the loop would sleep. It does not go round for nothing.
+    fn quiesce(&mut self) {
+        let mut idle_turns = 0;
+        loop {
+            let progress = self.progress();
+            self.turn();
+            let pending = self.ends.iter().any(|end| {
+                let kernel = end.kernel.lock();
+                (kernel.readable_edge || kernel.writable_edge) && !kernel.closed
+            });
+            if self.is_over || (!self.event_loop.is_busy() && !pending) {
+                return;
+            }
+            idle_turns = if self.progress() == progress { idle_turns + 1 } else { 0 };
+            assert!(idle_turns <= MAX_IDLE_TURNS, "the loop goes round for nothing");
+        }
+    }
+
+    fn progress(&self) -> u64 {
+        self.ends.iter().map(|end| end.kernel.lock().progress).sum()
+    }
+
+    fn finish(mut self) {
+        self.quiesce();
+        for end in &self.ends {
+            let mut kernel = end.kernel.lock();
+            kernel.acts.clear();
+            kernel.make_room(usize::MAX);
+        }
+        self.quiesce();
+        for (end, record) in self.ends.iter().zip(&self.event_loop.handler().records) {
+            end.check(record, &self.config);
+        }
+        // Now the peers are silent.
+        let until = self.now + LONGEST_SILENCE;
+        while let Some(deadline) = self.event_loop.next_deadline().filter(|at| *at <= until && !self.is_over)
+        {
+            assert!(deadline + Duration::from_millis(1) >= self.now, "a deadline that has passed");
+            self.now = deadline.max(self.now + Duration::from_millis(1));
+            self.quiesce();
+        }
+        let paused = self.event_loop.handler().records.iter().any(|record| record.paused);
+        let left = self.event_loop.handle().connections();
+        assert!(left == 0 || paused, "{left} connections with a silent peer");
+        if !self.is_over {
+            self.event_loop.shut_down_scripted(SHUTDOWN);
+            self.quiesce();
+            self.now += SHUTDOWN;
+            self.turn();
+        }
+        assert!(self.is_over, "the deadline of the shutdown has passed");
+        for (end, record) in self.ends.iter().zip(&self.event_loop.handler().records) {
+            assert!(end.kernel.lock().closed, "the socket is still open");
+            assert_eq!(record.opened, record.closed, "opened, closed");
+        }
+    }
+}
+
+impl End {
+    /// All that could move has moved.
+    fn check(&self, record: &Record, config: &Config) {
+        let kernel = self.kernel.lock();
+        let is_cut = kernel.broken || kernel.closed;
+        let mut wire = &kernel.wire[..];
+        if self.role == Role::Server {
+            let end = wire.windows(4).position(|end| end == b"\r\n\r\n");
+            let (head, rest) = wire.split_at(end.map_or(wire.len(), |end| end + 4));
+            if !head.starts_with(b"HTTP/1.1 101 ") {
+                assert!(is_cut || record.opened == 0, "no response");
+                return;
+            }
+            wire = rest;
+        }
+        let (frames, cut) = Written::default().frames_and_rest(wire, self.role, false);
+        assert!(cut == 0 || is_cut, "{cut} bytes of a frame");
+
+        let (messages, pongs, has_close) = sort(frames);
+        let (numbered, messages): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| app::number(message).is_some());
+        let numbers: Vec<_> = numbered.iter().filter_map(app::number).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "from elsewhere: {numbers:?}");
+        assert!(record.sent.starts_with(&messages), "sent {:?}, written {messages:?}", record.sent);
+        assert!(
+            is_cut || record.sent.len() == messages.len(),
+            "sent {:?}, written {messages:?}",
+            record.sent
+        );
+
+        let read = kernel.read.get(self.head_len..).unwrap_or_default();
+        let start = match (self.role, self.head_len) {
+            (Role::Server, 0) => {
+                read.windows(4).position(|end| end == b"\r\n\r\n").map_or(read.len(), |at| at + 4)
+            }
+            _ => 0,
+        };
+        let reference = reference::receive(&read[start..], self.role, config);
+        let mut pings = reference.seen.iter().filter_map(|seen| match seen {
+            Seen::Ping(payload) => Some(payload),
+            _ => None,
+        });
+        for pong in &pongs {
+            assert!(pings.any(|ping| ping == pong), "a Pong without its Ping");
+        }
+        let heard: Vec<_> = reference.seen.iter().filter(|seen| !seen.is_last()).cloned().collect();
+        assert!(heard.starts_with(&record.seen), "arrived {heard:?}, heard {:?}", record.seen);
+        let Some(closed) = &record.end else {
+            assert!(
+                record.closes || heard.len() == record.seen.len(),
+                "arrived {heard:?}, heard {:?}",
+                record.seen
+            );
+            // A client waits for the server to end the stream (§7.1.1).
+            let is_over = match reference.seen.last() {
+                Some(Seen::Close(_)) => self.role == Role::Server,
+                Some(Seen::Failed(_)) => true,
+                _ => false,
+            };
+            assert!(record.closes || !is_over, "not closed");
+            return;
+        };
+        assert!(
+            record.closes || closed.gave_up || heard.len() == record.seen.len(),
+            "heard {:?}",
+            record.seen
+        );
+        // §7.1.4 and §7.1.5.
+        let code = match reference.seen.last() {
+            Some(Seen::Close(Some((code, _)))) => *code,
+            Some(Seen::Close(None)) => 1005,
+            _ => 1006,
+        };
+        assert!(
+            closed.code == code || (closed.code == 1006 && (record.closes || closed.gave_up)),
+            "{closed:?}, {code}"
+        );
+        assert!(!closed.was_clean || code != 1006, "clean without the peer's Close");
+        assert!(!closed.was_clean || has_close || kernel.broken, "clean without our Close");
+    }
+}
+
+/// Messages, the payloads of the Pongs, whether there is a Close.
+fn sort(frames: Vec<(u8, bool, Vec<u8>)>) -> (Vec<Seen>, Vec<Vec<u8>>, bool) {
+    let (mut messages, mut pongs, mut has_close) = (Vec::new(), Vec::new(), false);
+    let (mut is_text, mut message) = (false, Vec::new());
+    for (opcode, fin, payload) in frames {
+        match opcode {
+            8 => has_close = true,
+            9 => {}
+            10 => pongs.push(payload),
+            _ => {
+                is_text = opcode == 1 || (opcode == 0 && is_text);
+                message.extend(payload);
+                if fin {
+                    let payload = std::mem::take(&mut message);
+                    messages.push(if is_text {
+                        Seen::Text(String::from_utf8(payload).expect("UTF-8"))
+                    } else {
+                        Seen::Binary(payload)
+                    });
+                }
+            }
+        }
+    }
+    (messages, pongs, has_close)
+}
+
+/// A frame to an endpoint of this role.
+fn frame(b0: u8, payload: &[u8], to: Role) -> Vec<u8> {
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let mask = if to == Role::Server { 0x80 } else { 0 };
+    let mut bytes = vec![b0];
+    match payload.len() {
+        len @ 0..126 => bytes.push(mask | len as u8),
+        len => {
+            bytes.push(mask | 126);
+            bytes.extend((len as u16).to_be_bytes());
+        }
+    }
+    if to == Role::Server {
+        bytes.extend(KEY);
+        bytes.extend(payload.iter().zip(KEY.iter().cycle()).map(|(octet, key)| octet ^ key));
+    } else {
+        bytes.extend(payload);
+    }
+    bytes
+}
