@@ -6,7 +6,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use sansws_mio::{By, Settings};
@@ -37,8 +37,10 @@ fn assert_flat(before: usize) {
 }
 
 /// Writes on a thread, so that the server's answers can be read meanwhile; or not, as the test likes.
-fn write_all(stream: &TcpStream, bytes: Vec<u8>) -> JoinHandle<std::io::Result<()>> {
-    let mut stream = stream.try_clone().expect("a second handle");
+///
+/// The bytes stay where they are until the test drops them: were they given back, as much could be taken unseen.
+fn write_all(stream: &TcpStream, bytes: &Arc<Vec<u8>>) -> JoinHandle<std::io::Result<()>> {
+    let (mut stream, bytes) = (stream.try_clone().expect("a second handle"), Arc::clone(bytes));
     std::thread::spawn(move || stream.write_all(&bytes))
 }
 
@@ -52,9 +54,9 @@ fn a_million_small_pings_are_a_policy_violation() {
     let _alone = alone();
     let server = TestServer::start();
     let mut client = server.connect("/echo");
-    let bytes = ping(b"").repeat(MILLION);
+    let bytes = Arc::new(ping(b"").repeat(MILLION));
     let before = resident();
-    let writer = write_all(&client.stream, bytes);
+    let writer = write_all(&client.stream, &bytes);
     // Pongs, and then the Close; nothing is reset while the rest of the million arrives.
     let got = client.rest();
     assert_eq!(got.last(), Some(&Got::Close(Some((1008, String::new())))));
@@ -76,10 +78,10 @@ fn a_million_long_pings_that_nobody_reads_the_pongs_of_wait_as_one() {
     // Few enough in one read that none of them is one too many.
     let server = TestServer::start();
     let mut client = server.connect("/echo");
-    let bytes = ping(&[b'?'; 125]).repeat(MILLION);
+    let bytes = Arc::new(ping(&[b'?'; 125]).repeat(MILLION));
     let before = resident();
     // The client reads nothing before it has written all: from some point on the server cannot write.
-    write_all(&client.stream, bytes).join().expect("no panic").expect("the server reads on");
+    write_all(&client.stream, &bytes).join().expect("no panic").expect("the server reads on");
     client.send("still there");
     client.ping(b"last");
     client.send("end");
@@ -111,9 +113,9 @@ fn a_million_empty_fragments_are_a_policy_violation() {
     for path in ["/echo", "/stream"] {
         let mut client = server.connect(path);
         client.raw(&[0x02, 0x80, 0, 0, 0, 0]);
-        let bytes = [0x00, 0x80, 0, 0, 0, 0].repeat(MILLION);
+        let bytes = Arc::new([0x00, 0x80, 0, 0, 0, 0].repeat(MILLION));
         let before = resident();
-        let writer = write_all(&client.stream, bytes);
+        let writer = write_all(&client.stream, &bytes);
         let close = loop {
             match client.next() {
                 // A streaming echo answers each with one.
@@ -192,10 +194,10 @@ fn what_comes_behind_a_request_is_not_collected() {
     let _alone = alone();
     let server = TestServer::start();
     let page = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let bytes = page.repeat(MILLION);
+    let bytes = Arc::new(page.repeat(MILLION));
     let before = resident();
     let mut stream = dial(server.addr);
-    let writer = write_all(&stream, bytes);
+    let writer = write_all(&stream, &bytes);
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("an orderly end");
     assert_eq!(answer.windows(9).filter(|nine| nine == b"HTTP/1.1 ").count(), 1, "one answer");
@@ -207,9 +209,10 @@ fn what_comes_behind_a_request_is_not_collected() {
     // Frames behind the first bytes of a request: they are not looked at before the connection is open, nor kept then.
     let (mut client, request) = (dial(server.addr), request("/quiet", ""));
     let frames = [&[0x82, 0xfe, 0x80, 0, 0, 0, 0, 0][..], &[0; 0x8000]].concat().repeat(1000);
+    let bytes = Arc::new([&request.as_bytes()[10..], &frames].concat());
     let before = resident();
     client.write_all(&request.as_bytes()[..10]).expect("the server reads");
-    let writer = write_all(&client, [&request.as_bytes()[10..], &frames].concat());
+    let writer = write_all(&client, &bytes);
     writer.join().expect("no panic").expect("the server reads");
     let mut client = Client::shake_hands(client);
     client.close(1000, "");

@@ -19,6 +19,8 @@ const MOST_TURNS: usize = 40;
 
 fn start() -> (EventLoop<Everything>, SocketAddr, Receiver<Called>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    // Accepted sockets have this as well. It is next to nothing, so that writes are partial ones.
+    socket2::SockRef::from(&listener).set_send_buffer_size(1).expect("an option");
     let addr = listener.local_addr().expect("bound");
     let (told, calls) = channel();
     let handler = Everything { told, worker: 0 };
