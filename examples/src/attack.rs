@@ -7,11 +7,20 @@ mod client;
 mod close_codes;
 mod command_line;
 mod demo;
+mod fragments;
+mod injection;
 mod lengths;
+mod long_heads;
+mod origins;
+mod pings;
+mod readers;
 mod report;
+mod resets;
 mod scene;
+mod silent;
 mod slow;
 mod swarm;
+mod violations;
 mod well_behaved;
 mod wire;
 
@@ -50,7 +59,7 @@ enum Run {
     },
 }
 
-static ATTACKS: [Attack; 4] = [
+static ATTACKS: [Attack; 17] = [
     Attack {
         name: "slow-handshake",
         about: "2 000 connections that send a request a byte a second",
@@ -66,6 +75,41 @@ static ATTACKS: [Attack; 4] = [
         run: Run::Now(slow::frames),
     },
     Attack {
+        name: "long-head",
+        about: "heads of 64 KiB, in single bytes and at once",
+        allowed_mib: 4,
+        why: "32 x 16 KiB, where the server stops",
+        run: Run::Now(long_heads::byte_by_byte),
+    },
+    Attack {
+        name: "crowded-head",
+        about: "2 000 headers, endless extensions, pipelined requests, what is not HTTP",
+        allowed_mib: 8,
+        why: "200 connections at a time x 32 KiB",
+        run: Run::Now(long_heads::crowded),
+    },
+    Attack {
+        name: "injection",
+        about: "CR, LF, NUL and their like in paths, names and values; folded headers",
+        allowed_mib: 4,
+        why: "200 connections at a time",
+        run: Run::Now(injection::line_ends),
+    },
+    Attack {
+        name: "foreign-origin",
+        about: "pages of other origins, and of such as look like our own",
+        allowed_mib: 4,
+        why: "200 connections at a time",
+        run: Run::Now(origins::foreign),
+    },
+    Attack {
+        name: "violations",
+        about: "frames with reserved bits and opcodes, unmasked, cut wrongly, text that is not UTF-8",
+        allowed_mib: 4,
+        why: "200 connections at a time",
+        run: Run::Now(violations::all),
+    },
+    Attack {
         name: "declared-length",
         about: "frames that say they have up to 2^64-1 bytes, alone and amid a fragmented message",
         allowed_mib: 4,
@@ -73,11 +117,67 @@ static ATTACKS: [Attack; 4] = [
         run: Run::Now(lengths::declared),
     },
     Attack {
+        name: "fragments",
+        about: "a million continuations of a message, empty and of a byte",
+        allowed_mib: 8,
+        why: "what is collected has 131 072 bytes at most, on 24 connections",
+        run: Run::Now(fragments::without_number),
+    },
+    Attack {
+        name: "ping-flood",
+        about: "a million Pings, and a million Pongs, by peers that do not read",
+        allowed_mib: 4,
+        why: "one Pong is owed; a queue of Pongs ends at 16 KiB",
+        run: Run::Now(pings::unread),
+    },
+    Attack {
         name: "close-codes",
         about: "a Close frame with each status code from 0 to 5000, empty, and with half a code",
         allowed_mib: 4,
         why: "256 connections at a time",
         run: Run::Now(close_codes::all),
+    },
+    Attack {
+        name: "resets",
+        about: "20 000 connections that end with a RST at the worst moments",
+        allowed_mib: 8,
+        why: "256 connections at a time, some with 64 KiB unread",
+        run: Run::Now(resets::everywhere),
+    },
+    Attack {
+        name: "unread-chat",
+        about: "a chat room whose members do not read, while one talks",
+        allowed_mib: 32,
+        why: "220 queues that end at 64 KiB and a message, which is shared, and 64 KiB for the one who talks",
+        run: Run::Now(readers::chat),
+    },
+    Attack {
+        name: "unread-ticker",
+        about: "subscribers who ask for quotes again and again and do not read them",
+        allowed_mib: 4,
+        why: "10 queues that end at 64 KiB, in pieces whose capacity may be twice that",
+        run: Run::Now(readers::ticker),
+    },
+    Attack {
+        name: "unread-echo",
+        about: "clients that have much echoed and read it late",
+        allowed_mib: 48,
+        why: "100 queues that end at 64 KiB and what one read of 128 KiB asks for",
+        run: Run::Now(readers::echo),
+    },
+    Attack {
+        name: "unread-pages",
+        about: "requests for pages one after the other by browsers that do not read",
+        allowed_mib: 8,
+        why: "500 slots; pages are in the program and not copied",
+        run: Run::Now(readers::pages),
+    },
+    Attack {
+        name: "half-open",
+        about: "peers that fall silent for good and do not answer Pings (a minute, alongside the others)",
+        allowed_mib: 24,
+        why: "180 connections, 60 of them with up to 192 KiB queued",
+        run: Run::Alongside { begin: silent::begin, end: silent::end },
     },
 ];
 

@@ -35,8 +35,8 @@ pub(super) enum Step {
     StopReading,
     /// Reads again.
     Read,
-    /// From here on reads so many bytes at most, and then nothing for so long.
-    ReadSlowly(usize, Duration),
+    /// From here on reads only as much as [`Swarm::allow`] allows.
+    ReadAsAllowed,
     /// Ends the connection with a RST.
     Reset,
     /// Does nothing more, whatever comes.
@@ -81,8 +81,6 @@ pub(super) struct Outcome {
     pub(super) end: End,
     /// From the first SYN to the end.
     pub(super) lasted: Duration,
-    /// All bytes of the script are written.
-    pub(super) sent_all: bool,
 }
 
 impl Outcome {
@@ -232,6 +230,26 @@ impl Swarm {
         self.connections.iter().map(|connection| &connection.heard)
     }
 
+    /// Has all connections read, whatever their scripts say.
+    pub(super) fn read_all(&mut self) {
+        for (index, connection) in self.connections.iter_mut().enumerate() {
+            connection.reading = Reading::All;
+            connection.readable = true;
+            self.busy.push(index);
+        }
+    }
+
+    /// Lets those that read [as allowed](Step::ReadAsAllowed) read so many bytes more.
+    pub(super) fn allow(&mut self, bytes: usize) {
+        for (index, connection) in self.connections.iter_mut().enumerate() {
+            if let Reading::Allowed(room) = &mut connection.reading {
+                *room += bytes;
+                connection.readable = true;
+                self.busy.push(index);
+            }
+        }
+    }
+
     /// How many have done all that their scripts say and wait for the end.
     pub(super) fn through(&self) -> usize {
         self.connections.iter().filter(|connection| connection.is_through()).count()
@@ -240,7 +258,6 @@ impl Swarm {
     /// Ends all connections that are left and says what became of each.
     pub(super) fn outcomes(self) -> Vec<Outcome> {
         let outcome = |connection: Connection| Outcome {
-            sent_all: connection.is_through(),
             end: connection.end,
             lasted: connection.ended.unwrap_or_else(Instant::now) - connection.began,
             heard: connection.heard,
@@ -296,7 +313,8 @@ struct Connection {
 enum Reading {
     No,
     All,
-    Slowly { at_most: usize, pause: Duration, next: Instant },
+    /// So many bytes more.
+    Allowed(usize),
 }
 
 impl Connection {
@@ -330,7 +348,7 @@ impl Connection {
             return false;
         }
         self.timer = None;
-        let more_to_read = self.read(buffer, now);
+        let more_to_read = self.read(buffer);
         let more_to_do = self.socket.is_some() && self.follow_script(now);
         // Whoever does not read learns only so that all is over.
         if self.gone && matches!(self.reading, Reading::No) {
@@ -339,19 +357,11 @@ impl Connection {
         self.socket.is_some() && (more_to_read || more_to_do)
     }
 
-    fn read(&mut self, buffer: &mut [u8], now: Instant) -> bool {
+    fn read(&mut self, buffer: &mut [u8]) -> bool {
         let mut room = match &mut self.reading {
             Reading::No => return false,
             Reading::All => BYTES_PER_TURN,
-            Reading::Slowly { at_most, pause, next } => {
-                if *next > now {
-                    self.timer = Some(*next);
-                    return false;
-                }
-                *next = now + *pause;
-                self.timer = Some(*next);
-                *at_most
-            }
+            Reading::Allowed(room) => std::mem::take(room),
         };
         while self.readable && room > 0 {
             let Some(socket) = &mut self.socket else { return false };
@@ -366,6 +376,9 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => self.finish(End::Reset),
             }
+        }
+        if let Reading::Allowed(left) = &mut self.reading {
+            *left = room;
         }
         self.readable && matches!(self.reading, Reading::All)
     }
@@ -405,7 +418,7 @@ impl Connection {
                     let due = *self.trickle_began.get_or_insert(now) + *pause * (self.offset as u32);
                     if self.offset < bytes.len() {
                         if due > now {
-                            self.timer = Some(self.timer.map_or(due, |timer| timer.min(due)));
+                            self.timer = Some(due);
                             return false;
                         }
                         if self.write(bytes, 1).is_none() {
@@ -436,11 +449,7 @@ impl Connection {
                     self.readable = true;
                     return true;
                 }
-                Step::ReadSlowly(at_most, pause) => {
-                    self.reading = Reading::Slowly { at_most: *at_most, pause: *pause, next: now };
-                    self.readable = true;
-                    self.timer = Some(now);
-                }
+                Step::ReadAsAllowed => self.reading = Reading::Allowed(0),
                 Step::Reset => {
                     if let Some(socket) = &self.socket {
                         let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));

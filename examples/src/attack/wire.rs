@@ -93,6 +93,13 @@ impl Heard {
         self.status == Some(101) && self.close.is_none()
     }
 
+    /// How many status lines there are after the first response's.
+    pub(super) fn more_responses(&self) -> usize {
+        let is_status_line =
+            |at: &[u8]| at.starts_with(b"HTTP/1.1 ") && at[9..].iter().all(u8::is_ascii_digit);
+        self.body.windows(12).filter(|window| is_status_line(window)).count()
+    }
+
     pub(super) fn add(&mut self, bytes: &[u8]) {
         if self.status.is_some_and(|status| status != 101) {
             let room = MOST_KEPT.saturating_sub(self.body.len());
