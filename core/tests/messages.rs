@@ -3,7 +3,7 @@
 mod support;
 
 use sansws::handshake::server::Acceptor;
-use sansws::{Assembler, BinaryChunk, Config, Message, TextChunk};
+use sansws::{Assembler, BinaryChunk, Config, Message, Output, Prepared, SendError, SliceOutput, TextChunk};
 use support::*;
 
 fn collect(assembler: &mut Assembler, len: usize) {
@@ -105,4 +105,109 @@ fn a_head_without_an_end_is_refused_and_not_kept() {
     let mut line = [b"GET / HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; 100_000]].concat();
     assert!(acceptor.receive(&mut &mut line[..], &Config::default(), &mut out).is_err());
     assert!(out.starts_with(b"HTTP/1.1 431 "));
+}
+
+#[test]
+fn a_message_is_made_of_text_or_octets_and_sent() {
+    let string = String::from("abc");
+    let (array, vec) = (*b"\xff\xfe", vec![0xff, 0xfe]);
+    let (is_text, is_binary) = (unmasked(0x81, b"abc"), unmasked(0x82, b"\xff\xfe"));
+    let sent = |message: Message<'_>| {
+        let mut out = Vec::new();
+        server().send(message, &mut out).unwrap();
+        out
+    };
+    for message in [Message::from("abc"), Message::from(&string)] {
+        assert_eq!((message, message.as_bytes()), (Message::Text("abc"), &b"abc"[..]));
+        assert_eq!(sent(message), is_text);
+    }
+    for message in [Message::from(&array), Message::from(&vec), Message::from(&vec[..])] {
+        assert_eq!((message, message.as_bytes()), (Message::Binary(b"\xff\xfe"), &b"\xff\xfe"[..]));
+        assert_eq!(sent(message), is_binary);
+    }
+}
+
+#[test]
+fn a_prepared_message_gives_up_its_frame() {
+    assert_eq!(Prepared::text("abc").into_frame(), unmasked(0x81, b"abc"));
+    assert_eq!(Prepared::binary(&[7; 200]).into_frame(), unmasked(0x82, &[7; 200]));
+}
+
+#[test]
+fn whole_messages_are_lent_on_and_pieces_are_collected_whichever_way_they_come() {
+    let stream = [
+        masked(0x81, b"whole"),
+        masked(0x01, b"in "),
+        masked(0x89, b"ping"),
+        masked(0x80, b"pieces"),
+        masked(0x82, b"\xff"),
+        masked(0x02, b"\xfe"),
+        masked(0x80, b"\xfd"),
+    ]
+    .concat();
+    let expected = [
+        Message::Text("whole"),
+        Message::Text("in pieces"),
+        Message::Binary(b"\xff"),
+        Message::Binary(b"\xfe\xfd"),
+    ];
+
+    let (mut connection, mut assembler, mut bytes) = (server(), Assembler::new(), stream.clone());
+    let (mut input, mut count) = (&mut bytes[..], 0);
+    while let Some(event) = connection.receive(&mut input) {
+        if let Some(message) = assembler.push(event) {
+            assert_eq!(message, expected[count]);
+            count += 1;
+        }
+    }
+    assert_eq!(count, expected.len());
+
+    let (mut connection, mut assembler, mut bytes) = (server(), Assembler::new(), stream);
+    let mut input = &mut bytes[..];
+    for message in expected {
+        assert_eq!(assembler.receive(&mut connection, &mut input), Some(message));
+    }
+    assert_eq!(assembler.receive(&mut connection, &mut input), None);
+}
+
+#[test]
+fn a_code_point_that_was_cut_comes_before_the_text_behind_it() {
+    let chunk = TextChunk { carried: Some('🦀'), text: "bc", first: false, last: true };
+    assert_eq!(chunk.chars().collect::<String>(), "🦀bc");
+    let mut message = String::from("a");
+    chunk.append_to(&mut message);
+    assert_eq!(message, "a🦀bc");
+}
+
+#[test]
+fn a_whole_chunk_begins_and_ends_its_message() {
+    for (first, last) in [(false, false), (false, true), (true, false), (true, true)] {
+        let chunk = TextChunk { carried: None, text: "a", first, last };
+        assert_eq!(chunk.whole(), (first && last).then_some("a"));
+        let chunk = BinaryChunk { payload: &mut [1], first, last };
+        assert_eq!(chunk.into_whole().is_ok(), first && last);
+    }
+}
+
+#[test]
+fn a_borrowed_output_is_the_output() {
+    fn send(mut out: impl Output) {
+        server().send_text("hi", &mut out).unwrap();
+    }
+    let (mut grows, mut bytes) = (Vec::new(), [0; 3]);
+    send(&mut grows);
+    assert_eq!(grows, unmasked(0x81, b"hi"));
+    let mut full = SliceOutput::new(&mut bytes);
+    assert_eq!(server().send_text("hi", &mut &mut full), Err(SendError::OutputFull));
+    assert!(full.is_empty());
+}
+
+#[cfg(feature = "bytes")]
+#[test]
+fn a_shared_buffer_is_an_output_too() {
+    let mut out = bytes::BytesMut::new();
+    client().send_text("hi", &mut out).unwrap();
+    client().send_binary(&[7; 70_000], &mut out).unwrap();
+    assert_eq!(out, [masked(0x81, b"hi"), masked(0x82, &[7; 70_000])].concat());
+    assert_eq!(Message::Text("hi").to_bytes(), b"hi"[..]);
 }

@@ -212,3 +212,78 @@ fn a_refusal_is_whole_or_not_there() {
         assert!(out.is_empty() || out.filled().ends_with(format!("{error}\n").as_bytes()));
     }
 }
+
+/// RFC 7692 §6: RSV1 means "compressed" only where an extension was agreed on.
+#[test]
+fn rsv1_has_no_meaning_without_an_extension_that_was_agreed_on() {
+    let config = Config { compression: true, ..Default::default() };
+    for (extensions, compression, expected) in
+        [(None, true, false), (Some("foo"), true, true), (Some("foo"), false, false)]
+    {
+        parsed(&offer(), |request| {
+            let accept = Accept { extensions, ..Default::default() };
+            let config = Config { compression, ..config };
+            let (mut tx, mut frame) = ([0; 1024], [0xc1, 0x81, 0, 0, 0, 0, 0xff]);
+            let mut out = SliceOutput::new(&mut tx);
+            let mut connection = request.upgrade().unwrap().accept(&accept, &config, &mut out).unwrap();
+            let event = connection.receive(&mut &mut frame[..]);
+            assert_eq!(matches!(event, Some(Event::Compressed(_))), expected, "{extensions:?}");
+            assert_eq!(connection.state() == State::Open, expected);
+        });
+    }
+}
+
+#[test]
+fn an_upgrade_still_has_its_request() {
+    parsed(&offer(), |request| {
+        let upgrade = request.upgrade().unwrap();
+        assert_eq!(upgrade.request().target(), "/chat");
+        let lines: Vec<_> = upgrade.request().headers().iter().collect();
+        assert_eq!(lines.len(), upgrade.request().headers().len());
+        assert_eq!(lines[0], ("Host", &b"server.example.com"[..]));
+        assert!(!upgrade.request().headers().is_empty());
+    });
+    parsed(b"GET / HTTP/1.1\r\n\r\n", |request| {
+        assert!(request.headers().is_empty() && request.headers().len() == 0);
+    });
+}
+
+#[test]
+fn common_statuses_have_the_words_of_rfc_9110() {
+    for (status, words) in [
+        (200, "OK"),
+        (201, "Created"),
+        (202, "Accepted"),
+        (204, "No Content"),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (304, "Not Modified"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (406, "Not Acceptable"),
+        (408, "Request Timeout"),
+        (409, "Conflict"),
+        (410, "Gone"),
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (415, "Unsupported Media Type"),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (504, "Gateway Timeout"),
+        (505, "HTTP Version Not Supported"),
+        (299, ""),
+    ] {
+        assert_eq!(server::reason_phrase(status), words, "{status}");
+    }
+}

@@ -21,6 +21,18 @@ mod section_7_1_closing {
     }
 
     #[test]
+    fn messages_can_be_sent_while_it_is_open_and_then_no_more() {
+        let (mut a, mut b, mut out) = (server(), client(), Vec::new());
+        assert!(a.can_send() && !a.close_expected());
+        b.close(1000.into(), "", &mut out).unwrap();
+        assert!(!b.can_send() && b.close_expected());
+        let reply = Watcher::default().feed(&mut a, &out);
+        assert!(!a.can_send() && a.close_expected());
+        Watcher::default().feed(&mut b, &reply);
+        assert!(!b.can_send() && b.close_expected());
+    }
+
+    #[test]
     fn the_transport_stays_until_the_owed_close_is_out() {
         let (mut connection, mut buffer) = (server(), masked(0x88, b""));
         assert!(connection.receive(&mut &mut buffer[..]).is_some());

@@ -1,4 +1,7 @@
-use sansws::{Connection, FrameHeader, Prepared, ProtocolError, SendError};
+use sansws::{
+    Connection, FrameHeader, MAX_CONTROL_FRAME_LEN, MAX_PAYLOAD_LEN, Opcode, Prepared, ProtocolError, Rsv,
+    SendError,
+};
 
 use crate::support::*;
 
@@ -136,6 +139,50 @@ mod section_5_2_base_framing_protocol {
             client().send_binary(&payload, &mut out).unwrap();
             assert_eq!(out, masked(0x82, &payload), "{len}");
         }
+    }
+
+    /// Rules R-5.2-d and R-5.5-a, when a header is written.
+    #[test]
+    fn a_header_is_written_up_to_the_last_length_that_may_be() {
+        let header = |fin, opcode, payload_len| FrameHeader {
+            fin,
+            rsv: Rsv::NONE,
+            opcode,
+            masking_key: None,
+            payload_len,
+        };
+        for opcode in [Opcode::Close, Opcode::Ping, Opcode::Pong] {
+            assert_eq!(header(true, opcode, 125).encode().unwrap().as_ref(), [0x80 | opcode as u8, 125]);
+            assert_eq!(header(true, opcode, 126).encode(), Err(ProtocolError::ControlTooLong));
+            assert_eq!(header(false, opcode, 0).encode(), Err(ProtocolError::ControlFragmented));
+        }
+        let longest = header(true, Opcode::Binary, MAX_PAYLOAD_LEN).encode().unwrap();
+        assert_eq!(longest.as_bytes(), [0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        for len in [MAX_PAYLOAD_LEN + 1, u64::MAX] {
+            assert_eq!(header(true, Opcode::Binary, len).encode(), Err(ProtocolError::LengthTooLarge));
+        }
+    }
+
+    #[test]
+    fn reserved_bits_are_a_set() {
+        let all = [Rsv::RSV1, Rsv::RSV2, Rsv::RSV3];
+        for a in all {
+            assert!(a.contains(a) && a.contains(Rsv::NONE) && !Rsv::NONE.contains(a));
+            for b in all {
+                assert_eq!(a.contains(b), a == b);
+                assert!((a | b).contains(a) && (a | b).contains(b));
+                assert_eq!(a.contains(a | b), a == b);
+            }
+        }
+        assert_eq!(Rsv::RSV1 | Rsv::RSV1, Rsv::RSV1);
+        assert_eq!(FrameHeader::decode(&[0xe2, 0]).unwrap().unwrap().0.rsv, Rsv::RSV1 | Rsv::RSV2);
+    }
+
+    #[test]
+    fn the_longest_control_frame_is_as_long_as_its_constant_says() {
+        let mut out = Vec::new();
+        client().send_ping(&[7; 125], &mut out).unwrap();
+        assert_eq!(out.len(), MAX_CONTROL_FRAME_LEN);
     }
 }
 
