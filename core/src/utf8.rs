@@ -99,7 +99,7 @@ impl Utf8Stream {
     /// Keeps the first one to three octets of a code point, if more octets can make it one.
     fn keep(&mut self, cut: &[u8]) -> Result<(), InvalidUtf8> {
         match core::str::from_utf8(cut) {
-            Err(error) if error.valid_up_to() == 0 && error.error_len().is_none() => {
+            Err(error) if error.error_len().is_none() => {
                 self.partial[..cut.len()].copy_from_slice(cut);
                 self.len = cut.len() as u8;
                 Ok(())

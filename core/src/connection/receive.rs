@@ -459,3 +459,64 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, ProtocolError> 
 fn advance(input: &mut &mut [u8], len: usize) {
     *input = mem::take(input).split_at_mut(len).1;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks the short path for a frame of `len` bytes of payload, of which `missing` bytes did not arrive, or (less than 0) with bytes behind it.
+    fn takes(connection: &mut Connection, first: u8, is_masked: bool, len: u8, missing: isize) -> bool {
+        let mut bytes = [0; 140];
+        bytes[0] = first;
+        bytes[1] = if is_masked { 0x80 | len } else { len };
+        let whole = (if is_masked { 6 } else { 2 }) + usize::from(len);
+        let arrived = whole.checked_add_signed(-missing).unwrap();
+        let mut input = &mut bytes[..arrived];
+        let taken = match connection.receive_small(&mut input) {
+            Some(Event::Text(chunk)) => chunk.first && chunk.last && chunk.text.len() == usize::from(len),
+            Some(Event::Binary(chunk)) => {
+                chunk.first && chunk.last && chunk.payload.len() == usize::from(len)
+            }
+            _ => false,
+        };
+        assert_eq!(input.len(), if taken { arrived - whole } else { arrived });
+        taken
+    }
+
+    /// Whatever it does not take goes the long way to the same end: only asking it shows that it is there.
+    #[test]
+    fn the_short_path_takes_whole_messages_of_at_most_125_bytes_and_leaves_the_rest() {
+        let server = || (Connection::server(&Config::default()), true);
+        let client = || (Connection::client(&Config::default(), || [0; 4]), false);
+        for (mut connection, is_masked) in [server(), client()] {
+            for first in 0..=0xff {
+                let is_whole_message = matches!(first, 0x81 | 0x82);
+                for len in [0, 1, 5, 125] {
+                    assert_eq!(takes(&mut connection, first, is_masked, len, 0), is_whole_message);
+                    assert_eq!(takes(&mut connection, first, is_masked, len, -3), is_whole_message);
+                    assert!(!takes(&mut connection, first, is_masked, len, 1), "a byte is missing");
+                    assert!(!takes(&mut connection, first, !is_masked, len, 0), "§5.1");
+                }
+                for len in [126, 127] {
+                    assert!(!takes(&mut connection, first, is_masked, len, 0), "a longer form of the length");
+                }
+            }
+            // No byte is no beginning of a header.
+            assert!(connection.receive(&mut &mut [][..]).is_none());
+            assert!(takes(&mut connection, 0x82, is_masked, 5, 0));
+        }
+    }
+
+    #[test]
+    fn the_short_path_knows_the_limits_and_the_message_in_progress() {
+        for (max_frame_len, max_message_len) in [(3, 100), (100, 3)] {
+            let config = Config { max_frame_len, max_message_len, ..Config::default() };
+            let mut connection = Connection::server(&config);
+            assert!(takes(&mut connection, 0x82, true, 3, 0));
+            assert!(!takes(&mut connection, 0x82, true, 4, 0));
+        }
+        let mut connection = Connection::server(&Config::default());
+        assert!(connection.receive(&mut &mut [0x02, 0x80, 0, 0, 0, 0][..]).is_some());
+        assert!(!takes(&mut connection, 0x82, true, 3, 0), "§5.4");
+    }
+}
