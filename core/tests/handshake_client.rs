@@ -254,6 +254,13 @@ mod section_4_1_the_response {
         let input = response_with("", &[]);
         let (response, _) = client::parse_response(&input, &mut storage).unwrap().unwrap();
         assert!(!response.is_interim());
+        for (status, expected) in [(100, true), (102, true), (199, true), (200, false), (204, false)] {
+            let input = format!("HTTP/1.1 {status} x\r\n\r\n");
+            let mut storage = HeaderStorage::new();
+            let (response, _) = client::parse_response(input.as_bytes(), &mut storage).unwrap().unwrap();
+            assert_eq!(response.is_interim(), expected, "{status}");
+            assert_eq!(response.headers().len(), 0);
+        }
     }
 
     /// Rule R-4.1-m.

@@ -56,8 +56,8 @@ impl Acceptor {
             return Err(error);
         }
         let before = self.head.len();
-        // More than the longest head is not kept: the reader refuses it.
-        let len = input.len().min(DEFAULT_MAX_HEAD_LEN + 1 - before.min(DEFAULT_MAX_HEAD_LEN));
+        // More than the longest head is not kept: the reader refuses what does not end within it.
+        let len = input.len().min(DEFAULT_MAX_HEAD_LEN.saturating_sub(before));
         self.head.extend_from_slice(input.get(..len).unwrap_or_default());
         let end = match self.reader.find_end(&self.head) {
             Ok(Some(end)) => end,
@@ -84,5 +84,20 @@ impl Acceptor {
 impl Default for Acceptor {
     fn default() -> Self {
         Self { head: Vec::new(), reader: HeadReader::new(DEFAULT_MAX_HEAD_LEN), refused: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_kept_than_the_longest_head() {
+        let (mut acceptor, mut out) = (Acceptor::default(), Vec::new());
+        let mut line = [b'x'; DEFAULT_MAX_HEAD_LEN - 1];
+        assert!(acceptor.receive(&mut &mut line[..], &Config::default(), &mut out).unwrap().is_none());
+        let mut more = [b'x'; 100_000];
+        assert!(acceptor.receive(&mut &mut more[..], &Config::default(), &mut out).is_err());
+        assert_eq!(acceptor.head.len(), DEFAULT_MAX_HEAD_LEN);
     }
 }

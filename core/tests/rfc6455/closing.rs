@@ -20,6 +20,15 @@ mod section_7_1_closing {
         assert!(b.should_close_transport() && b.was_clean());
     }
 
+    /// Rule R-7.1.5-c.
+    #[test]
+    fn a_ping_that_looks_like_the_payload_of_a_close_is_none() {
+        let mut connection = server();
+        Watcher::default().feed(&mut connection, &masked(0x89, b"\x03\xe8bye"));
+        connection.fail(1008.into());
+        assert_eq!((connection.close_code().get(), connection.close_reason()), (1006, ""));
+    }
+
     #[test]
     fn messages_can_be_sent_while_it_is_open_and_then_no_more() {
         let (mut a, mut b, mut out) = (server(), client(), Vec::new());
