@@ -35,6 +35,8 @@ pub struct Record {
     fragments: Option<String>,
     /// This end began to close, or may have.
     pub closes: bool,
+    /// It said so itself: the application hears nothing but the end.
+    said_close: bool,
     pub paused: bool,
     pub end: Option<End>,
 }
@@ -82,7 +84,7 @@ impl App {
         let Command(what, how_much) = command;
         match what {
             0..=2 => {
-                let (count, len) = [(1, 10), (how_much % 16, 200), (how_much % 4, 40_000)][usize::from(what)];
+                let (count, len) = [(1, 10), (how_much % 16, 200), (how_much % 4, 33_000)][usize::from(what)];
                 for _ in 0..count {
                     let payload = vec![how_much; len];
                     if peer.send(&payload).is_ok() {
@@ -105,16 +107,17 @@ impl App {
                 let _ = peer.ping(&vec![how_much; usize::from(how_much)]);
             }
             6 => {
-                let _ = peer.close(CloseCode::from(1000 + u16::from(how_much) * 16), "done");
+                record.said_close |=
+                    peer.close(CloseCode::from(1000 + u16::from(how_much) * 16), "done").is_ok();
                 record.closes = true;
             }
             7 => {
-                let _ = peer.close_without_status();
+                record.said_close |= peer.close_without_status().is_ok();
                 record.closes = true;
             }
             8 => {
                 peer.fail(CloseCode::from(1000 + u16::from(how_much)));
-                record.closes = true;
+                (record.said_close, record.closes) = (true, true);
             }
             9 => {
                 peer.set_reading(how_much % 2 == 1);
@@ -139,6 +142,7 @@ impl App {
 
     fn hear(&mut self, peer: &mut Peer<'_, usize>, seen: Seen) {
         self.look_at(peer);
+        assert!(!self.records[*peer.session()].said_close, "heard {seen:?} after close");
         let first = match &seen {
             Seen::Text(text) => text.as_bytes().first().copied(),
             Seen::Binary(payload) => payload.first().copied(),

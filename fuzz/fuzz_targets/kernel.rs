@@ -11,7 +11,7 @@ use sansws_mio::Script;
 pub enum Act {
     /// So many bytes are taken, if there are so many and there is room.
     Take(usize),
-    /// `Ok(0)`.
+    /// `Ok(0)`, from now on.
     Zero,
     WouldBlock,
     Interrupted,
@@ -21,7 +21,7 @@ pub enum Act {
 #[derive(Debug, Default)]
 pub struct Kernel {
     /// What the peer sent and nobody has read.
-    pub inbound: VecDeque<u8>,
+    pub inbound: Vec<u8>,
     /// What was read.
     pub read: Vec<u8>,
     pub peer_fin: bool,
@@ -34,7 +34,8 @@ pub struct Kernel {
     pub reset: bool,
     reset_told: bool,
     pub fin: bool,
-    /// Nothing more could be written at some point, for good.
+    zero: bool,
+    /// Nothing more can be written, for good.
     pub broken: bool,
     /// The last write did not take all.
     pub blocked: bool,
@@ -85,23 +86,27 @@ impl Kernel {
     }
 
     fn idle(&mut self, kind: ErrorKind) -> io::Error {
-        self.idle_calls += 1;
+        self.count_idle();
         kind.into()
+    }
+
+    fn count_idle(&mut self) {
+        self.idle_calls += 1;
+        assert!(self.idle_calls < self.progress + 10_000, "the kernel is called in vain for ever");
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         assert!(!buffer.is_empty(), "a read into nothing");
         if self.interrupted_reads > 0 {
             self.interrupted_reads -= 1;
+            self.progress += 1;
             return Err(self.idle(ErrorKind::Interrupted));
         }
         // A short read means that there is no more, as with every edge-triggered socket.
         let len = buffer.len().min(self.inbound.len());
         if len > 0 {
-            for (place, octet) in buffer.iter_mut().zip(self.inbound.drain(..len)) {
-                *place = octet;
-                self.read.push(octet);
-            }
+            buffer[..len].copy_from_slice(&self.inbound[..len]);
+            self.read.extend(self.inbound.drain(..len));
             self.progress += 1;
             return Ok(len);
         }
@@ -111,7 +116,7 @@ impl Kernel {
             return Err(ErrorKind::ConnectionReset.into());
         }
         if self.reset || self.peer_fin {
-            self.idle_calls += 1;
+            self.count_idle();
             return Ok(0);
         }
         Err(self.idle(ErrorKind::WouldBlock))
@@ -133,13 +138,16 @@ impl Kernel {
             Some(Act::Take(len)) => len,
             Some(Act::Interrupted) => return Err(self.idle(ErrorKind::Interrupted)),
             Some(Act::Zero) => {
-                self.broken = true;
-                self.idle_calls += 1;
-                return Ok(0);
+                (self.zero, self.broken) = (true, true);
+                0
             }
             Some(Act::WouldBlock) => 0,
             Some(Act::Reset) | None => usize::MAX,
         };
+        if self.zero {
+            self.count_idle();
+            return Ok(0);
+        }
         let len = most.min(self.room).min(total);
         if len == 0 {
             self.blocked = true;
@@ -150,7 +158,12 @@ impl Kernel {
         self.blocked = false;
         self.progress += 1;
         self.room -= if self.room == usize::MAX { 0 } else { len };
-        self.wire.extend(slices.iter().flat_map(|slice| slice.iter()).take(len));
+        let mut rest = len;
+        for slice in slices {
+            let taken = rest.min(slice.len());
+            self.wire.extend_from_slice(&slice[..taken]);
+            rest -= taken;
+        }
         Ok(len)
     }
 }

@@ -1,15 +1,17 @@
-//! A stream of any bytes, cut anywhere, received by either end: the cuts change nothing, the last event is the last, what is
-//! transmitted is legal, and memory stays within the limits.
+//! A stream of any bytes, cut anywhere, received by either end: the cuts change nothing, what is seen is what the reference sees, the last
+//! event is the last, what is transmitted is legal, and memory stays within the limits.
 //!
 //! The input: a byte of flags, the number of cuts, the cuts (one byte each, lengths of pieces, over and over), the stream.
 
 #![no_main]
 
+mod reference;
+
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
+use reference::Seen;
 use sansws::{
-    Assembler, Config, Connection, Event, FrameHeader, MAX_CONTROL_LEN, Message, MessageKind, Opcode,
-    ProtocolError, Role, State,
+    Assembler, Config, Connection, Event, FrameHeader, MAX_CONTROL_LEN, Message, Opcode, Role, State,
 };
 
 const CLIENT: u8 = 0x01;
@@ -21,6 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let whole = case.run(&[]);
     assert_eq!(case.run(&case.cuts), whole, "cut into pieces of {:?}", case.cuts);
     assert_eq!(case.run(&[1]), whole, "byte by byte");
+    assert_eq!(whole.seen, reference::receive(case.stream, case.role, &case.config).seen, "the reference");
     case.assert_answers(&whole);
     case.assert_debts_do_not_grow();
 });
@@ -55,17 +58,6 @@ struct Outcome {
     close_code: u16,
     close_reason: String,
     after_eof: State,
-}
-
-#[derive(Debug, PartialEq)]
-enum Seen {
-    Text(String),
-    Binary(Vec<u8>),
-    Compressed(MessageKind, Vec<u8>),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    Close(Option<(u16, String)>),
-    Failed(ProtocolError),
 }
 
 impl Case<'_> {

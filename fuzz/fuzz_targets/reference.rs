@@ -55,13 +55,16 @@ struct InProgress {
 }
 
 /// The header of a frame as far as §5.2 and §5.5 alone can tell.
-struct Header {
-    fin: bool,
-    rsv: u8,
-    opcode: u8,
-    key: Option<[u8; 4]>,
-    payload_len: u64,
-    len: usize,
+#[derive(Debug)]
+pub struct Header {
+    pub fin: bool,
+    /// The three bits where they are in the first byte.
+    pub rsv: u8,
+    pub opcode: u8,
+    pub key: Option<[u8; 4]>,
+    pub payload_len: u64,
+    /// Of the header itself.
+    pub len: usize,
 }
 
 /// What an endpoint of this role sees in `bytes`.
@@ -174,7 +177,8 @@ impl Received {
     }
 }
 
-fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
+/// The header at the start of `bytes`, once it is whole or wrong.
+pub fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
     let Some(&b0) = bytes.first() else { return Ok(None) };
     let (fin, rsv, opcode) = (b0 & 0x80 != 0, b0 & 0x70, b0 & 0x0f);
     if !matches!(opcode, 0..=2 | 8..=10) {
