@@ -437,6 +437,7 @@ fn token() -> impl Strategy<Value = String> {
 proptest! {
     /// Attack A-03.
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn any_bytes_end_in_a_connection_or_an_error_or_want_more(
         input in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..200),
@@ -456,6 +457,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn a_server_reads_what_a_client_writes_and_the_other_way_round(
         nonce: [u8; 16],
         host in "[a-z0-9.-]{1,12}(:[0-9]{1,4})?",

@@ -132,6 +132,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 proptest! {
     /// Rule R-5.5.1-h.
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn two_ends_agree_whatever_they_do(
         operations in prop::collection::vec((0..2_usize, operation()), 0..40),
         cut in 1..200_usize,

@@ -81,6 +81,7 @@ impl Output for Counting {
 proptest! {
     /// Rule R-5.4-d.
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn any_cut_of_a_stream_gives_the_same_events(stream in client_stream(), cuts in prop::collection::vec(1..40_usize, 1..20)) {
         let whole = run(&mut server(), &stream, || usize::MAX);
         let mut cycle = cuts.iter().copied().cycle();
@@ -99,6 +100,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn what_one_end_sends_the_other_receives(
         messages in prop::collection::vec(prop_oneof![
             ".{0,200}".prop_map(Seen::Text),
@@ -222,6 +224,7 @@ proptest! {
 
     /// Rule R-8.1-c.
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn utf8_in_pieces_is_what_it_is_in_one(
         bytes in prop_oneof![".{0,60}".prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..60)],
         cuts in prop::collection::vec(0..9_usize, 0..20),
@@ -257,6 +260,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn a_prepared_message_is_what_send_would_have_sent(text in ".{0,200}", payload in long_payload()) {
         for mut connection in [server(), client()] {
             let (mut sent, mut prepared, mut by_header) = (Vec::new(), Vec::new(), Vec::new());

@@ -110,6 +110,7 @@ fn refused() {
 
 proptest! {
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn any_text_is_taken_apart_or_refused(text in "((?i)wss?://)?.*") {
         if let Ok(uri) = Uri::parse(&text) {
             prop_assert!(!uri.host().is_empty());
@@ -121,6 +122,7 @@ proptest! {
 
     /// Rule R-3-b.
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn parts_come_back(
         secure: bool, host in "[a-z0-9.-]{1,20}", port: Option<u16>,
         path in "(/[!-\"$->@-~]{0,10})?", query in proptest::option::of("[!-\"$-~]{1,10}"),

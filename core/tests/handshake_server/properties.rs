@@ -93,6 +93,7 @@ proptest! {
 
     /// Rule R-9.1-a.
     #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
     fn an_offer_comes_back_as_it_was_written(
         list in proptest::collection::vec(
             ("[a-z][a-z0-9.-]{0,8}", proptest::collection::vec(

@@ -26,6 +26,7 @@ fn verdict(b0: u8, b1: u8, is_server: bool) -> Vec<ProtocolError> {
 
 /// Rules R-5.1-a, R-5.1-b, R-5.2-a, R-5.2-b, R-5.5-a and R-5.5-b.
 #[test]
+#[cfg_attr(miri, ignore = "so many take hours")]
 fn all_65536_of_them() {
     for (is_server, connection) in [(true, server as fn() -> Connection), (false, client)] {
         for b0 in 0..=255_u8 {

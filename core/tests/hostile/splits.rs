@@ -34,6 +34,7 @@ fn run<'a>(connection: &mut Connection, pieces: impl IntoIterator<Item = &'a [u8
 
 /// Rules R-5.4-d and R-7.1.7-a.
 #[test]
+#[cfg_attr(miri, ignore = "so many take hours")]
 fn in_two_and_in_three_at_every_place_and_byte_by_byte() {
     for stream in corpus() {
         let whole = run(&mut server(), [&stream[..]]);
@@ -83,6 +84,7 @@ fn sequences() -> Vec<Vec<u8>> {
 
 /// Rules R-8.1-a, R-8.1-c, R-8.1-d, R-8.1-e, R-8.1-f and R-8.1-g.
 #[test]
+#[cfg_attr(miri, ignore = "so many take hours")]
 fn utf8_at_its_borders_fails_at_the_first_bad_byte_and_nowhere_else() {
     for bytes in sequences() {
         let bad = first_bad_byte(&bytes);

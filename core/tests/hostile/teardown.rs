@@ -167,6 +167,7 @@ fn walk_all(role: Role, depth: usize) -> usize {
 
 /// Rules R-5.5.1-a, R-5.5.1-b, R-5.5.1-h, R-6.1-a and R-7.1.7-a. Attack A-18.
 #[test]
+#[cfg_attr(miri, ignore = "so many take hours")]
 fn every_order_of_four_things() {
     for role in [Role::Server, Role::Client] {
         assert_eq!(walk_all(role, 4), STEPS.len().pow(4));
