@@ -190,20 +190,9 @@ fn take_param<'b>(list: &mut &'b str) -> Option<ExtensionParam<'b>> {
 
 /// What is left of a quoted-string whose opening quote is taken, and that quote's partner.
 fn take_quoted<'b>(list: &mut &'b str) -> Option<&'b str> {
-    let mut escaped = false;
-    let end = list.bytes().position(|b| match b {
-        _ if escaped => {
-            escaped = false;
-            false
-        }
-        b'\\' => {
-            escaped = true;
-            false
-        }
-        _ => b == b'"',
-    })?;
-    let (raw, rest) = list.split_at_checked(end)?;
-    *list = rest.get(1..)?;
+    // What stands between must be a token, so a quote in it is wrong even if it is escaped: the first one ends it either way.
+    let (raw, rest) = list.split_once('"')?;
+    *list = rest;
     // §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST
     // conform to the 'token' ABNF." So no escaped backslash, no escaped quote.
     let mut bytes = raw.bytes();
