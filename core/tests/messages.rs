@@ -37,6 +37,9 @@ fn a_buffer_is_lent_to_one_that_has_none_and_is_not_taken_amid_a_message() {
     assert_eq!(assembler.release(), None);
     assert_eq!(assembler.text(piece("b", false, true)), Some(Message::Text("ab")));
     assert_eq!(assembler.release().map(|buffer| buffer.capacity()), Some(100));
+    // Not even where the message has no bytes yet.
+    assert_eq!(assembler.text(piece("", true, false)), None);
+    assert_eq!(assembler.lend(vec![7]), Some(vec![7]));
 }
 
 #[test]

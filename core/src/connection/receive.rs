@@ -227,7 +227,7 @@ impl Receiver {
     /// The Close frame that was received, if one was, and what it says, if it says anything.
     pub(super) fn close_received(&self) -> Option<Option<CloseFrame<'_>>> {
         let control = &self.control;
-        if control.opcode != Opcode::Close || control.missing != 0 || self.phase != Phase::Discard {
+        if control.opcode != Opcode::Close || control.missing != 0 {
             return None;
         }
         parse_close(control.payload()).ok()
