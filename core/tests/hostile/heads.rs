@@ -80,8 +80,8 @@ fn two_thousand_headers_are_refused_with_431() {
     }
 }
 
-/// So much that is hard to read: were it looked at again from each place, that would be 4·10^9 looks each time.
-const LEN: usize = 1 << 16;
+/// So much that is hard to read: were it looked at again from each place, that would be 10^9 looks, and several times.
+const LEN: usize = 32 << 10;
 
 /// Far more than a hundred readings of so much take, far less than so many looks do without optimisation.
 const TIME: Duration = Duration::from_secs(10);
