@@ -125,7 +125,10 @@ fn other_requests_are_the_applications() {
     });
     parsed(&request_with("", &[]), |request| {
         assert!(request.is_upgrade() && !request.has_content());
-        assert_eq!(request.headers().len(), 5);
+        assert_eq!((request.method(), request.version(), request.headers().len()), ("GET", 1, 5));
+    });
+    parsed(&request_with("", &["Origin: http://o", "X: y"]), |request| {
+        assert_eq!((request.origin(), request.header("x")), (Some("http://o"), Some("y")));
     });
     parsed(b"OPTIONS * HTTP/1.1\r\n\r\n", |request| {
         assert_eq!(request.path(), "*");
