@@ -189,12 +189,13 @@ def room(count):
     return bytes([2, count])
 
 
-ZERO, BLOCK, INTERRUPTED, BREAK = 254, 253, 252, 255
+LIE, INTERRUPTED, BLOCK, ZERO, BREAK = range(251, 256)
 
 SEEDS["driver"] = {
     "echo": b"\0" + arrives(frame(0x82, b"\x01" + bytes(9))) + TURN + arrives(frame(0x89, b"hi")) + arrives(close(1000)) + TURN,
     "in-pieces": b"\x10" + arrives(frame(0x01, CRAB[:3])[:5]) + TURN + arrives(frame(0x01, CRAB[:3])[5:]) + TURN + arrives(frame(0x80, CRAB[3:])) + TURN,
     "one-byte": b"\0" + writes(*[1] * 30) + command(MANY, 2) + writes(*[1] * 30) + SPURIOUS + TURN,
+    "lie": b"\0" + writes(LIE, 3, LIE) + command(MANY, 3) + SPURIOUS + TURN + command(LARGE, 1) + TURN,
     "zero": b"\0" + writes(7, ZERO) + command(MANY, 3) + TURN,
     "interrupted": b"\x04" + b"\x04\x04" + writes(INTERRUPTED, 5, INTERRUPTED, BLOCK) + arrives(frame(0x81, b"\x01abc")) + TURN + SPURIOUS + TURN,
     "reset-while-writing": b"\0" + room(100) + command(LARGE, 2) + arrives(close(1001)) + RESET + TURN,

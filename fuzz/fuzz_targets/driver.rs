@@ -86,6 +86,7 @@ fn step(input: &mut Unstructured<'_>) -> Result<(usize, Step)> {
             254 => Act::Zero,
             253 => Act::WouldBlock,
             252 => Act::Interrupted,
+            251 => Act::Lie,
             len => Act::Take(usize::from(len).max(1)),
         }),
         4 => Step::InterruptedRead,
