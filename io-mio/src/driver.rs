@@ -237,12 +237,14 @@ impl<H: Handler> Driver<H> {
         run_deferred(&mut self.slots, &mut self.shared);
     }
 
-    /// Reads into the buffer. `None`: there is nothing to read for now.
+    /// Reads one [portion](Link::portion_kib) into the buffer. `None`: there is nothing to read for now.
     pub(crate) fn read(&mut self, index: u32) -> Option<io::Result<usize>> {
         debug_assert!(!self.buffer.is_empty(), "read while what was read before is being dealt with");
         let link = &mut self.slots.get_mut(index)?.link;
+        let portion = (usize::from(link.portion_kib) << 10).min(self.buffer.len());
+        let buffer = self.buffer.get_mut(..portion)?;
         while link.readable && !link.eof && !link.is_paused() {
-            let read = link.transport.read(&mut self.buffer);
+            let read = link.transport.read(buffer);
             if link.transport.take_unblocked() {
                 link.writable = true;
             }
@@ -255,7 +257,7 @@ impl<H: Handler> Driver<H> {
                 Ok(len) => {
                     // Edge-triggered: a short read has drained the socket, and what comes later is a new event. Only a FIN whose event
                     // has been seen already would be missed.
-                    if len < self.buffer.len() && !link.read_closed && !link.transport.has_more() {
+                    if len < portion && !link.read_closed && !link.transport.has_more() {
                         link.readable = false;
                     }
                     link.received += len as u64;

@@ -1,5 +1,7 @@
 //! Frames in, calls of the handler out.
 
+use std::time::{Duration, Instant};
+
 use sansws::{CloseCode, Event, State};
 
 use crate::driver::Driver;
@@ -8,14 +10,26 @@ use crate::peer::Peer;
 use crate::sending::Sending;
 use crate::slot::{Open, Phase};
 
+/// What one connection's input may take in a turn, before the others have theirs. It cannot be interrupted in the middle of what was read; a
+/// connection that goes over it is read in smaller portions from then on.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// Portions do not get smaller than this; and what is less is not worth a look at the clock.
+const SMALLEST_PORTION_KIB: u16 = 4;
+
 /// The largest buffer for messages that came in pieces that a loop keeps.
 const KEPT_ASSEMBLY: usize = 4 << 20;
 
 impl<H: Handler> Driver<H> {
-    /// Reads a bounded number of times, so that a fast sender does not keep the others waiting.
+    /// Reads a bounded number of times, and for a bounded time, so that neither a fast sender nor one whose messages are much work keeps the
+    /// others waiting.
     pub(crate) fn read_frames(&mut self, index: u32) {
+        let mut began = None;
         for _ in 0..self.shared.settings.reads_per_turn {
             let Some(read) = self.read(index) else { return self.nothing_to_read(index) };
+            if matches!(read, Ok(len) if len >= usize::from(SMALLEST_PORTION_KIB) << 10) {
+                began.get_or_insert_with(Instant::now);
+            }
             match read {
                 Ok(0) => self.input_ended(index, Cause::Eof),
                 Ok(len) => {
@@ -26,8 +40,19 @@ impl<H: Handler> Driver<H> {
                 Err(error) => self.input_ended(index, Cause::of_transport(error)),
             }
             self.settle(index);
-            if !matches!(self.slots.get(index).map(|slot| &slot.phase), Some(Phase::Open(_))) {
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            if !matches!(slot.phase, Phase::Open(_)) {
                 return;
+            }
+            if let Some(began) = began {
+                let (took, portion) = (began.elapsed(), &mut slot.link.portion_kib);
+                if took > SLICE {
+                    *portion = (*portion / 2).max(SMALLEST_PORTION_KIB);
+                    break;
+                }
+                if took < SLICE / 4 && usize::from(*portion) << 10 < self.buffer.len() {
+                    *portion = portion.saturating_mul(2);
+                }
             }
         }
         if self.slots.get(index).is_some_and(|slot| slot.link.readable) {

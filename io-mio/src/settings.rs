@@ -35,7 +35,7 @@ pub struct Settings {
     pub max_head_len: usize,
     /// Most header lines in a head, at most [`Settings::MOST_HEADERS`]; more is answered with 431. Default 100.
     pub max_headers: usize,
-    /// Most control frames in one read of [`receive_buffer`](Self::receive_buffer) bytes; more closes with 1008. Default 1024.
+    /// Most control frames in one read of at most [`receive_buffer`](Self::receive_buffer) bytes; more closes with 1008. Default 1024.
     pub max_control_frames: u32,
     /// Most connections accepted at a time, over all workers; one more is answered with 503. Default 65 536.
     ///
@@ -54,8 +54,10 @@ pub struct Settings {
     /// With no more bytes queued than this it no longer is, and [`Handler::drained`](crate::Handler::drained) is called. Default 64 KiB.
     pub low_water: usize,
     /// Size of the one buffer of each loop that all connections are read into, in bytes, at least 1024. Default 128 KiB.
+    ///
+    /// Of a connection whose messages take the application long, only a part of so much is read at a time, down to 4 KiB.
     pub receive_buffer: usize,
-    /// Reads from one connection before others have their turn, at least 1. Default 4.
+    /// Most reads from one connection before others have their turn, at least 1. Default 4.
     pub reads_per_turn: usize,
     /// What a connection may subscribe to.
     pub topics: TopicLimits,

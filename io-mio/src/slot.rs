@@ -18,6 +18,9 @@ use crate::peer::PeerId;
 use crate::timers::{NOT_ARMED, Tick};
 use crate::transport::{PeerAddr, Transport};
 
+/// What is read of a connection at a time at first, until it is known how long its messages take the application.
+const FIRST_PORTION_KIB: u16 = 16;
+
 /// Two parts, so that a message can borrow the assembler while a [`Peer`](crate::Peer) borrows everything else.
 pub(crate) struct Slot<S> {
     pub(crate) id: PeerId,
@@ -192,6 +195,8 @@ pub(crate) struct Link {
     pub(crate) address_counted: bool,
     /// It is being told that the server is full.
     pub(crate) refused: bool,
+    /// The most that is read at a time, in KiB. The loop's buffer may be smaller.
+    pub(crate) portion_kib: u16,
 }
 
 /// What few connections ever have.
@@ -234,6 +239,7 @@ impl Link {
             counted: false,
             address_counted: false,
             refused: false,
+            portion_kib: FIRST_PORTION_KIB,
         }
     }
 
