@@ -124,5 +124,5 @@ fn read(tcp: &mut TcpStream, buffer: &mut [u8], deadline: Instant) -> Result<usi
 
 /// No proxy is between this program and the server, so that the key need not be hard to guess (RFC 6455 §10.3).
 fn masking_key() -> MaskingKey {
-    [0x5a, 0xc3, 0x0f, 0x96].into()
+    [0x5a, 0xc3, 0x0f, 0x96]
 }
