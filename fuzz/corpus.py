@@ -126,6 +126,7 @@ SEEDS = {
         "failed": session(0, S, message(b"in the air"), C, b"\x09\xf3\x03", S, deliver(ALL), C, TRANSMIT, C, deliver(ALL)),
         "eof": session(0, C, closing(1000), C, deliver(ALL), S, EOF, S, TRANSMIT, S, deliver(ALL), C, EOF),
         "corrupt": session(0, S, message(CRAB), S, b"\x0e\x03\x80", S, deliver(ALL), C, TRANSMIT),
+        "cut-code-point": session(0, C, b"\x0f\xff" + counted(frame(0x81, b"a\xf0\x9f")), C, deliver(ALL), S, TRANSMIT, S, deliver(ALL)),
         "insert": session(0, C, b"\x0f\xff" + counted(frame(0x81, b"Hello")), C, deliver(4), C, deliver(ALL), S, WITHOUT_STATUS),
     },
     "request": {
