@@ -6,12 +6,14 @@
 #![no_main]
 
 mod reference;
+mod room;
 
 use std::cell::Cell;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use reference::{Seen, Written};
+use room::Room;
 use sansws::{
     Assembler, CloseCode, Config, Connection, Event, MAX_CONTROL_LEN, MAX_REASON_LEN, Message, MessageKind,
     Output, OutputFull, Prepared, ProtocolError, Role, SendError, State,
@@ -615,41 +617,4 @@ fn code_of(error: ProtocolError) -> u16 {
 
 fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-}
-
-/// An output with so much room, that holds the connection to the contract of [`Output`].
-struct Room<'a> {
-    bytes: &'a mut Vec<u8>,
-    room: usize,
-    reserved: usize,
-}
-
-impl<'a> Room<'a> {
-    fn new(bytes: &'a mut Vec<u8>, room: usize) -> Self {
-        Self { bytes, room, reserved: 0 }
-    }
-}
-
-impl Output for Room<'_> {
-    fn reserve(&mut self, len: usize) -> std::result::Result<(), OutputFull> {
-        assert_eq!(self.reserved, 0, "a frame was not finished");
-        if len > self.room {
-            return Err(OutputFull);
-        }
-        (self.room, self.reserved) = (self.room - len, len);
-        Ok(())
-    }
-
-    fn write_reserved(&mut self, bytes: &[u8]) -> &mut [u8] {
-        self.reserved = self.reserved.checked_sub(bytes.len()).expect("no more than was reserved");
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        &mut self.bytes[start..]
-    }
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        assert!(std::thread::panicking() || self.reserved == 0, "a frame was not finished");
-    }
 }
