@@ -1,0 +1,81 @@
+"""What the three share: tools that are installed once, and the sections of RESULTS.md."""
+
+import argparse
+import datetime
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+RESULTS = HERE / "RESULTS.md"
+
+HEAD = """\
+# What machines prove about core
+
+Written by the last whole runs of `proofs/miri`, `proofs/mutants` and `proofs/coverage`, each its own section.
+"""
+SECTIONS = ["Miri", "Mutants", "Coverage"]
+
+
+def arguments(name, doc, *options):
+    parser = argparse.ArgumentParser(prog=f"proofs/{name}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for flag, help in options:
+        parser.add_argument(flag, action="store_true", help=help)
+    return parser.parse_args()
+
+
+def skip(why):
+    print(f"skipped: {why}")
+    sys.exit(77)
+
+
+def run(command, **how):
+    print("+", shlex.join(map(str, command)), flush=True)
+    return subprocess.run(command, cwd=ROOT, **how)
+
+
+def said(*command):
+    """The first line of what a command says; None if it fails or is not there."""
+    try:
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip().split("\n")[0]
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def need_nightly(*components):
+    if not said("rustup", "run", "nightly", "rustc", "--version"):
+        if run(["rustup", "toolchain", "install", "nightly", "--profile", "minimal"]).returncode != 0:
+            skip("no nightly Rust")
+    installed = subprocess.run(
+        ["rustup", "component", "list", "--toolchain", "nightly", "--installed"], capture_output=True, text=True
+    ).stdout
+    for component in components:
+        if not re.search(rf"^{component}\b", installed, re.M):
+            if run(["rustup", "component", "add", "--toolchain", "nightly", component]).returncode != 0:
+                skip(f"nightly Rust has no {component}")
+
+
+def need_cargo(tool, version):
+    """Installs cargo's subcommand `tool` in this version unless it is there."""
+    if said("cargo", tool, "--version") != f"cargo-{tool} {version}":
+        if run(["cargo", "install", f"cargo-{tool}", "--version", version, "--locked"]).returncode != 0:
+            skip(f"no cargo-{tool} {version}")
+
+
+def write_section(title, text):
+    old = RESULTS.read_text() if RESULTS.exists() else ""
+    sections = dict(re.findall(r"^## (.*)\n\n((?:(?!## ).*\n?)*)", old, re.M))
+    sections[title] = f"{datetime.date.today()}, {text.strip()}\n"
+    RESULTS.write_text(HEAD + "".join(f"\n## {name}\n\n{sections[name].strip()}\n" for name in SECTIONS if name in sections))
+    print(f"proofs/RESULTS.md: {title} is written")
+
+
+def table(head, rows, total=None):
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    if total:
+        lines.append("| " + " | ".join(f"**{cell}**" for cell in total) + " |")
+    return "\n".join(lines)
