@@ -237,6 +237,7 @@ fn any_timeouts() -> impl Strategy<Value = Timeouts> {
 
 proptest! {
     #[test]
+    #[cfg_attr(miri, ignore = "a case takes a minute")]
     fn a_timeout_that_is_polled_is_handled_and_never_twice(
         t in any_timeouts(), steps in proptest::collection::vec(step(), 0..50),
     ) {

@@ -70,7 +70,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
 #[test]
 fn a_request_may_be_cut_anywhere_and_frames_may_follow_it() {
     let bytes = [REQUEST, &masked(0x81, b"hi")].concat();
-    for cut in 0..=bytes.len() {
+    for cut in (0..=bytes.len()).step_by(if cfg!(miri) { 29 } else { 1 }) {
         let (mut acceptor, mut out, mut rest, mut opened) =
             (Acceptor::default(), Vec::new(), Vec::new(), None);
         let mut bytes = bytes.clone();
@@ -210,7 +210,7 @@ fn a_borrowed_output_is_the_output() {
 fn a_shared_buffer_is_an_output_too() {
     let mut out = bytes::BytesMut::new();
     client().send_text("hi", &mut out).unwrap();
-    client().send_binary(&[7; 70_000], &mut out).unwrap();
-    assert_eq!(out, [masked(0x81, b"hi"), masked(0x82, &[7; 70_000])].concat());
+    client().send_binary(&[7; 17_000], &mut out).unwrap();
+    assert_eq!(out, [masked(0x81, b"hi"), masked(0x82, &[7; 17_000])].concat());
     assert_eq!(Message::Text("hi").to_bytes(), b"hi"[..]);
 }
