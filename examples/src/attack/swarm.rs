@@ -262,7 +262,13 @@ impl Swarm {
             lasted: connection.ended.unwrap_or_else(Instant::now) - connection.began,
             heard: connection.heard,
         };
-        self.connections.into_iter().map(outcome).collect()
+        // One whose turn never came has no answer either.
+        let never = self.waiting.iter().map(|_| Outcome {
+            heard: Heard::default(),
+            end: End::Open,
+            lasted: Duration::ZERO,
+        });
+        self.connections.into_iter().map(outcome).chain(never).collect()
     }
 
     fn begin(&mut self, script: Script) -> io::Result<()> {
@@ -350,7 +356,7 @@ impl Connection {
         self.timer = None;
         let more_to_read = self.read(buffer);
         let more_to_do = self.socket.is_some() && self.follow_script(now);
-        // Whoever does not read learns only so that all is over.
+        // One that does not read would not learn otherwise that all is over.
         if self.gone && matches!(self.reading, Reading::No) {
             self.finish(End::Reset);
         }
