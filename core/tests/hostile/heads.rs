@@ -29,6 +29,7 @@ fn response(more: &str) -> Vec<u8> {
 
 /// Attack A-01.
 #[test]
+#[cfg_attr(miri, ignore = "so many reads take minutes")]
 fn a_head_of_64_kib_in_reads_of_one_byte_is_looked_at_once() {
     let head = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'a'; 64 << 10], b"\r\n\r\n"].concat();
     let mut reader = HeadReader::new(1 << 20);
@@ -46,6 +47,7 @@ fn a_head_of_64_kib_in_reads_of_one_byte_is_looked_at_once() {
 
 /// Attacks.
 #[test]
+#[cfg_attr(miri, ignore = "so many reads take minutes")]
 fn a_head_of_64_kib_in_reads_of_one_byte_ends_at_the_limit() {
     let head = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'a'; 64 << 10], b"\r\n\r\n"].concat();
     let (mut acceptor, mut out) = (Acceptor::default(), Vec::new());
