@@ -43,7 +43,7 @@ fn the_limit_is_the_last_length_that_passes() {
     // Frames behind the head do not count.
     let mut long = request_with("", &[]);
     let used = long.len();
-    long.resize(1 << 20, 0);
+    long.extend_from_slice(&vec![0; 1 << 20]);
     assert_eq!(HeadReader::new(used).find_end(&long), Ok(Some(used)));
 }
 

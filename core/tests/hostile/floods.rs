@@ -103,7 +103,12 @@ fn pings_behind_a_close_are_not_even_looked_at() {
     for last in [masked(0x88, b"\x03\xe8"), masked(0x83, b"")] {
         let mut connection = server();
         let mut events = 0;
-        flood(&mut connection, &[last, masked(0x89, b"late").repeat(9)].concat(), MILLION.min(10_000), |_| events += 1);
+        flood(
+            &mut connection,
+            &[last, masked(0x89, b"late").repeat(9)].concat(),
+            MILLION.min(10_000),
+            |_| events += 1,
+        );
         assert_eq!(events, 1);
         let mut out = Vec::new();
         connection.poll_transmit(&mut out).unwrap();
