@@ -227,6 +227,22 @@ impl Assembler {
         Some(self.take_buffer())
     }
 
+    /// Gives back memory, if the message in progress fills less than a quarter of the buffer.
+    ///
+    /// For a driver that [lent](Self::lend) a large one, and now knows that the rest of the message takes its time.
+    pub fn shrink(&mut self) {
+        let room = match &self.collected {
+            Collected::Text(text) => 2 * text.len(),
+            Collected::Binary(payload) => 2 * payload.len(),
+        };
+        if room < self.capacity() / 2 {
+            match &mut self.collected {
+                Collected::Text(text) => text.shrink_to(room),
+                Collected::Binary(payload) => payload.shrink_to(room),
+            }
+        }
+    }
+
     /// Gives the assembler a buffer to collect into. Returns it if the assembler has one.
     pub fn lend(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
         if self.in_progress || self.capacity() > 0 {

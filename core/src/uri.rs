@@ -18,7 +18,7 @@ use core::net::Ipv6Addr;
 ///
 /// Host, path and query must be ASCII: an internationalised host name is written in its `xn--` form and
 /// everything else percent-encoded, as a URI always is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Uri<'a> {
     secure: bool,
     userinfo: Option<&'a str>,
@@ -127,6 +127,21 @@ impl<'a> Uri<'a> {
     /// The query, without its `?` and still percent-encoded; `None` if there is none or if it is empty.
     pub fn query(&self) -> Option<&'a str> {
         self.resource.split_once('?').map(|(_, query)| query)
+    }
+}
+
+impl fmt::Debug for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { secure, userinfo, host, port, authority, resource } = self;
+        f.debug_struct("Uri")
+            .field("secure", secure)
+            // A password has no place in logs.
+            .field("userinfo", &userinfo.map(|_| "..."))
+            .field("host", host)
+            .field("port", port)
+            .field("authority", authority)
+            .field("resource", resource)
+            .finish()
     }
 }
 

@@ -1,11 +1,13 @@
 //! How an upgrade is accepted.
 
+use std::fmt;
+
 use sansws::CloseCode;
 
 use crate::request::Request;
 
 /// What [`Handler::upgrade`](crate::Handler::upgrade) may choose about the connection it accepts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Accept {
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) headers: Vec<(String, String)>,
@@ -52,6 +54,20 @@ impl Accept {
     pub fn slow_consumer(&mut self, policy: SlowConsumer) -> &mut Self {
         self.slow_consumer = policy;
         self
+    }
+}
+
+/// Names of headers only, as a value may be a cookie.
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| &**name).collect();
+        f.debug_struct("Accept")
+            .field("subprotocol", &self.subprotocol)
+            .field("headers", &names)
+            .field("streaming", &self.streaming)
+            .field("slow_consumer", &self.slow_consumer)
+            .field("max_message_len", &self.max_message_len)
+            .finish()
     }
 }
 

@@ -23,8 +23,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Connections over the limit that are being told so; more are dropped without a word.
 const MAX_REFUSALS: usize = 64;
 
-/// Tokens of listeners come after all slots; see [`listener_token`].
-const FIRST_LISTENER: usize = u32::MAX as usize;
+/// Tokens of listeners come after all slots, and before that of the waker.
+const FIRST_LISTENER: usize = WAKER.0 - MAX_LISTENERS;
+
+/// Far more than anybody listens on. Where addresses have 32 bits, no more slots than the other tokens fit into memory.
+const MAX_LISTENERS: usize = 1 << 16;
 
 /// The listening sockets of a loop.
 #[derive(Default)]
@@ -79,6 +82,9 @@ pub(crate) fn listener_of(token: Token) -> Option<usize> {
 impl<H: Handler> Driver<H> {
     pub(crate) fn listen(&mut self, bound: Bound, security: Security) -> io::Result<()> {
         self.accepting.public |= !bound.is_local();
+        if self.accepting.listeners.len() >= MAX_LISTENERS {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "too many listeners"));
+        }
         let mut listener = Listener::new(bound);
         let token = Token(FIRST_LISTENER + self.accepting.listeners.len());
         listener.register(&self.registry, token)?;

@@ -29,7 +29,11 @@ impl<H: Handler> Driver<H> {
             rare.held.clear();
             rare.held_len = 0;
         }
-        if progress {
+        let written = link.written;
+        let end = written + link.out.len() as u64;
+        // What was queued when closing began has all the time that the peer needs to read it. Pongs for what it asks afterwards buy none.
+        let has_more = written < *link.rare().closing_end.get_or_insert(end);
+        if progress && has_more {
             link.restart_closing(self.shared.now);
         }
         link.keepalive.closing(self.shared.now);
@@ -82,7 +86,8 @@ impl<H: Handler> Driver<H> {
         }
         let link = &mut slot.link;
         link.flush(&mut self.shared.gathered);
-        if std::mem::take(&mut link.progress) {
+        // Bytes of a TLS handshake that is under way still are no sign that the peer reads.
+        if std::mem::take(&mut link.progress) && !link.transport.is_handshaking() {
             link.restart_closing(self.shared.now);
         }
         send_fin(link);

@@ -265,7 +265,11 @@ impl<H: Handler> Driver<H> {
 
     /// The opening handshake with these servers is over: the next ones may begin.
     fn give_up_places(&mut self, places: Places) {
-        for remote in places.into_held() {
+        self.give_up_remotes(places.into_held());
+    }
+
+    fn give_up_remotes(&mut self, remotes: Vec<Remote>) {
+        for remote in remotes {
             while let Some(id) = self.serializer.leave(&remote) {
                 if let Some(Slot { phase: Phase::Dialling(dialling), .. }) = self.slots.get_peer(id) {
                     dialling.places.granted();

@@ -95,6 +95,7 @@ impl<H: Handler> Driver<H> {
                 deferred: VecDeque::new(),
                 dials: VecDeque::new(),
                 assembly: Vec::new(),
+                collecting: None,
                 receivers: Vec::new(),
                 dirty: Vec::new(),
                 hub,
@@ -124,6 +125,7 @@ impl<H: Handler> Driver<H> {
             || !self.received.commands.is_empty()
             || !self.shared.dirty.is_empty()
             || !self.shared.dials.is_empty()
+            || !self.shared.deferred.is_empty()
             || !self.start_next.is_empty()
             || self.accepting.is_ready()
     }

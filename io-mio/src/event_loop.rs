@@ -1,7 +1,9 @@
 //! The event loop as an application drives it.
 
-#[cfg(feature = "__scripted")]
+#[cfg(any(test, feature = "__scripted"))]
 pub(crate) mod scripted;
+#[cfg(test)]
+mod virtual_time;
 
 use std::fmt;
 use std::io::{self, ErrorKind};

@@ -222,7 +222,7 @@ impl fmt::Display for Cause {
             Self::Eof => f.write_str("the peer ended the stream without a Close frame"),
             Self::Io(error) => error.fmt(f),
             #[cfg(feature = "__tls")]
-            Self::Tls(error) => write!(f, "TLS: {error}"),
+            Self::Tls(error) => write!(f, "TLS: {}", on_one_line(&error.to_string())),
             #[cfg(feature = "__tls")]
             Self::TlsTruncated => f.write_str("the peer ended the stream without TLS close_notify"),
             Self::Protocol(error) => error.fmt(f),
@@ -242,4 +242,18 @@ impl fmt::Display for Cause {
             Self::Refused { status } => write!(f, "the server refused with HTTP status {status}"),
         }
     }
+}
+
+/// An error of TLS may quote names from a certificate, which the peer chose: no line of a log ends in them, and no terminal obeys them.
+#[cfg(feature = "__tls")]
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }

@@ -6,9 +6,9 @@ use sansws::{CloseCode, Event, State};
 
 use crate::driver::Driver;
 use crate::handler::{By, Cause, Chunk, Handler};
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerId};
 use crate::sending::Sending;
-use crate::slot::{Open, Phase};
+use crate::slot::{Open, Phase, Slot};
 
 /// What one connection's input may take in a turn, before the others have theirs. It cannot be interrupted in the middle of what was read; a
 /// connection that goes over it is read in smaller portions from then on.
@@ -19,6 +19,9 @@ const SMALLEST_PORTION_KIB: u16 = 4;
 
 /// The largest buffer for messages that came in pieces that a loop keeps.
 const KEPT_ASSEMBLY: usize = 4 << 20;
+
+/// From this size on it matters who has it.
+const MUCH_ASSEMBLY: usize = 64 << 10;
 
 impl<H: Handler> Driver<H> {
     /// Reads a bounded number of times, and for a bounded time, so that neither a fast sender nor one whose messages are much work keeps the
@@ -130,6 +133,19 @@ impl<H: Handler> Driver<H> {
             if buffer.capacity() <= KEPT_ASSEMBLY {
                 shared.assembly = buffer;
             }
+        } else if assembler.capacity() > MUCH_ASSEMBLY {
+            let before = shared.collecting.replace(id);
+            if before != Some(id) {
+                self.shrink_assembly(before);
+            }
+        }
+    }
+
+    /// Of the connections that wait for the rest of a message one has as much of a buffer as it was lent. The others have what they need.
+    fn shrink_assembly(&mut self, id: Option<PeerId>) {
+        let slot = id.and_then(|id| self.slots.get_peer(id));
+        if let Some(Slot { phase: Phase::Open(open), .. }) = slot {
+            open.assembler.shrink();
         }
     }
 

@@ -91,6 +91,14 @@ impl Places {
         self.held = (self.held + 1).min(self.needed.len());
     }
 
+    /// Keeps this place alone, if it is held. Returns the others, which are to be given back.
+    pub(crate) fn keep_only(&mut self, kept: &Remote) -> Vec<Remote> {
+        let held = std::mem::take(self).into_held();
+        let (needed, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|remote| remote == kept);
+        *self = Self { held: needed.len(), needed };
+        others
+    }
+
     /// The places to give back. One that is still waited for is not among them: its turn comes and finds nobody.
     pub(crate) fn into_held(mut self) -> Vec<Remote> {
         self.needed.truncate(self.held);

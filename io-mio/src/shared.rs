@@ -32,6 +32,8 @@ pub(crate) struct Shared<S> {
     pub(crate) dials: VecDeque<Connect<S>>,
     /// A buffer that connections take turns with, to collect messages that came in pieces.
     pub(crate) assembly: Vec<u8>,
+    /// Who was the last to keep a large one, because its message was not whole.
+    pub(crate) collecting: Option<PeerId>,
     /// Memory for the receivers of one message.
     pub(crate) receivers: Vec<u32>,
     /// Slots with output queued outside of their own turn.

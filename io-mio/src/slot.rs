@@ -208,6 +208,8 @@ pub(crate) struct Rare {
     pub(crate) held_len: usize,
     /// Published messages that passed it by.
     pub(crate) dropped: u64,
+    /// What `written` is when the kernel has all that was queued when the connection began to close.
+    pub(crate) closing_end: Option<u64>,
 }
 
 impl Link {
@@ -269,7 +271,7 @@ impl Link {
 
     /// Whether the kernel has taken everything but what waits behind a fragmented message.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.out.is_empty() && !self.transport.wants_write()
+        self.broken || (self.out.is_empty() && !self.transport.wants_write())
     }
 
     /// Whether reading is to wait: the peer would only ask for more.

@@ -20,7 +20,7 @@ pub(crate) enum Transport {
     Unix(UnixStream),
     #[cfg(feature = "__tls")]
     Tls(Box<TlsStream>),
-    #[cfg(feature = "__scripted")]
+    #[cfg(any(test, feature = "__scripted"))]
     Scripted(Box<dyn crate::event_loop::scripted::Script>),
     /// There is no socket: not yet, or no longer.
     None,
@@ -36,7 +36,7 @@ impl Transport {
             Self::Unix(stream) => stream.register(registry, token, interest),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.socket_mut().register(registry, token),
-            #[cfg(feature = "__scripted")]
+            #[cfg(any(test, feature = "__scripted"))]
             Self::Scripted(_) => Ok(()),
             Self::None => Ok(()),
         }
@@ -51,7 +51,7 @@ impl Transport {
             Self::Unix(stream) => stream.reregister(registry, token, interest),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.socket_mut().reregister(registry, token),
-            #[cfg(feature = "__scripted")]
+            #[cfg(any(test, feature = "__scripted"))]
             Self::Scripted(_) => Ok(()),
             Self::None => Ok(()),
         }
@@ -65,7 +65,7 @@ impl Transport {
             Self::Unix(stream) => stream.read(buffer),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.read(buffer),
-            #[cfg(feature = "__scripted")]
+            #[cfg(any(test, feature = "__scripted"))]
             Self::Scripted(script) => script.read(buffer),
             Self::None => Ok(0),
         }
@@ -79,7 +79,7 @@ impl Transport {
             Self::Unix(stream) => stream.write(bytes),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.write_vectored(&[IoSlice::new(bytes)]),
-            #[cfg(feature = "__scripted")]
+            #[cfg(any(test, feature = "__scripted"))]
             Self::Scripted(script) => script.write_vectored(&[IoSlice::new(bytes)]),
             Self::None => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -92,7 +92,7 @@ impl Transport {
             Self::Unix(stream) => stream.write_vectored(slices),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.write_vectored(slices),
-            #[cfg(feature = "__scripted")]
+            #[cfg(any(test, feature = "__scripted"))]
             Self::Scripted(script) => script.write_vectored(slices),
             Self::None => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -177,7 +177,7 @@ impl Transport {
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.shutdown_write(),
-            #[cfg(feature = "__scripted")]
+            #[cfg(any(test, feature = "__scripted"))]
             Self::Scripted(script) => script.shutdown_write(),
             Self::None => Ok(()),
         }
@@ -191,7 +191,7 @@ impl Transport {
             Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => return stream.socket().connected(),
-            #[cfg(feature = "__scripted")]
+            #[cfg(any(test, feature = "__scripted"))]
             Self::Scripted(_) => return Ok(true),
             Self::None => return Err(io::ErrorKind::NotConnected.into()),
         };

@@ -1,9 +1,11 @@
 //! The client's side of the opening handshake, RFC 6455
 //! [§4.1](https://datatracker.ietf.org/doc/html/rfc6455#section-4.1).
 
+use core::fmt;
+
 use super::error::{Argument, Fault, Field, HandshakeError};
 use super::extensions::Extensions;
-use super::head::{HeadReader, HeaderStorage, Headers};
+use super::head::{Fields, HeadReader, HeaderStorage, Headers};
 use super::write::{are_subprotocols, check_headers, check_value, write_whole};
 use super::{accept_value, encode_key, trim};
 use crate::connection::{Config, Connection};
@@ -15,7 +17,7 @@ use crate::uri::{Uri, is_resource, split_host_port};
 ///
 /// Two obligations of §4.1 are the caller's: a nonce and masking keys from a strong source of randomness, and
 /// no second connection in its opening handshake to the same address at a time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The value of the Host header: `host[:port]`, an IPv6 address in brackets, the port only if it is not
     /// the default one. [`Uri::authority`] has it.
@@ -107,6 +109,20 @@ impl<'a> Request<'a> {
             Extensions::in_value(extensions).check().map_err(|_| Argument::Extensions)?;
         }
         check_headers(self.headers)
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authority, resource, origin, subprotocols, extensions, headers } = self;
+        f.debug_struct("Request")
+            .field("authority", authority)
+            .field("resource", resource)
+            .field("origin", origin)
+            .field("subprotocols", subprotocols)
+            .field("extensions", extensions)
+            .field("headers", &Fields(headers))
+            .finish()
     }
 }
 

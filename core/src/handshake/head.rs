@@ -201,12 +201,6 @@ impl<'h, 'b> Headers<'h, 'b> {
 
 impl fmt::Debug for Headers<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is printed ends up in logs, where credentials have no place.
-        let is_secret = |name: &str| {
-            ["authorization", "proxy-authorization", "cookie", "set-cookie"]
-                .iter()
-                .any(|secret| name.eq_ignore_ascii_case(secret))
-        };
         let mut map = f.debug_map();
         for header in self.list {
             let value = if is_secret(header.name) { b"..." } else { header.value };
@@ -214,6 +208,23 @@ impl fmt::Debug for Headers<'_, '_> {
         }
         map.finish()
     }
+}
+
+/// Headers to be written, in [`Debug`](fmt::Debug).
+pub(super) struct Fields<'a>(pub(super) &'a [(&'a str, &'a str)]);
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |&(name, value)| (name, if is_secret(name) { "..." } else { value });
+        f.debug_map().entries(self.0.iter().map(shown)).finish()
+    }
+}
+
+/// What is printed ends up in logs, where credentials have no place.
+fn is_secret(name: &str) -> bool {
+    ["authorization", "proxy-authorization", "cookie", "set-cookie"]
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 struct Escaped<'a>(&'a [u8]);

@@ -1,11 +1,13 @@
 //! The server's side of the opening handshake, RFC 6455
 //! [§4.2](https://datatracker.ietf.org/doc/html/rfc6455#section-4.2).
 
+use core::fmt;
+
 #[cfg(feature = "alloc")]
 pub use super::acceptor::Acceptor;
 use super::error::{Argument, Fault, Field, HandshakeError};
 use super::extensions::Extensions;
-use super::head::{DEFAULT_MAX_HEAD_LEN, HeadReader, HeaderStorage, Headers};
+use super::head::{DEFAULT_MAX_HEAD_LEN, Fields, HeadReader, HeaderStorage, Headers};
 use super::write::{Pieces, are_subprotocols, check_headers, check_value, write_whole};
 use super::{MAX_SUBPROTOCOLS, accept_value, is_key, is_token, trim};
 use crate::connection::{Config, Connection};
@@ -395,7 +397,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
 }
 
 /// What a server answers to a request that it accepts; the default is nothing special.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Accept<'a> {
     /// The subprotocol to speak: one of [`Request::subprotocols`].
     pub subprotocol: Option<&'a str>,
@@ -403,6 +405,17 @@ pub struct Accept<'a> {
     pub extensions: Option<&'a str>,
     /// More headers, such as Set-Cookie. Those of the opening handshake itself are not allowed.
     pub headers: &'a [(&'a str, &'a str)],
+}
+
+impl fmt::Debug for Accept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subprotocol, extensions, headers } = self;
+        f.debug_struct("Accept")
+            .field("subprotocol", subprotocol)
+            .field("extensions", extensions)
+            .field("headers", &Fields(headers))
+            .finish()
+    }
 }
 
 /// A response that ends the opening handshake without a connection, and the transport with it.
@@ -422,7 +435,7 @@ pub struct Accept<'a> {
 /// );
 /// # Ok::<(), sansws::handshake::HandshakeError>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Reject<'a> {
     /// The status, from 200 to 599. 426 comes with the headers that RFC 6455 §4.4 and RFC 7231 §6.5.15 want.
     pub status: u16,
@@ -431,6 +444,17 @@ pub struct Reject<'a> {
     pub headers: &'a [(&'a str, &'a str)],
     /// The content.
     pub body: &'a [u8],
+}
+
+impl fmt::Debug for Reject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, headers, body } = self;
+        f.debug_struct("Reject")
+            .field("status", status)
+            .field("headers", &Fields(headers))
+            .field("body", &body.escape_ascii())
+            .finish()
+    }
 }
 
 impl Reject<'_> {

@@ -13,6 +13,7 @@ use super::Stage;
 use crate::driver::Driver;
 use crate::eyeballs::Eyeballs;
 use crate::handler::{By, Handler};
+use crate::serializer::Remote;
 use crate::slot::Phase;
 use crate::target::Place;
 use crate::transport::{PeerAddr, Transport};
@@ -111,6 +112,12 @@ impl<H: Handler> Driver<H> {
                 link.remote = remote;
                 link.transport = transport;
                 (link.readable, link.read_closed, link.writable) = (false, false, true);
+                // A name can claim the address of any server: only that which was reached is kept from others meanwhile.
+                let others = match (dialling.proxy().is_some(), remote) {
+                    (false, PeerAddr::Tcp(address)) => dialling.places.keep_only(&Remote::address(&address)),
+                    _ => Vec::new(),
+                };
+                self.give_up_remotes(others);
                 self.connected(index);
             }
             Err(error) => {

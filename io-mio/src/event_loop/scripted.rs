@@ -1,4 +1,4 @@
-//! For this project's own tests and fuzzing, behind the feature `__scripted`: connections over a [`Script`] instead of a socket, and turns at
+//! For this project's own tests and fuzzing, in unit tests and behind the feature `__scripted`: connections over a [`Script`] instead of a socket, and turns at
 //! a time that the caller says. The loop does with them what it does with sockets; only the kernel is played.
 
 use std::fmt;

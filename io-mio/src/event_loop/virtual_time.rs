@@ -1,0 +1,283 @@
+//! What depends on time and on what the kernel takes, with both played: nothing here waits for anything.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use sansws::{CloseCode, Message};
+
+use super::EventLoop;
+use super::scripted::{Edge, Script};
+use crate::accept::Accept;
+use crate::handler::{Closed, Handler};
+use crate::peer::{Peer, PeerId};
+use crate::request::Request;
+use crate::response::Response;
+use crate::settings::Settings;
+use crate::slot::{Phase, Slot};
+
+/// One socket of the kernel's: what the peer sent and was not read, and how much more the kernel takes.
+#[derive(Debug, Clone, Default)]
+struct Socket(Arc<Mutex<Buffers>>);
+
+#[derive(Debug, Default)]
+struct Buffers {
+    arrived: Vec<u8>,
+    room: usize,
+    written: Vec<u8>,
+    fin: bool,
+}
+
+impl Socket {
+    fn with_room(room: usize) -> Self {
+        let socket = Self::default();
+        socket.buffers().room = room;
+        socket
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Buffers> {
+        self.0.lock().expect("no panic while it is locked")
+    }
+}
+
+impl Script for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut socket = self.buffers();
+        let len = socket.arrived.len().min(buffer.len());
+        if len == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        buffer[..len].copy_from_slice(&socket.arrived[..len]);
+        socket.arrived.drain(..len);
+        Ok(len)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut socket = self.buffers();
+        let before = socket.written.len();
+        for slice in slices {
+            let len = slice.len().min(socket.room);
+            socket.room -= len;
+            socket.written.extend_from_slice(&slice[..len]);
+        }
+        match socket.written.len() - before {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            len => Ok(len),
+        }
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.buffers().fin = true;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Watcher {
+    messages: usize,
+    closed: Vec<(PeerId, u16)>,
+}
+
+impl Handler for Watcher {
+    type Session = ();
+
+    fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+        Ok(())
+    }
+
+    fn message(&mut self, _: &mut Peer<'_, ()>, _: Message<'_>) {
+        self.messages += 1;
+    }
+
+    fn close(&mut self, peer: &mut Peer<'_, ()>, closed: Closed<'_>) {
+        self.closed.push((peer.id(), closed.code.get()));
+    }
+}
+
+fn event_loop(settings: Settings) -> EventLoop<Watcher> {
+    EventLoop::new(Watcher::default(), settings).expect("an event queue")
+}
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn readable(peer: PeerId) -> Edge {
+    Edge { peer, readable: true, writable: false, ended: false }
+}
+
+fn writable(peer: PeerId) -> Edge {
+    Edge { peer, readable: false, writable: true, ended: false }
+}
+
+/// A Ping to a client, with as much payload as fits.
+fn ping() -> Vec<u8> {
+    [&[0x89, 125][..], &[b'x'; 125]].concat()
+}
+
+/// When the connection was closed: every 100 ms the peer sends `input`, and reads so many bytes.
+fn closed_after(
+    event_loop: &mut EventLoop<Watcher>,
+    socket: &Socket,
+    peer: PeerId,
+    input: &[u8],
+    reads: usize,
+) -> u64 {
+    for tenths in 1..1000 {
+        socket.buffers().arrived.extend_from_slice(input);
+        socket.buffers().room += reads;
+        let edges = if reads > 0 { vec![readable(peer), writable(peer)] } else { vec![readable(peer)] };
+        event_loop.scripted_turn(ms(100 * tenths), &edges);
+        while event_loop.is_busy() {
+            event_loop.scripted_turn(ms(100 * tenths), &[]);
+        }
+        if !event_loop.handler().closed.is_empty() {
+            return 100 * tenths;
+        }
+    }
+    panic!("not closed in 100 s");
+}
+
+#[test]
+fn pings_do_not_put_off_the_deadline_of_the_closing_handshake() {
+    let mut event_loop = event_loop(Settings::default());
+    let socket = Socket::with_room(1000);
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    event_loop.context().peer(peer).expect("open").close(CloseCode::NORMAL, "").expect("sent");
+    // Far more Pongs than are read: the queue never empties, and now and then the kernel takes some of it.
+    let pings = ping().repeat(100);
+    let closed = closed_after(&mut event_loop, &socket, peer, &pings, 5000);
+    assert!((5000..=5100).contains(&closed), "{closed} ms");
+}
+
+#[test]
+fn what_was_queued_before_a_close_has_the_time_it_takes_to_read_it() {
+    let mut event_loop = event_loop(Settings::default());
+    let socket = Socket::default();
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    let mut context = event_loop.context();
+    let mut peer_now = context.peer(peer).expect("open");
+    peer_now.send(&[7; 100_000][..]).expect("queued");
+    peer_now.close(CloseCode::NORMAL, "").expect("queued");
+    // Twenty seconds for the message; five more for the Close that never comes.
+    let closed = closed_after(&mut event_loop, &socket, peer, &[], 500);
+    assert!((25_000..=25_300).contains(&closed), "{closed} ms");
+    assert!(socket.buffers().written.len() > 100_000);
+}
+
+#[test]
+fn a_peer_that_reads_slowly_is_alive_and_one_that_reads_nothing_is_not() {
+    for (reads, limits) in [(500, None), (0, Some(55_000..=55_100))] {
+        let mut event_loop = event_loop(Settings::default());
+        let socket = Socket::default();
+        let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+        event_loop.context().peer(peer).expect("open").send(&[7; 400_000][..]).expect("queued");
+        match limits {
+            // The Ping that is due after 30 s waits behind the message, and nothing else is heard: 80 s of silence but for what it reads.
+            None => {
+                for tenths in 1..790 {
+                    socket.buffers().room += reads;
+                    event_loop.scripted_turn(ms(100 * tenths), &[writable(peer)]);
+                }
+                assert_eq!(event_loop.handler().closed, []);
+            }
+            // 30 s until the Ping is due, 20 s for any sign of life, 5 s for the Close with 1011 that is not read either.
+            Some(limits) => {
+                let closed = closed_after(&mut event_loop, &socket, peer, &[], 0);
+                assert!(limits.contains(&closed), "{closed} ms");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_arrived_counts_though_the_loop_was_too_busy_to_look() {
+    let mut settings = Settings::default();
+    settings.timeouts.ping_interval = None;
+    settings.timeouts.idle = Some(ms(1000));
+    let mut event_loop = event_loop(settings);
+    let socket = Socket::with_room(1000);
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    event_loop.scripted_turn(ms(1), &[readable(peer)]);
+    socket.buffers().arrived.extend_from_slice(&[0x82, 0]);
+    event_loop.scripted_turn(ms(1500), &[]);
+    assert_eq!((event_loop.handler().messages, socket.buffers().written.len()), (1, 0), "no Close");
+    let closed = closed_after(&mut event_loop, &socket, peer, &[], 0);
+    assert!(closed >= 2500, "{closed} ms");
+}
+
+#[test]
+fn a_peer_that_is_not_read_from_is_not_taken_for_dead() {
+    let mut event_loop = event_loop(Settings::default());
+    let socket = Socket::with_room(100_000);
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    event_loop.context().peer(peer).expect("open").set_reading(false);
+    for seconds in 1..200 {
+        event_loop.scripted_turn(ms(1000 * seconds), &[]);
+    }
+    assert_eq!(event_loop.handler().closed, []);
+}
+
+#[test]
+fn one_connection_at_most_keeps_a_buffer_that_is_much_larger_than_its_message() {
+    const CONNECTIONS: usize = 20;
+    let mut event_loop = event_loop(Settings::default());
+    let big = Socket::with_room(1000);
+    let big_peer = event_loop.dialled_scripted(Box::new(big.clone()), ());
+    let mut others = Vec::new();
+    for message in 1..=CONNECTIONS {
+        // It comes in pieces, as it is longer than the receive buffer; the loop keeps the memory.
+        big.buffers()
+            .arrived
+            .extend_from_slice(&[&[0x82, 127, 0, 0, 0, 0, 0, 0x3f, 0, 0][..], &[1; 0x3f_0000]].concat());
+        event_loop.scripted_turn(ms(message as u64), &[readable(big_peer)]);
+        while event_loop.is_busy() {
+            event_loop.scripted_turn(ms(message as u64), &[]);
+        }
+        assert_eq!(event_loop.handler().messages, message);
+        // Two bytes of a message of a hundred.
+        let socket = Socket::with_room(1000);
+        let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+        socket.buffers().arrived.extend_from_slice(&[0x82, 100, 1, 2]);
+        event_loop.scripted_turn(ms(message as u64), &[readable(peer)]);
+        others.push(peer);
+    }
+    let mut held = Vec::new();
+    for peer in &others {
+        if let Some(Slot { phase: Phase::Open(open), .. }) = event_loop.driver.slots.get_peer(*peer) {
+            held.push(open.assembler.capacity());
+        }
+    }
+    assert_eq!(held.len(), CONNECTIONS);
+    let much = held.iter().filter(|capacity| **capacity > 1000).count();
+    assert!(much <= 1, "{held:?}");
+}
+
+#[test]
+fn what_is_sent_to_another_peer_between_turns_waits_for_no_event() {
+    let mut event_loop = event_loop(Settings::default());
+    let sockets = [Socket::with_room(1000), Socket::with_room(1000)];
+    let peers = sockets.clone().map(|socket| event_loop.dialled_scripted(Box::new(socket), ()));
+    event_loop.scripted_turn(ms(1), &[]);
+    assert!(!event_loop.is_busy());
+    event_loop.context().peer(peers[0]).expect("open").send_to(peers[1], "hello").expect("this loop's");
+    assert!(event_loop.is_busy());
+    while event_loop.is_busy() {
+        event_loop.scripted_turn(ms(2), &[]);
+    }
+    assert!(!sockets[1].buffers().written.is_empty());
+}
+
+#[test]
+fn only_so_many_are_told_that_the_server_is_full() {
+    let mut event_loop = event_loop(Settings { max_connections: 0, ..Settings::default() });
+    let sockets: Vec<Socket> = (0..200).map(|_| Socket::with_room(1000)).collect();
+    for socket in &sockets {
+        event_loop.accept_scripted(Box::new(socket.clone()));
+    }
+    event_loop.scripted_turn(ms(1), &[]);
+    assert_eq!(event_loop.handle().connections(), 64);
+    // They have their answer, and are gone after the deadline of the closing handshake though they never end their streams.
+    event_loop.scripted_turn(ms(6000), &[]);
+    assert_eq!(event_loop.handle().connections(), 0);
+}
