@@ -43,6 +43,31 @@ fn a_buffer_is_lent_to_one_that_has_none_and_is_not_taken_amid_a_message() {
 }
 
 #[test]
+fn a_buffer_that_is_much_too_large_shrinks_and_keeps_its_message() {
+    for (lent, len, expected) in
+        [(10_000, 100, 200), (10_000, 2_499, 4_998), (10_000, 2_500, 10_000), (100, 0, 0)]
+    {
+        let mut assembler = Assembler::new();
+        assert_eq!(assembler.lend(Vec::with_capacity(lent)), None);
+        let mut payload = vec![1; len];
+        assert_eq!(assembler.binary(BinaryChunk { payload: &mut payload, first: true, last: false }), None);
+        assembler.shrink();
+        assert_eq!(assembler.capacity(), expected, "{len} bytes in {lent}");
+        let end = assembler.binary(BinaryChunk { payload: &mut [2], first: false, last: true });
+        assert_eq!(end, Some(Message::Binary(&[&vec![1; len][..], &[2]].concat())));
+
+        let mut assembler = Assembler::new();
+        assert_eq!(assembler.lend(Vec::with_capacity(lent)), None);
+        let text = "a".repeat(len);
+        assert_eq!(assembler.text(TextChunk { carried: None, text: &text, first: true, last: false }), None);
+        assembler.shrink();
+        assert_eq!(assembler.capacity(), expected, "{len} bytes of text in {lent}");
+        let end = assembler.text(TextChunk { carried: None, text: "b", first: false, last: true });
+        assert_eq!(end, Some(Message::Text(&(text + "b"))));
+    }
+}
+
+#[test]
 fn what_a_failed_connection_had_begun_can_be_forgotten() {
     let mut assembler = Assembler::new();
     let mut payload = [1; 100];

@@ -257,3 +257,14 @@ fn on_one_line(text: &str) -> String {
     }
     line
 }
+
+#[cfg(all(test, feature = "__tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_certificates_write_no_lines_of_logs() {
+        let quoted = "not valid for \"é\r\n[ERROR] forged\u{1b}[31m\u{85}\"";
+        assert_eq!(on_one_line(quoted), "not valid for \"é\\r\\n[ERROR] forged\\u{1b}[31m\\u{85}\"");
+    }
+}

@@ -51,7 +51,7 @@ impl<H: Handler> Driver<H> {
         let (head, rest) = match head.add(input, &mut collected) {
             Ok(Some(parts)) => parts,
             Ok(None) => return,
-            Err(error) => return self.refuse_request(index, &error),
+            Err(error) => return self.refuse_request(index, &error, false),
         };
         let mut is_head = false;
         match self.answer(index, head, &mut is_head) {
@@ -63,7 +63,7 @@ impl<H: Handler> Driver<H> {
                 self.opened(index, rest);
             }
             Answer::Respond(response) => self.respond(index, response, is_head),
-            Answer::Refuse(error) => self.refuse_request(index, &error),
+            Answer::Refuse(error) => self.refuse_request(index, &error, is_head),
         }
     }
 
@@ -144,6 +144,12 @@ impl<H: Handler> Driver<H> {
             if error.kind() == ErrorKind::InvalidData {
                 return self.end_of_http(index);
             }
+        } else if slot.link.received > 0 {
+            // §4.2.1: "If the server, while reading the handshake, finds that the client did not send a handshake that matches the
+            // description below …, the server MUST stop processing the client's handshake and return an HTTP response with an
+            // appropriate error code (such as 400 Bad Request)." The client has ended its own half only, as far as anyone knows.
+            self.refuse_request(index, &HandshakeError::MalformedHead, false);
+            return self.linger(index);
         }
         self.die(index);
     }
@@ -167,11 +173,18 @@ impl<H: Handler> Driver<H> {
         self.linger(index);
     }
 
-    fn refuse_request(&mut self, index: u32, error: &HandshakeError) {
+    fn refuse_request(&mut self, index: u32, error: &HandshakeError, is_head: bool) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         log::debug!("{}: {error}", slot.link.remote);
         // A growing buffer only refuses when there is no memory; then the peer gets no answer.
-        let _ = server::refuse(error, &mut self.shared.gathered);
+        let gathered = &mut self.shared.gathered;
+        let start = gathered.len();
+        let _ = server::refuse(error, gathered);
+        if is_head {
+            // RFC 9110 §9.3.2: "the server MUST NOT send content in the response" to HEAD.
+            let head_len = gathered[start..].windows(4).position(|bytes| bytes == b"\r\n\r\n");
+            gathered.truncate(head_len.map_or(gathered.len(), |len| start + len + 4));
+        }
         self.end_of_http(index);
     }
 

@@ -69,7 +69,11 @@ impl<H: Handler> Driver<H> {
         let Phase::Open(Open { conn, assembler, session, streaming }) = &mut slot.phase else { return };
         let (id, link) = (slot.id, &mut slot.link);
         let (handler, shared) = (&mut self.handler, &mut self.shared);
-        let mut control_frames = 0_u32;
+        let window = link.received / shared.settings.receive_buffer.max(1) as u64;
+        if link.control_window != window as u16 {
+            link.control_window = window as u16;
+            link.control_frames = 0;
+        }
         if let Some(unused) = assembler.lend(std::mem::take(&mut shared.assembly)) {
             shared.assembly = unused;
         }
@@ -94,7 +98,7 @@ impl<H: Handler> Driver<H> {
                     }
                 }
                 Event::Ping(payload) => {
-                    control_frames += 1;
+                    link.control_frames += 1;
                     if link.closed_by.is_none() {
                         let (copy, len) = copied(payload);
                         handler.ping(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
@@ -105,7 +109,7 @@ impl<H: Handler> Driver<H> {
                     }
                 }
                 Event::Pong(payload) => {
-                    control_frames += 1;
+                    link.control_frames += 1;
                     if link.closed_by.is_none() {
                         let (copy, len) = copied(payload);
                         handler.pong(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
@@ -122,12 +126,16 @@ impl<H: Handler> Driver<H> {
                     conn.fail(CloseCode::INTERNAL_ERROR);
                 }
             }
-            if control_frames > shared.settings.max_control_frames {
+            if link.control_frames > shared.settings.max_control_frames {
                 log::debug!("{}: too many control frames", link.remote);
                 link.blame(By::Local, Some(Cause::TooManyControlFrames));
                 conn.fail(CloseCode::POLICY_VIOLATION);
                 break;
             }
+        }
+        if !link.readable {
+            // All that has come has been read: it is no flood.
+            link.control_frames = 0;
         }
         if let Some(buffer) = assembler.release() {
             if buffer.capacity() <= KEPT_ASSEMBLY {

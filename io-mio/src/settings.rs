@@ -35,7 +35,8 @@ pub struct Settings {
     pub max_head_len: usize,
     /// Most header lines in a head, at most [`Settings::MOST_HEADERS`]; more is answered with 431. Default 100.
     pub max_headers: usize,
-    /// Most control frames in one read of at most [`receive_buffer`](Self::receive_buffer) bytes; more closes with 1008. Default 1024.
+    /// Most control frames in [`receive_buffer`](Self::receive_buffer) bytes of a peer that sends faster than it is read; more closes with
+    /// 1008. Default 1024.
     pub max_control_frames: u32,
     /// Most connections accepted at a time, over all workers; one more is answered with 503. Default 65 536.
     ///

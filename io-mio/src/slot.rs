@@ -197,6 +197,10 @@ pub(crate) struct Link {
     pub(crate) refused: bool,
     /// The most that is read at a time, in KiB. The loop's buffer may be smaller.
     pub(crate) portion_kib: u16,
+    /// Which part of what it sent, [`receive_buffer`](crate::Settings::receive_buffer) bytes each, `control_frames` counts in.
+    pub(crate) control_window: u16,
+    /// Control frames since then, or since all that had come was read.
+    pub(crate) control_frames: u32,
 }
 
 /// What few connections ever have.
@@ -242,6 +246,8 @@ impl Link {
             address_counted: false,
             refused: false,
             portion_kib: FIRST_PORTION_KIB,
+            control_window: 0,
+            control_frames: 0,
         }
     }
 

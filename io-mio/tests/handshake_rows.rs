@@ -359,3 +359,23 @@ fn what_follows_a_request_at_once_is_frames_or_nothing() {
     }
     server.wait_for_connections(0);
 }
+
+/// Rule R-4.2.1-g.
+#[test]
+fn a_request_that_is_cut_by_the_end_of_the_stream_is_answered_too() {
+    let server = TestServer::start();
+    let good = request("/echo", "");
+    for cut in 0..good.len() {
+        let mut stream = dial(server.addr);
+        write(&mut stream, &good.as_bytes()[..cut], Way::Fin);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an orderly end");
+        // Who has sent none of it yet waits for no answer.
+        let expected = if cut == 0 { "" } else { "HTTP/1.1 400 Bad Request\r\n" };
+        assert!(
+            answer.starts_with(expected) && answer.is_empty() == expected.is_empty(),
+            "{cut}: {answer:?}"
+        );
+    }
+    server.wait_for_connections(0);
+}

@@ -22,6 +22,8 @@ fn pages() {
     assert_eq!(body(&page), "<p>hello</p>");
     let head = exchange(server.addr, b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(head.contains("Content-Length: 12\r\n") && body(&head).is_empty());
+    let upgrade = exchange(server.addr, request("/echo", "").replace("GET", "HEAD").as_bytes());
+    assert!(upgrade.starts_with("HTTP/1.1 405 ") && body(&upgrade).is_empty(), "{upgrade}");
     let none = exchange(server.addr, b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(none.starts_with("HTTP/1.1 404 Not Found\r\n"));
     let old = exchange(server.addr, b"GET / HTTP/1.0\r\n\r\n");

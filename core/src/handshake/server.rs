@@ -452,7 +452,7 @@ impl fmt::Debug for Reject<'_> {
         f.debug_struct("Reject")
             .field("status", status)
             .field("headers", &Fields(headers))
-            .field("body", &body.escape_ascii())
+            .field("body", &format_args!("\"{}\"", body.escape_ascii()))
             .finish()
     }
 }

@@ -19,7 +19,7 @@ use crate::timers::tick_at;
 use crate::transport::{PeerAddr, Transport};
 
 /// What a socket does, by a script.
-#[expect(missing_docs, reason = "as of a non-blocking socket")]
+#[allow(missing_docs, reason = "as of a non-blocking socket")]
 pub trait Script: fmt::Debug + Send {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
@@ -28,7 +28,7 @@ pub trait Script: fmt::Debug + Send {
 
 /// What an edge-triggered event says of a connection.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "as of mio's events")]
+#[allow(missing_docs, reason = "as of mio's events")]
 pub struct Edge {
     pub peer: PeerId,
     pub readable: bool,

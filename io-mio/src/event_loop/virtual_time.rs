@@ -281,3 +281,33 @@ fn only_so_many_are_told_that_the_server_is_full() {
     event_loop.scripted_turn(ms(6000), &[]);
     assert_eq!(event_loop.handle().connections(), 0);
 }
+
+#[test]
+fn control_frames_are_counted_over_reads_however_small() {
+    // As many as fit into one read are allowed here, twice as many are not.
+    let settings = || Settings { max_control_frames: 5000, ..Settings::default() };
+    let empty_ping = [0x89, 0];
+    let mut flooded = event_loop(settings());
+    let socket = Socket::with_room(1_000_000);
+    let peer = flooded.dialled_scripted(Box::new(socket.clone()), ());
+    if let Some(slot) = flooded.driver.slots.get_peer(peer) {
+        slot.link.portion_kib = 1;
+    }
+    socket.buffers().arrived = empty_ping.repeat(8192);
+    flooded.scripted_turn(ms(1), &[readable(peer)]);
+    while flooded.is_busy() {
+        flooded.scripted_turn(ms(1), &[]);
+    }
+    // §7.4.1: "1008 indicates that an endpoint is terminating the connection because it has received a message that violates its policy."
+    assert!(socket.buffers().written.windows(2).any(|bytes| bytes == [0x88, 0x82]), "no Close");
+
+    // Ten times as many, each of them read before the next comes, are no flood.
+    let mut patient = event_loop(settings());
+    let socket = Socket::with_room(1_000_000);
+    let peer = patient.dialled_scripted(Box::new(socket.clone()), ());
+    for i in 0..80_000 {
+        socket.buffers().arrived.extend_from_slice(&empty_ping);
+        patient.scripted_turn(ms(i / 100), &[readable(peer)]);
+    }
+    assert_eq!(socket.buffers().written.len(), 80_000 * 6);
+}

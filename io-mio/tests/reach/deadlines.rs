@@ -3,7 +3,9 @@
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::world::{Blackhole, World, accept, read_head, say, scripted};
+use sansws_mio::{Resolver, Settings};
+
+use crate::world::{Blackhole, PATIENCE, World, accept, read_head, say, scripted};
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -66,5 +68,41 @@ fn the_wait_for_another_connection_does_not_count() {
     let second = world.start("ws://server.test/", |connect| connect.connect_timeout(SHORT));
     world.wait(first).assert_failed("503");
     world.wait(second).assert_failed("418");
+    server.join().expect("as scripted");
+}
+
+#[test]
+fn a_name_that_claims_the_address_of_another_server_does_not_keep_it_from_being_dialled() {
+    let (tell, told) = mpsc::channel();
+    let (claimant, server) = scripted(move |listener| {
+        let mut stream = accept(listener);
+        read_head(&mut stream);
+        tell.send(()).expect("the test waits");
+        // There is no answer, as long as the client waits for one.
+        let _ = std::io::Read::read(&mut stream, &mut [0]);
+    });
+    let mut servers = vec![claimant];
+    let mut world = World::new();
+    servers.push(world.server);
+    let resolve = move |host: &str, _| Ok(servers[usize::from(host == "good.test")..].to_vec());
+    let settings = Settings { resolver: Resolver::new(resolve), ..Settings::default() };
+    let mut clients = World::with(settings);
+    clients.start("ws://claims.test/", |connect| connect.handshake_timeout(Duration::from_secs(60)));
+    while told.try_recv().is_err() {
+        clients.event_loop.turn(Some(Duration::from_millis(10))).expect("a turn");
+    }
+    let good = clients.start("ws://good.test/", |connect| connect);
+    let since = Instant::now();
+    let fate = loop {
+        world.event_loop.turn(Some(Duration::from_millis(1))).expect("a turn");
+        clients.event_loop.turn(Some(Duration::from_millis(1))).expect("a turn");
+        let fate = clients.event_loop.handler().fates.get(&good);
+        if let Some(fate) = fate.filter(|fate| fate.cause.is_some()) {
+            break fate.clone();
+        }
+        assert!(since.elapsed() < PATIENCE, "it still waits for its place");
+    };
+    fate.assert_good();
+    drop(clients);
     server.join().expect("as scripted");
 }

@@ -426,6 +426,41 @@ fn the_tls_handshake_has_a_deadline() {
 }
 
 #[test]
+fn bytes_of_a_handshake_do_not_keep_a_refusal_waiting() {
+    let authority = Authority::new("Tests");
+    let timeouts = Timeouts { close: Duration::from_millis(200), ..Timeouts::default() };
+    let settings = Settings { max_connections: 0, timeouts, ..Settings::default() };
+    let server = EchoServer::with(&tls_server(&authority.issue(&["localhost"])), settings);
+    let mut slow = TcpStream::connect(server.addr).unwrap();
+    // The beginning of a long record: a ClientHello in which there is always more to come.
+    let mut hello = vec![0x16, 3, 1, 0x3f, 0, 1, 0, 0x3e, 0xfc, 3, 3];
+    hello.resize(0x3f00, 7);
+    let began = Instant::now();
+    for byte in hello {
+        if slow.write_all(&[byte]).is_err() {
+            return;
+        }
+        assert!(began.elapsed() < LIMIT, "still there");
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("it took all of it");
+}
+
+#[test]
+fn a_reset_is_told_though_records_wait() {
+    let authority = Authority::new("Tests");
+    let server = EchoServer::start(&tls_server(&authority.issue(&["localhost"])));
+    let mut client = raw_client(&server, &authority);
+    client.write_all(b"GET /burst HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n").unwrap();
+    let mut first = [0; 1];
+    client.read_exact(&mut first).unwrap();
+    socket2::SockRef::from(&client.sock).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    let end = server.end();
+    assert!(!end.was_clean && !end.cause.contains("TimedOut"), "{end:?}");
+}
+
+#[test]
 fn a_server_that_ends_during_the_handshake_is_told_of() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();

@@ -1,0 +1,30 @@
+//! What is printed ends up in logs: credentials do not.
+
+use sansws::Uri;
+use sansws::handshake::{client, server};
+
+#[test]
+fn debug_shows_no_credentials() {
+    let uri = Uri::parse("ws://me:sesame@example.com/chat").expect("a URI");
+    let secrets = [
+        ("Authorization", "Bearer sesame"),
+        ("Cookie", "id=sesame"),
+        ("SET-COOKIE", "id=sesame"),
+        ("X-Seen", "yes"),
+    ];
+    let printed = [
+        format!("{uri:?}"),
+        format!("{:?}", client::Request { headers: &secrets, ..client::Request::to(&uri) }),
+        format!("{:?}", server::Accept { headers: &secrets, ..Default::default() }),
+        format!("{:?}", server::Reject { status: 401, headers: &secrets, body: b"who?" }),
+    ];
+    for text in &printed {
+        assert!(!text.contains("sesame"), "{text}");
+    }
+    // What is no secret is there.
+    assert!(printed[0].contains("example.com") && printed[0].contains("/chat"), "{}", printed[0]);
+    for text in &printed[1..] {
+        assert!(text.contains("Authorization") && text.contains("X-Seen") && text.contains("yes"), "{text}");
+    }
+    assert!(printed[3].contains("401") && printed[3].contains("who?"), "{}", printed[3]);
+}
