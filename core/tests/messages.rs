@@ -53,7 +53,8 @@ fn a_buffer_that_is_much_too_large_shrinks_and_keeps_its_message() {
         assert_eq!(assembler.binary(BinaryChunk { payload: &mut payload, first: true, last: false }), None);
         assembler.shrink();
         assert_eq!(assembler.capacity(), expected, "{len} bytes in {lent}");
-        let end = assembler.binary(BinaryChunk { payload: &mut [2], first: false, last: true });
+        let mut last = [2];
+        let end = assembler.binary(BinaryChunk { payload: &mut last, first: false, last: true });
         assert_eq!(end, Some(Message::Binary(&[&vec![1; len][..], &[2]].concat())));
 
         let mut assembler = Assembler::new();

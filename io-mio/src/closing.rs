@@ -29,10 +29,11 @@ impl<H: Handler> Driver<H> {
             rare.held.clear();
             rare.held_len = 0;
         }
-        let written = link.written;
-        let end = written + link.out.len() as u64;
+        // With TLS, what is written still has to be sent.
+        let taken = link.written.saturating_sub(link.transport.unsent() as u64);
+        let end = link.written + link.out.len() as u64;
         // What was queued when closing began has all the time that the peer needs to read it. Pongs for what it asks afterwards buy none.
-        let has_more = written < *link.rare().closing_end.get_or_insert(end);
+        let has_more = taken < *link.rare().closing_end.get_or_insert(end);
         if progress && has_more {
             link.restart_closing(self.shared.now);
         }

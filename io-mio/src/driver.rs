@@ -239,11 +239,11 @@ impl<H: Handler> Driver<H> {
         run_deferred(&mut self.slots, &mut self.shared);
     }
 
-    /// Reads one [portion](Link::portion_kib) into the buffer. `None`: there is nothing to read for now.
+    /// Reads one [portion](crate::slot::Portion) into the buffer. `None`: there is nothing to read for now.
     pub(crate) fn read(&mut self, index: u32) -> Option<io::Result<usize>> {
         debug_assert!(!self.buffer.is_empty(), "read while what was read before is being dealt with");
         let link = &mut self.slots.get_mut(index)?.link;
-        let portion = (usize::from(link.portion_kib) << 10).min(self.buffer.len());
+        let portion = link.portion.bytes().min(self.buffer.len());
         let buffer = self.buffer.get_mut(..portion)?;
         while link.readable && !link.eof && !link.is_paused() {
             let read = link.transport.read(buffer);

@@ -8,14 +8,11 @@ use crate::driver::Driver;
 use crate::handler::{By, Cause, Chunk, Handler};
 use crate::peer::{Peer, PeerId};
 use crate::sending::Sending;
-use crate::slot::{Open, Phase, Slot};
+use crate::slot::{Flood, Open, Phase, Portion, Slot};
 
 /// What one connection's input may take in a turn, before the others have theirs. It cannot be interrupted in the middle of what was read; a
 /// connection that goes over it is read in smaller portions from then on.
 const SLICE: Duration = Duration::from_millis(1);
-
-/// Portions do not get smaller than this; and what is less is not worth a look at the clock.
-const SMALLEST_PORTION_KIB: u16 = 4;
 
 /// The largest buffer for messages that came in pieces that a loop keeps.
 const KEPT_ASSEMBLY: usize = 4 << 20;
@@ -30,7 +27,8 @@ impl<H: Handler> Driver<H> {
         let mut began = None;
         for _ in 0..self.shared.settings.reads_per_turn {
             let Some(read) = self.read(index) else { return self.nothing_to_read(index) };
-            if matches!(read, Ok(len) if len >= usize::from(SMALLEST_PORTION_KIB) << 10) {
+            // Less is not worth a look at the clock.
+            if matches!(read, Ok(len) if len >= Portion::SMALLEST.bytes()) {
                 began.get_or_insert_with(Instant::now);
             }
             match read {
@@ -48,13 +46,13 @@ impl<H: Handler> Driver<H> {
                 return;
             }
             if let Some(began) = began {
-                let (took, portion) = (began.elapsed(), &mut slot.link.portion_kib);
+                let took = began.elapsed();
                 if took > SLICE {
-                    *portion = (*portion / 2).max(SMALLEST_PORTION_KIB);
+                    slot.link.portion.halve();
                     break;
                 }
-                if took < SLICE / 4 && usize::from(*portion) << 10 < self.buffer.len() {
-                    *portion = portion.saturating_mul(2);
+                if took < SLICE / 4 {
+                    slot.link.portion.double(self.buffer.len());
                 }
             }
         }
@@ -69,11 +67,7 @@ impl<H: Handler> Driver<H> {
         let Phase::Open(Open { conn, assembler, session, streaming }) = &mut slot.phase else { return };
         let (id, link) = (slot.id, &mut slot.link);
         let (handler, shared) = (&mut self.handler, &mut self.shared);
-        let window = link.received / shared.settings.receive_buffer.max(1) as u64;
-        if link.control_window != window as u16 {
-            link.control_window = window as u16;
-            link.control_frames = 0;
-        }
+        link.flood.more(input.len(), shared.settings.receive_buffer);
         if let Some(unused) = assembler.lend(std::mem::take(&mut shared.assembly)) {
             shared.assembly = unused;
         }
@@ -98,7 +92,7 @@ impl<H: Handler> Driver<H> {
                     }
                 }
                 Event::Ping(payload) => {
-                    link.control_frames += 1;
+                    link.flood.control_frame();
                     if link.closed_by.is_none() {
                         let (copy, len) = copied(payload);
                         handler.ping(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
@@ -109,7 +103,7 @@ impl<H: Handler> Driver<H> {
                     }
                 }
                 Event::Pong(payload) => {
-                    link.control_frames += 1;
+                    link.flood.control_frame();
                     if link.closed_by.is_none() {
                         let (copy, len) = copied(payload);
                         handler.pong(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
@@ -126,7 +120,7 @@ impl<H: Handler> Driver<H> {
                     conn.fail(CloseCode::INTERNAL_ERROR);
                 }
             }
-            if link.control_frames > shared.settings.max_control_frames {
+            if link.flood.control_frames() > shared.settings.max_control_frames {
                 log::debug!("{}: too many control frames", link.remote);
                 link.blame(By::Local, Some(Cause::TooManyControlFrames));
                 conn.fail(CloseCode::POLICY_VIOLATION);
@@ -134,8 +128,8 @@ impl<H: Handler> Driver<H> {
             }
         }
         if !link.readable {
-            // All that has come has been read: it is no flood.
-            link.control_frames = 0;
+            // All that has come has been read.
+            link.flood = Flood::default();
         }
         if let Some(buffer) = assembler.release() {
             if buffer.capacity() <= KEPT_ASSEMBLY {

@@ -18,9 +18,6 @@ use crate::peer::PeerId;
 use crate::timers::{NOT_ARMED, Tick};
 use crate::transport::{PeerAddr, Transport};
 
-/// What is read of a connection at a time at first, until it is known how long its messages take the application.
-const FIRST_PORTION_KIB: u16 = 16;
-
 /// Two parts, so that a message can borrow the assembler while a [`Peer`](crate::Peer) borrows everything else.
 pub(crate) struct Slot<S> {
     pub(crate) id: PeerId,
@@ -195,12 +192,58 @@ pub(crate) struct Link {
     pub(crate) address_counted: bool,
     /// It is being told that the server is full.
     pub(crate) refused: bool,
-    /// The most that is read at a time, in KiB. The loop's buffer may be smaller.
-    pub(crate) portion_kib: u16,
-    /// Which part of what it sent, [`receive_buffer`](crate::Settings::receive_buffer) bytes each, `control_frames` counts in.
-    pub(crate) control_window: u16,
-    /// Control frames since then, or since all that had come was read.
-    pub(crate) control_frames: u32,
+    /// The most that is read at a time.
+    pub(crate) portion: Portion,
+    pub(crate) flood: Flood,
+}
+
+/// What is read at a time of a connection: the less, the more work its messages are. A power of two.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Portion(u8);
+
+impl Portion {
+    pub(crate) const SMALLEST: Self = Self(12);
+    /// Until it is known how long its messages take the application.
+    const FIRST: Self = Self(14);
+
+    pub(crate) const fn bytes(self) -> usize {
+        1 << self.0
+    }
+
+    pub(crate) fn halve(&mut self) {
+        self.0 = (self.0 - 1).max(Self::SMALLEST.0);
+    }
+
+    pub(crate) fn double(&mut self, most: usize) {
+        if self.bytes() < most {
+            self.0 += 1;
+        }
+    }
+}
+
+/// Control frames of a peer since all that had come was read, or for a [`receive_buffer`](crate::Settings::receive_buffer) of bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Flood {
+    control_frames: u16,
+    kib: u16,
+}
+
+impl Flood {
+    pub(crate) fn more(&mut self, len: usize, receive_buffer: usize) {
+        let kib = u16::try_from(len.div_ceil(1024)).unwrap_or(u16::MAX);
+        self.kib = self.kib.saturating_add(kib);
+        if usize::from(self.kib) << 10 > receive_buffer {
+            *self = Self { control_frames: 0, kib };
+        }
+    }
+
+    pub(crate) fn control_frame(&mut self) {
+        self.control_frames = self.control_frames.saturating_add(1);
+    }
+
+    pub(crate) fn control_frames(&self) -> u32 {
+        self.control_frames.into()
+    }
 }
 
 /// What few connections ever have.
@@ -245,9 +288,8 @@ impl Link {
             counted: false,
             address_counted: false,
             refused: false,
-            portion_kib: FIRST_PORTION_KIB,
-            control_window: 0,
-            control_frames: 0,
+            portion: Portion::FIRST,
+            flood: Flood::default(),
         }
     }
 

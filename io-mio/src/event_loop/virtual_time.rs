@@ -14,7 +14,7 @@ use crate::peer::{Peer, PeerId};
 use crate::request::Request;
 use crate::response::Response;
 use crate::settings::Settings;
-use crate::slot::{Phase, Slot};
+use crate::slot::{Phase, Portion, Slot};
 
 /// One socket of the kernel's: what the peer sent and was not read, and how much more the kernel takes.
 #[derive(Debug, Clone, Default)]
@@ -284,16 +284,16 @@ fn only_so_many_are_told_that_the_server_is_full() {
 
 #[test]
 fn control_frames_are_counted_over_reads_however_small() {
-    // As many as fit into one read are allowed here, twice as many are not.
     let settings = || Settings { max_control_frames: 5000, ..Settings::default() };
     let empty_ping = [0x89, 0];
     let mut flooded = event_loop(settings());
     let socket = Socket::with_room(1_000_000);
     let peer = flooded.dialled_scripted(Box::new(socket.clone()), ());
+    // The first read takes 4 KiB, the next one twice as much at most.
     if let Some(slot) = flooded.driver.slots.get_peer(peer) {
-        slot.link.portion_kib = 1;
+        slot.link.portion = Portion::SMALLEST;
     }
-    socket.buffers().arrived = empty_ping.repeat(8192);
+    socket.buffers().arrived = empty_ping.repeat(3 * 2048);
     flooded.scripted_turn(ms(1), &[readable(peer)]);
     while flooded.is_busy() {
         flooded.scripted_turn(ms(1), &[]);
