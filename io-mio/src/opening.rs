@@ -142,7 +142,8 @@ impl<H: Handler> Driver<H> {
         if let Some(error) = error {
             log::debug!("{}: before a request: {error}", slot.link.remote);
             if error.kind() == ErrorKind::InvalidData {
-                return self.end_of_http(index);
+                self.end_of_http(index);
+                return self.linger(index);
             }
         } else if slot.link.received > 0 {
             // §4.2.1: "If the server, while reading the handshake, finds that the client did not send a handshake that matches the

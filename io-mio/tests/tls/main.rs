@@ -387,7 +387,11 @@ fn a_forged_record_ends_the_connection() {
 #[test]
 fn peers_that_do_not_speak_tls_get_an_alert_at_most() {
     let authority = Authority::new("Tests");
-    let server = EchoServer::start(&tls_server(&authority.issue(&["localhost"])));
+    // Nothing here ends because of a deadline.
+    let never = Duration::from_secs(3600);
+    let timeouts = Timeouts { handshake: never, close: never, ..Timeouts::default() };
+    let settings = Settings { timeouts, ..Settings::default() };
+    let server = EchoServer::with(&tls_server(&authority.issue(&["localhost"])), settings);
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let garbage: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     for bytes in [&request[..], &garbage, &[0x16, 3, 1, 0xff, 0xff], &[0x16], &[0; 70_000], b""] {
