@@ -195,7 +195,7 @@ mod section_4_1_the_request {
     fn all_of_the_request_or_nothing() {
         let request = Request { subprotocols: &["a", "b"], headers: &[("X", "y")], ..plain() };
         let whole = written(&request).unwrap().len();
-        for room in 0..=whole {
+        for room in (0..whole).step_by(if cfg!(miri) { 29 } else { 1 }).chain([whole]) {
             let mut tx = [0; 1024];
             let mut out = SliceOutput::new(&mut tx[..room]);
             let result = request.write(&NONCE, &mut out);
