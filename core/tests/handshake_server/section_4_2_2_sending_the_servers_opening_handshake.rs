@@ -247,7 +247,7 @@ fn an_upgrade_still_has_its_request() {
         assert!(!upgrade.request().headers().is_empty());
     });
     parsed(b"GET / HTTP/1.1\r\n\r\n", |request| {
-        assert!(request.headers().is_empty() && request.headers().len() == 0);
+        assert_eq!((request.headers().is_empty(), request.headers().len()), (true, 0));
     });
 }
 
