@@ -209,7 +209,7 @@ pub(crate) fn trickle(addr: SocketAddr, sizes: &'static [usize]) -> SocketAddr {
     let own = listener.local_addr().unwrap();
     thread::spawn(move || {
         let (client, _) = listener.accept().unwrap();
-        let server = cramped_stream(addr, 1);
+        let server = cramped_stream(addr, SMALL_BUFFER);
         client.set_nodelay(true).unwrap();
         server.set_nodelay(true).unwrap();
         let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
@@ -224,7 +224,7 @@ pub(crate) fn trickle(addr: SocketAddr, sizes: &'static [usize]) -> SocketAddr {
 pub(crate) fn cramped_stream(addr: SocketAddr, receive_buffer: usize) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(receive_buffer).unwrap();
-    socket.set_send_buffer_size(1).unwrap();
+    socket.set_send_buffer_size(SMALL_BUFFER).unwrap();
     socket.connect(&addr.into()).unwrap();
     socket.into()
 }
@@ -238,10 +238,13 @@ fn cramped_listener() -> TcpListener {
     listener.into()
 }
 
+/// Far less than the messages; but with the least that the kernel has, TCP itself stalls now and then: the sender waits for its persist
+/// timer after each kilobyte.
+const SMALL_BUFFER: usize = 16 << 10;
+
 fn shrink(socket: &socket2::Socket) {
-    // The kernel takes the least it has.
-    socket.set_recv_buffer_size(1).unwrap();
-    socket.set_send_buffer_size(1).unwrap();
+    socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
+    socket.set_send_buffer_size(SMALL_BUFFER).unwrap();
 }
 
 fn copy_in_pieces(mut from: TcpStream, mut to: TcpStream, sizes: &[usize]) {
