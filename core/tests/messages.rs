@@ -3,7 +3,9 @@
 mod support;
 
 use sansws::handshake::server::Acceptor;
-use sansws::{Assembler, BinaryChunk, Config, Message, Output, Prepared, SendError, SliceOutput, TextChunk};
+use sansws::{
+    Assembler, BinaryChunk, Config, Message, MessageKind, Output, Prepared, SendError, SliceOutput, TextChunk,
+};
 use support::*;
 
 fn collect(assembler: &mut Assembler, len: usize) {
@@ -20,6 +22,11 @@ fn an_assembler_owns_memory_only_after_a_message_in_pieces() {
     let whole = TextChunk { carried: None, text: "whole", first: true, last: true };
     assert_eq!(assembler.text(whole), Some(Message::Text("whole")));
     assert_eq!(assembler.capacity(), 0);
+    let mut stream = [masked(0x82, &[1; 100]), masked(0x81, &[b'a'; 100])].concat();
+    let (mut connection, mut input) = (server(), &mut stream[..]);
+    assert_eq!(assembler.receive(&mut connection, &mut input), Some(Message::Binary(&[1; 100])));
+    assert_eq!(assembler.receive(&mut connection, &mut input).map(Message::kind), Some(MessageKind::Text));
+    assert_eq!(assembler.capacity(), 0, "lent on, not collected");
     collect(&mut assembler, 1000);
     let buffer = assembler.release().expect("a buffer");
     assert!(buffer.is_empty() && buffer.capacity() > 1000);
