@@ -4,7 +4,8 @@ mod support;
 
 use sansws::handshake::server::Acceptor;
 use sansws::{
-    Assembler, BinaryChunk, Config, Message, MessageKind, Output, Prepared, SendError, SliceOutput, TextChunk,
+    Assembler, BinaryChunk, Config, Message, MessageKind, Output, OutputFull, Prepared, SendError,
+    SliceOutput, TextChunk,
 };
 use support::*;
 
@@ -238,9 +239,26 @@ fn a_borrowed_output_is_the_output() {
     assert!(full.is_empty());
 }
 
+#[test]
+fn what_was_reserved_fits_and_what_no_memory_holds_is_refused() {
+    let mut out = Vec::from(*b"already");
+    assert_eq!(Output::reserve(&mut out, 1000), Ok(()));
+    assert!(out.capacity() >= 7 + 1000);
+    assert_eq!(Output::reserve(&mut out, usize::MAX), Err(OutputFull));
+    assert_eq!(out, b"already");
+    let mut bytes = [0; 4];
+    let mut out = SliceOutput::new(&mut bytes);
+    assert!(out.is_empty());
+    server().send_text("hi", &mut out).unwrap();
+    assert!(!out.is_empty());
+}
+
 #[cfg(feature = "bytes")]
 #[test]
 fn a_shared_buffer_is_an_output_too() {
+    let mut out = bytes::BytesMut::new();
+    Output::reserve(&mut out, 1000).unwrap();
+    assert!(out.capacity() >= 1000);
     let mut out = bytes::BytesMut::new();
     client().send_text("hi", &mut out).unwrap();
     client().send_binary(&[7; 17_000], &mut out).unwrap();
