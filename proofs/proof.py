@@ -15,7 +15,7 @@ RESULTS = HERE / "RESULTS.md"
 HEAD = """\
 # What machines prove about core
 
-Written by the last whole runs of `proofs/miri`, `proofs/mutants` and `proofs/coverage`, each its own section.
+Written by `proofs/miri`, `proofs/mutants` and `proofs/coverage`, each its own section. The verdicts on mutants add up over runs of `proofs/mutants --iterate`.
 """
 SECTIONS = ["Miri", "Mutants", "Coverage"]
 
