@@ -75,7 +75,7 @@ fn a_million_small_pings_are_a_policy_violation() {
 #[test]
 fn a_million_long_pings_that_nobody_reads_the_pongs_of_wait_as_one() {
     let _alone = alone();
-    // Few enough in one read that none of them is one too many.
+    // Few enough in 128 KiB that none of them is one too many.
     let server = TestServer::start();
     let mut client = server.connect("/echo");
     let bytes = Arc::new(ping(&[b'?'; 125]).repeat(MILLION));
