@@ -210,6 +210,7 @@ SEEDS["driver"] = {
     "pings": b"\0" + arrives(frame(0x89, b"abc") * 20) + TURN,
     "silence": b"\0" + bytes([8, 180]) + room(1) + bytes([8, 180, 8, 180]),
     "close-unanswered": b"\0" + CLOSE_BY_HANDLE + struct.pack("<H", 1000) + TURN + bytes([8, 80]),
+    "close-unwritten-at-shutdown": b"\0" + room(2) + arrives(close(3322)) + b"\x0e\0",
     "shutdown": b"\0" + room(10) + command(MANY, 4) + bytes([14, 50, 8, 10]) + TURN,
     "fin": b"\0" + command(MANY, 4) + PEER_FIN + TURN,
     "request": bytes([RAW_REQUEST]) + arrives(REQUEST[:100]) + TURN + arrives(REQUEST[100:]) + arrives(frame(0x81, b"\x01")) + TURN,

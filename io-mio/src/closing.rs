@@ -65,7 +65,8 @@ impl<H: Handler> Driver<H> {
         let link = &mut slot.link;
         self.shared.topics.unsubscribe_all(index, &mut link.topics);
         link.congested = false;
-        let was_clean = conn.was_clean();
+        // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait to be written.
+        let was_clean = conn.was_clean() && link.is_flushed();
         let cause = link.rare.take().and_then(|rare| rare.cause);
         // A transport that broke after both Close frames took nothing away.
         let cause = cause.filter(|cause| !(was_clean && cause.is_of_transport()));
@@ -159,7 +160,9 @@ impl<H: Handler> Driver<H> {
         let Some(at) = self.shutdown_at else { return true };
         if self.shared.now >= at {
             for index in self.slots.indices() {
-                if let Some(Phase::Open(open)) = self.slots.get_mut(index).map(|slot| &mut slot.phase) {
+                let Some(slot) = self.slots.get_mut(index) else { continue };
+                if let Phase::Open(open) = &mut slot.phase {
+                    slot.link.blame(By::Local, Some(Cause::Shutdown));
                     open.conn.receive_eof();
                 }
                 self.finish(index);

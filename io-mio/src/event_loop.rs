@@ -1,5 +1,7 @@
 //! The event loop as an application drives it.
 
+#[cfg(test)]
+mod found_by_fuzzing;
 #[cfg(any(test, feature = "__scripted"))]
 pub(crate) mod scripted;
 #[cfg(test)]

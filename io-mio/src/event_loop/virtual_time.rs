@@ -18,24 +18,24 @@ use crate::slot::{Phase, Portion, Slot};
 
 /// One socket of the kernel's: what the peer sent and was not read, and how much more the kernel takes.
 #[derive(Debug, Clone, Default)]
-struct Socket(Arc<Mutex<Buffers>>);
+pub(super) struct Socket(Arc<Mutex<Buffers>>);
 
 #[derive(Debug, Default)]
-struct Buffers {
-    arrived: Vec<u8>,
-    room: usize,
-    written: Vec<u8>,
+pub(super) struct Buffers {
+    pub(super) arrived: Vec<u8>,
+    pub(super) room: usize,
+    pub(super) written: Vec<u8>,
     fin: bool,
 }
 
 impl Socket {
-    fn with_room(room: usize) -> Self {
+    pub(super) fn with_room(room: usize) -> Self {
         let socket = Self::default();
         socket.buffers().room = room;
         socket
     }
 
-    fn buffers(&self) -> MutexGuard<'_, Buffers> {
+    pub(super) fn buffers(&self) -> MutexGuard<'_, Buffers> {
         self.0.lock().expect("no panic while it is locked")
     }
 }
@@ -73,9 +73,10 @@ impl Script for Socket {
 }
 
 #[derive(Default)]
-struct Watcher {
+pub(super) struct Watcher {
     messages: usize,
-    closed: Vec<(PeerId, u16)>,
+    pub(super) closed: Vec<(PeerId, u16)>,
+    pub(super) clean: usize,
 }
 
 impl Handler for Watcher {
@@ -91,18 +92,19 @@ impl Handler for Watcher {
 
     fn close(&mut self, peer: &mut Peer<'_, ()>, closed: Closed<'_>) {
         self.closed.push((peer.id(), closed.code.get()));
+        self.clean += usize::from(closed.was_clean);
     }
 }
 
-fn event_loop(settings: Settings) -> EventLoop<Watcher> {
+pub(super) fn event_loop(settings: Settings) -> EventLoop<Watcher> {
     EventLoop::new(Watcher::default(), settings).expect("an event queue")
 }
 
-const fn ms(milliseconds: u64) -> Duration {
+pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-fn readable(peer: PeerId) -> Edge {
+pub(super) fn readable(peer: PeerId) -> Edge {
     Edge { peer, readable: true, writable: false, ended: false }
 }
 
