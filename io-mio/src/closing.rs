@@ -61,7 +61,8 @@ impl<H: Handler> Driver<H> {
             return;
         }
         let Phase::Open(open) = std::mem::replace(&mut slot.phase, Phase::Lingering) else { return };
-        let Open { mut conn, mut session, .. } = open;
+        let Open { mut conn, assembler, mut session, .. } = open;
+        self.shared.incomplete -= assembler.capacity();
         let link = &mut slot.link;
         self.shared.topics.unsubscribe_all(index, &mut link.topics);
         link.congested = false;

@@ -96,6 +96,7 @@ impl<H: Handler> Driver<H> {
                 dials: VecDeque::new(),
                 assembly: Vec::new(),
                 collecting: None,
+                incomplete: 0,
                 receivers: Vec::new(),
                 dirty: Vec::new(),
                 hub,

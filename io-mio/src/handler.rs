@@ -171,6 +171,9 @@ pub enum Cause {
     SlowConsumer,
     /// More control frames than [`Settings::max_control_frames`](crate::Settings::max_control_frames) came at once.
     TooManyControlFrames,
+    /// The messages in progress of all connections took more than
+    /// [`Settings::max_incomplete_bytes`](crate::Settings::max_incomplete_bytes), and this one's had just grown.
+    TooManyIncompleteBytes,
     /// The loop shut down.
     Shutdown,
     /// The application gave the connection up: [`Peer::fail`], [`EventLoop::abort`](crate::EventLoop::abort).
@@ -232,6 +235,7 @@ impl fmt::Display for Cause {
             Self::TimedOut(_) => f.write_str("the connection did not close in time"),
             Self::SlowConsumer => f.write_str("the peer reads too slowly"),
             Self::TooManyControlFrames => f.write_str("too many control frames"),
+            Self::TooManyIncompleteBytes => f.write_str("too many bytes of messages in progress"),
             Self::Shutdown => f.write_str("shutting down"),
             Self::Aborted => f.write_str("given up"),
             Self::Resolve(error) => write!(f, "the server's name was not resolved: {error}"),

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use sansws::{CloseCode, Event, State};
+use sansws::{Assembler, CloseCode, Event, State};
 
 use crate::driver::Driver;
 use crate::handler::{By, Cause, Chunk, Handler};
 use crate::peer::{Peer, PeerId};
 use crate::sending::Sending;
-use crate::slot::{Flood, Open, Phase, Portion, Slot};
+use crate::shared::Shared;
+use crate::slot::{Flood, Link, Open, Phase, Portion, Slot};
 
 /// What one connection's input may take in a turn, before the others have theirs. It cannot be interrupted in the middle of what was read; a
 /// connection that goes over it is read in smaller portions from then on.
@@ -68,6 +69,8 @@ impl<H: Handler> Driver<H> {
         let (id, link) = (slot.id, &mut slot.link);
         let (handler, shared) = (&mut self.handler, &mut self.shared);
         link.flood.more(input.len(), shared.settings.receive_buffer);
+        let before = assembler.capacity();
+        shared.incomplete -= before;
         if let Some(unused) = assembler.lend(std::mem::take(&mut shared.assembly)) {
             shared.assembly = unused;
         }
@@ -131,23 +134,18 @@ impl<H: Handler> Driver<H> {
             // All that has come has been read.
             link.flood = Flood::default();
         }
-        if let Some(buffer) = assembler.release() {
-            if buffer.capacity() <= KEPT_ASSEMBLY {
-                shared.assembly = buffer;
-            }
-        } else if assembler.capacity() > MUCH_ASSEMBLY {
-            let before = shared.collecting.replace(id);
-            if before != Some(id) {
-                self.shrink_assembly(before);
-            }
+        let Phase::Open(open) = &mut slot.phase else { return };
+        if let Some(other) = put_away(open, link, shared, id, before) {
+            self.shrink_assembly(other);
         }
     }
 
     /// Of the connections that wait for the rest of a message one has as much of a buffer as it was lent. The others have what they need.
-    fn shrink_assembly(&mut self, id: Option<PeerId>) {
-        let slot = id.and_then(|id| self.slots.get_peer(id));
-        if let Some(Slot { phase: Phase::Open(open), .. }) = slot {
+    fn shrink_assembly(&mut self, id: PeerId) {
+        if let Some(Slot { phase: Phase::Open(open), .. }) = self.slots.get_peer(id) {
+            self.shared.incomplete -= open.assembler.capacity();
             open.assembler.shrink();
+            self.shared.incomplete += open.assembler.capacity();
         }
     }
 
@@ -177,6 +175,52 @@ impl<H: Handler> Driver<H> {
             self.settle(index);
         }
     }
+}
+
+/// After a turn the buffer for messages in pieces goes back to the loop, unless this connection's message is not whole. In this case it is
+/// counted, and who had kept a large one until now is returned.
+#[inline]
+fn put_away<S>(
+    open: &mut Open<S>,
+    link: &mut Link,
+    shared: &mut Shared<S>,
+    id: PeerId,
+    before: usize,
+) -> Option<PeerId> {
+    if open.conn.state() == State::Failed {
+        open.assembler.reset();
+    }
+    let Some(buffer) = open.assembler.release() else { return keep(open, link, shared, id, before) };
+    if buffer.capacity() <= KEPT_ASSEMBLY {
+        shared.assembly = buffer;
+    }
+    None
+}
+
+fn keep<S>(
+    open: &mut Open<S>,
+    link: &mut Link,
+    shared: &mut Shared<S>,
+    id: PeerId,
+    before: usize,
+) -> Option<PeerId> {
+    let max = shared.settings.max_incomplete_bytes.saturating_sub(shared.incomplete);
+    if open.assembler.capacity() > max {
+        open.assembler.shrink();
+    }
+    let now = open.assembler.capacity();
+    if now > max && now > before {
+        log::debug!("{}: too many bytes of messages in progress", link.remote);
+        link.blame(By::Local, Some(Cause::TooManyIncompleteBytes));
+        open.conn.fail(CloseCode::TRY_AGAIN_LATER);
+        open.assembler = Assembler::new();
+        return None;
+    }
+    shared.incomplete += now;
+    if now <= MUCH_ASSEMBLY {
+        return None;
+    }
+    shared.collecting.replace(id).filter(|other| *other != id)
 }
 
 /// The payload of a control frame borrows the connection, which the handler gets.

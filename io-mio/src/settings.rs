@@ -67,6 +67,12 @@ pub struct Settings {
     /// Most bytes of messages and topics that wait with those commands, and as many again while the loop carries out what it has taken.
     /// A command that is longer waits alone. Default 64 MiB.
     pub max_command_bytes: usize,
+    /// Most bytes of memory for the messages in progress of all connections of a loop; whose message would need more is closed with 1013.
+    /// Default 1 GiB.
+    ///
+    /// A message is in progress when it has begun to arrive and a read ended before it did. A path whose messages are handed out in pieces
+    /// ([`Accept::streaming`](crate::Accept::streaming)) has none.
+    pub max_incomplete_bytes: usize,
     /// How the host names of dialled URLs, and of proxies, become addresses. Default: as the operating system does it.
     pub resolver: Resolver,
 }
@@ -95,6 +101,7 @@ impl Default for Settings {
             topics: TopicLimits::default(),
             max_commands: 65_536,
             max_command_bytes: 64 << 20,
+            max_incomplete_bytes: 1 << 30,
             resolver: Resolver::default(),
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct Shared<S> {
     pub(crate) assembly: Vec<u8>,
     /// Who was the last to keep a large one, because its message was not whole.
     pub(crate) collecting: Option<PeerId>,
+    /// What all connections have collected of messages that are not whole, see `Settings::max_incomplete_bytes`.
+    pub(crate) incomplete: usize,
     /// Memory for the receivers of one message.
     pub(crate) receivers: Vec<u32>,
     /// Slots with output queued outside of their own turn.

@@ -41,6 +41,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         topics,
         max_commands,
         max_command_bytes,
+        max_incomplete_bytes,
         resolver: _,
     } = Settings::default();
     let Config { max_frame_len, max_message_len, max_fragments, compression: _ } = message;
@@ -67,6 +68,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("Settings::reads_per_turn", reads_per_turn.to_string()),
         ("Settings::max_commands", max_commands.to_string()),
         ("Settings::max_command_bytes", size(max_command_bytes)),
+        ("Settings::max_incomplete_bytes", size(max_incomplete_bytes)),
         ("TopicLimits::max_per_connection", max_per_connection.to_string()),
         ("TopicLimits::max_name_len", size(max_name_len)),
         ("Timeouts::handshake", time(Some(handshake))),
@@ -78,9 +80,10 @@ fn defaults() -> BTreeMap<&'static str, String> {
 }
 
 fn size(bytes: usize) -> String {
-    match (bytes >> 20, bytes >> 10) {
-        (mib, _) if mib << 20 == bytes => format!("{mib} MiB"),
-        (_, kib) if kib << 10 == bytes => format!("{kib} KiB"),
+    match (bytes >> 30, bytes >> 20, bytes >> 10) {
+        (gib, ..) if gib << 30 == bytes => format!("{gib} GiB"),
+        (_, mib, _) if mib << 20 == bytes => format!("{mib} MiB"),
+        (.., kib) if kib << 10 == bytes => format!("{kib} KiB"),
         _ => format!("{bytes} bytes"),
     }
 }

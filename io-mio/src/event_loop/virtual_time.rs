@@ -256,6 +256,55 @@ fn one_connection_at_most_keeps_a_buffer_that_is_much_larger_than_its_message() 
 }
 
 #[test]
+fn messages_in_progress_have_a_limit_in_total() {
+    let settings = Settings { max_incomplete_bytes: 4 * 100_000, ..Settings::default() };
+    let mut event_loop = event_loop(settings);
+    let mut now = 0;
+    // 60 000 bytes of a message of 60 001 come, and are kept in a buffer that is half as large again; after the fourth there is no room.
+    let mut begin = |event_loop: &mut EventLoop<Watcher>| {
+        let socket = Socket::with_room(1000);
+        let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+        socket.buffers().arrived.extend_from_slice(&[&[0x82, 126, 0xea, 0x61][..], &[1; 60_000]].concat());
+        now += 1;
+        event_loop.scripted_turn(ms(now), &[readable(peer)]);
+        (peer, socket)
+    };
+    let begun: Vec<_> = (0..4).map(|_| begin(&mut event_loop)).collect();
+    assert!(begun.iter().all(|(_, socket)| socket.buffers().written.is_empty()));
+    let (refused, socket) = begin(&mut event_loop);
+    assert_eq!(unmasked(&socket.buffers().written), [0x88, 2, 0x03, 0xf5]);
+    let incomplete = event_loop.driver.shared.incomplete;
+    assert!(
+        (4 * 60_000..=4 * 100_000).contains(&incomplete),
+        "{incomplete}: nothing of the one that failed is kept"
+    );
+
+    // The end of a message makes room, and so does the end of a connection.
+    begun[0].1.buffers().arrived.push(1);
+    event_loop.scripted_turn(ms(100), &[readable(begun[0].0)]);
+    assert_eq!(event_loop.handler().messages, 1);
+    event_loop.abort(begun[1].0);
+    for _ in 0..2 {
+        let (_, socket) = begin(&mut event_loop);
+        assert_eq!(socket.buffers().written, []);
+    }
+    let (_, socket) = begin(&mut event_loop);
+    assert_eq!(socket.buffers().written.len(), 8, "a Close");
+    for seconds in 1..100 {
+        event_loop.scripted_turn(ms(1000 * seconds), &[]);
+    }
+    assert!(event_loop.handler().closed.contains(&(refused, 1006)));
+    assert_eq!((event_loop.handler().closed.len(), event_loop.driver.shared.incomplete), (8, 0));
+}
+
+/// The one frame that a client wrote: its header without the mask bit, and its payload.
+fn unmasked(frame: &[u8]) -> Vec<u8> {
+    let (header, key, payload) = (&frame[..2], &frame[2..6], &frame[6..]);
+    let payload = payload.iter().zip(key.iter().cycle()).map(|(octet, key)| octet ^ key);
+    [header[0], header[1] & 0x7f].into_iter().chain(payload).collect()
+}
+
+#[test]
 fn what_is_sent_to_another_peer_between_turns_waits_for_no_event() {
     let mut event_loop = event_loop(Settings::default());
     let sockets = [Socket::with_room(1000), Socket::with_room(1000)];
