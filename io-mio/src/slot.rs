@@ -331,38 +331,13 @@ impl Link {
     /// Writes `gathered`, the output of this connection's turn, then what is queued. What the kernel does not take is queued.
     /// `gathered` is empty afterwards.
     pub(crate) fn flush(&mut self, gathered: &mut Vec<u8>) {
-        let mut start = 0;
-        // Bytes are gathered only while nothing is queued.
-        if self.out.is_empty() && self.writable && !self.broken {
-            while start < gathered.len() {
-                match self.transport.write(&gathered[start..]) {
-                    Ok(0) => {
-                        self.write_failed(ErrorKind::WriteZero.into());
-                        break;
-                    }
-                    // A transport that claims more than it was given must not take us past the end.
-                    Ok(written) => {
-                        let end = (start + written).min(gathered.len());
-                        self.written += (end - start) as u64;
-                        start = end;
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        self.writable = false;
-                        break;
-                    }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        self.write_failed(error);
-                        break;
-                    }
-                }
-            }
-        }
+        let start =
+            self.write_at_once(gathered.len(), |transport, start| transport.write(&gathered[start..]));
         if self.broken {
             self.out.clear();
-            start = gathered.len();
+        } else {
+            self.out.push_copy(&gathered[start..]);
         }
-        self.out.push_copy(&gathered[start..]);
         gathered.clear();
         self.flush_queue();
     }
@@ -390,39 +365,41 @@ impl Link {
 
     /// Writes `gathered` and then a payload that is not copied as long as the kernel takes it.
     pub(crate) fn write_through(&mut self, gathered: &mut Vec<u8>, payload: &[u8]) {
-        let mut start = 0;
-        let total = gathered.len() + payload.len();
-        if self.out.is_empty() && self.writable && !self.broken {
-            while start < total {
-                let head = gathered.get(start..).unwrap_or_default();
-                let tail = payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default();
-                match self.transport.write_vectored(&[IoSlice::new(head), IoSlice::new(tail)]) {
-                    Ok(0) => {
-                        self.write_failed(ErrorKind::WriteZero.into());
-                        break;
-                    }
-                    Ok(written) => {
-                        let end = (start + written).min(total);
-                        self.written += (end - start) as u64;
-                        start = end;
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        self.writable = false;
-                        break;
-                    }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        self.write_failed(error);
-                        break;
-                    }
-                }
-            }
-        }
+        let head = |start| gathered.get(start..).unwrap_or_default();
+        let tail = |start: usize| payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default();
+        let start = self.write_at_once(gathered.len() + payload.len(), |transport, start| {
+            transport.write_vectored(&[IoSlice::new(head(start)), IoSlice::new(tail(start))])
+        });
         if !self.broken {
-            self.out.push_copy(gathered.get(start..).unwrap_or_default());
-            self.out.push_copy(payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default());
+            self.out.push_copy(head(start));
+            self.out.push_copy(tail(start));
         }
         gathered.clear();
+    }
+
+    /// Writes `total` bytes that need not be queued as long as nothing is. `write` is told how many went before; returns how many went.
+    #[inline]
+    fn write_at_once(
+        &mut self,
+        total: usize,
+        mut write: impl FnMut(&mut Transport, usize) -> io::Result<usize>,
+    ) -> usize {
+        let mut start = 0;
+        while start < total && self.writable && !self.broken && self.out.is_empty() {
+            match write(&mut self.transport, start) {
+                Ok(0) => self.write_failed(ErrorKind::WriteZero.into()),
+                // A transport that claims more than it was given must not take us past the end.
+                Ok(written) => {
+                    let end = (start + written).min(total);
+                    self.written += (end - start) as u64;
+                    start = end;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => self.write_failed(error),
+            }
+        }
+        start
     }
 
     fn write_failed(&mut self, error: io::Error) {
