@@ -30,7 +30,7 @@ impl<H: Handler> Driver<H> {
             rare.held_len = 0;
         }
         // With TLS, what is written still has to be sent.
-        let taken = link.written.saturating_sub(link.transport.unsent() as u64);
+        let taken = link.taken();
         let end = link.written + link.out.len() as u64;
         // What was queued when closing began has all the time that the peer needs to read it. Pongs for what it asks afterwards buy none.
         let has_more = taken < *link.rare().closing_end.get_or_insert(end);

@@ -172,7 +172,7 @@ pub enum Cause {
     /// More control frames than [`Settings::max_control_frames`](crate::Settings::max_control_frames) came at once.
     TooManyControlFrames,
     /// The messages in progress of all connections took more than
-    /// [`Settings::max_incomplete_bytes`](crate::Settings::max_incomplete_bytes), and this one's had just grown.
+    /// [`Settings::max_incomplete_bytes`](crate::Settings::max_incomplete_bytes), and this one's was the largest.
     TooManyIncompleteBytes,
     /// The loop shut down.
     Shutdown,

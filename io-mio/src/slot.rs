@@ -260,6 +260,10 @@ pub(crate) struct Rare {
     pub(crate) dropped: u64,
     /// What `written` is when the kernel has all that was queued when the connection began to close.
     pub(crate) closing_end: Option<u64>,
+    /// What was [taken](Link::taken) when a message was refused for lack of room.
+    pub(crate) refused_at: Option<u64>,
+    /// It has published what was not delivered in the same turn. Nothing is read from it until that is done.
+    pub(crate) backlogged: bool,
 }
 
 impl Link {
@@ -318,6 +322,29 @@ impl Link {
     /// the application, not for the peer.
     pub(crate) fn queued(&self) -> usize {
         self.out.len() + self.transport.unsent() + self.rare.as_ref().map_or(0, |rare| rare.held_len)
+    }
+
+    /// Bytes that the kernel is still to take.
+    pub(crate) fn waiting(&self) -> usize {
+        self.out.len() + self.transport.unsent()
+    }
+
+    /// Bytes that the kernel has taken, before TLS.
+    pub(crate) fn taken(&self) -> u64 {
+        self.written.saturating_sub(self.transport.unsent() as u64)
+    }
+
+    /// Whether a congested connection no longer is. If a message was refused, something must have been taken since: with the same room it
+    /// would be refused again.
+    pub(crate) fn has_drained(&self, low_water: usize) -> bool {
+        let refused_at = self.rare.as_ref().and_then(|rare| rare.refused_at);
+        self.congested
+            && (self.waiting() == 0
+                || (self.waiting() <= low_water && refused_at.is_none_or(|at| self.taken() > at)))
+    }
+
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.backlogged)
     }
 
     /// Whether the kernel has taken everything but what waits behind a fragmented message.

@@ -1,6 +1,7 @@
 //! `wss:` and `https:` over real sockets, with certificates made on the spot.
 
 mod certificates;
+mod drained;
 mod peers;
 
 use std::io::{ErrorKind, Read, Write};
