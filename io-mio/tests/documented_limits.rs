@@ -30,6 +30,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         timeouts,
         max_head_len,
         max_headers,
+        max_refusal_content,
         max_control_frames,
         max_connections,
         max_connections_per_address,
@@ -55,6 +56,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("MAX_SUBPROTOCOLS", MAX_SUBPROTOCOLS.to_string()),
         ("Settings::max_head_len", size(max_head_len)),
         ("Settings::max_headers", max_headers.to_string()),
+        ("Settings::max_refusal_content", size(max_refusal_content)),
         ("Settings::max_control_frames", max_control_frames.to_string()),
         ("Settings::max_connections", max_connections.to_string()),
         (
