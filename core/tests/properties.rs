@@ -9,33 +9,33 @@ use sansws::{
 };
 use support::*;
 
-/// A stream of frames from a client, mostly legal: whole and fragmented messages, control frames, some damage.
-fn client_stream() -> impl Strategy<Value = Vec<u8>> {
+/// A stream of frames from a peer that writes them so, mostly legal: whole and fragmented messages, control frames, some damage.
+fn stream(frame: fn(u8, &[u8]) -> Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof![".{0,40}", "[a-z]{100,300}", "[é-🦀]{0,60}"].prop_map(String::into_bytes);
     let payload = prop_oneof![text.clone(), prop::collection::vec(any::<u8>(), 0..300)];
     let control = (prop_oneof![Just(0x89_u8), Just(0x8a)], prop::collection::vec(any::<u8>(), 0..=125))
-        .prop_map(|(first, payload)| masked(first, &payload));
-    let whole_text = text.clone().prop_map(|payload| masked(0x81, &payload));
-    let binary = payload.prop_map(|payload| masked(0x82, &payload));
+        .prop_map(move |(first, payload)| frame(first, &payload));
+    let whole_text = text.clone().prop_map(move |payload| frame(0x81, &payload));
+    let binary = payload.prop_map(move |payload| frame(0x82, &payload));
     let fragmented = (text, prop::collection::vec(any::<prop::sample::Index>(), 0..4), control.clone())
-        .prop_map(|(payload, cuts, control)| {
+        .prop_map(move |(payload, cuts, control)| {
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(payload.len() + 1)).collect();
             cuts.sort_unstable();
             let mut stream = Vec::new();
             let mut start = 0;
             for cut in cuts {
-                stream.extend(masked(
+                stream.extend(frame(
                     if start == 0 && stream.is_empty() { 0x01 } else { 0x00 },
                     &payload[start..cut],
                 ));
                 stream.extend(&control);
                 start = cut;
             }
-            stream.extend(masked(if stream.is_empty() { 0x81 } else { 0x80 }, &payload[start..]));
+            stream.extend(frame(if stream.is_empty() { 0x81 } else { 0x80 }, &payload[start..]));
             stream
         });
     let close = (1000..1020_u16, ".{0,20}")
-        .prop_map(|(code, reason)| masked(0x88, &[&code.to_be_bytes()[..], reason.as_bytes()].concat()));
+        .prop_map(move |(code, reason)| frame(0x88, &[&code.to_be_bytes()[..], reason.as_bytes()].concat()));
     let noise = prop::collection::vec(any::<u8>(), 0..40);
     let item =
         prop_oneof![4 => whole_text, 4 => binary, 4 => fragmented, 4 => control, 1 => close, 1 => noise];
@@ -82,12 +82,18 @@ proptest! {
     /// Rule R-5.4-d.
     #[test]
     #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
-    fn any_cut_of_a_stream_gives_the_same_events(stream in client_stream(), cuts in prop::collection::vec(1..40_usize, 1..20)) {
-        let whole = run(&mut server(), &stream, || usize::MAX);
-        let mut cycle = cuts.iter().copied().cycle();
-        let cut = run(&mut server(), &stream, || cycle.next().unwrap_or(1));
-        prop_assert_eq!(&cut, &whole);
-        prop_assert_eq!(run(&mut server(), &stream, || 1), whole);
+    fn any_cut_of_a_stream_gives_the_same_events(
+        from_client in stream(masked),
+        from_server in stream(unmasked),
+        cuts in prop::collection::vec(1..40_usize, 1..20),
+    ) {
+        for (end, stream) in [(server as fn() -> Connection, from_client), (client, from_server)] {
+            let whole = run(&mut end(), &stream, || usize::MAX);
+            let mut cycle = cuts.iter().copied().cycle();
+            let cut = run(&mut end(), &stream, || cycle.next().unwrap_or(1));
+            prop_assert_eq!(&cut, &whole);
+            prop_assert_eq!(run(&mut end(), &stream, || 1), whole);
+        }
     }
 
     #[test]

@@ -51,15 +51,15 @@ function receive(data) {
 }
 
 /** An error names the symbol it is about; if it does not, the oldest one without a quote is meant. */
-function refuse(reason) {
+function refuse(why) {
   const waiting = [...rows.values()].filter((row) => !row.quote);
-  const words = new Set(reason.toUpperCase().match(/[^\s"'“”‘’`,;:()[\]]+/g));
+  const words = new Set(why.toUpperCase().match(/[^\s"'“”‘’`,;:()[\]]+/g));
   const named = waiting.filter((row) => words.has(row.symbol.toUpperCase()));
   for (const row of named.length ? named : waiting.slice(0, 1)) rows.delete(row.symbol);
   remember();
   renderChips();
   renderEmpty();
-  notify(reason);
+  notify(why);
 }
 
 // ---- what the person does ----

@@ -3,6 +3,7 @@
 
 pub mod chat_client;
 pub mod chat_terminal;
+pub mod close_code;
 pub mod command_line;
 pub mod connecting;
 pub mod line_editor;

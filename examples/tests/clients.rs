@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use support::closing::{Closing, REASON};
 use support::process::Process;
 use support::{DEADLINE, Server};
 
@@ -167,6 +168,51 @@ fn the_second_signal_ends_a_program_that_cannot_print() {
     let _ = client.wait();
     typing.join().unwrap();
     assert_eq!(status.expect("it ends").code(), None, "by a signal");
+}
+
+/// Rule R-5.5.1-g.
+#[test]
+fn the_reason_of_a_close_is_not_shown_but_words_of_ours() {
+    for (program, name) in [(CHAT_CLIENT, &["--name", "ann"][..]), (TICKER_CLIENT, &[])] {
+        for (code, is_over, shown) in [
+            (1000, true, "* closed (1000)"),
+            (1001, false, "* not connected (1001: the server is going away)"),
+            (1008, false, "* not connected (1008: against the rules of the server)"),
+            (4321, false, "* not connected (4321: a decision of the server)"),
+        ] {
+            let server = Closing::with(code);
+            let url = format!("ws://{}/", server.addr);
+            let client = Process::start(program, &[name, &[&*url]].concat());
+            let mut seen = client.stderr_line_with(&format!("({code}"));
+            assert_eq!(seen, shown);
+            if !is_over {
+                client.interrupt();
+            }
+            let finished = client.wait();
+            seen += &finished.stderr;
+            seen += &String::from_utf8(finished.stdout).unwrap();
+            assert!(!seen.contains(REASON), "{seen}");
+            // For a program that reads it, it is there, and apart.
+            let client = Process::start(program, &[name, &["--json", &*url]].concat());
+            let event: Value = serde_json::from_str(&client.line_with(&format!("\"code\":{code}"))).unwrap();
+            assert!(event["reason"].as_str().unwrap().starts_with(REASON), "{event}");
+            assert!(!event["why"].as_str().unwrap().contains(REASON), "{event}");
+        }
+    }
+}
+
+/// Rule R-5.5.1-g.
+#[test]
+fn no_page_has_to_do_with_the_reason_of_a_close() {
+    let pages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("pages");
+    let mut scripts = 0;
+    for file in std::fs::read_dir(pages).unwrap() {
+        let path = file.unwrap().path();
+        let script = std::fs::read_to_string(&path).unwrap();
+        scripts += usize::from(script.contains("onclose"));
+        assert!(!script.contains("reason"), "{}", path.display());
+    }
+    assert!(scripts > 0, "the pages are somewhere else");
 }
 
 #[test]

@@ -11,8 +11,10 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use sansws::CloseCode;
+use support::closing::{Closing, REASON};
 use support::process::{Finished, Process};
-use support::{DEADLINE, Server};
+use support::{Client, DEADLINE, Server};
 
 const WSC: &str = env!("CARGO_BIN_EXE_wsc");
 
@@ -275,6 +277,39 @@ fn a_server_that_goes_away_is_reported_with_its_code() {
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(finished.stderr.contains("connection lost (1006)"), "{finished:?}");
     assert!(finished.stderr.contains("1 message sent last may not have arrived"), "{finished:?}");
+}
+
+/// Rule R-5.5.1-g.
+#[test]
+fn the_reason_of_a_close_is_for_those_who_ask_for_details() {
+    for code in [1001, 4321] {
+        let server = Closing::with(code);
+        let url = format!("ws://{}/", server.addr);
+        let finished = run(&["-k", &url], b"");
+        assert!(finished.stderr.ends_with(&format!("\nclosed by the server: {code}")), "{finished:?}");
+        assert!(!finished.stderr.contains(REASON), "{finished:?}");
+        let finished = run(&["-v", "-k", &url], b"");
+        // A line, whatever is in it.
+        let line = format!("closed by the server: {code} \"{REASON}\\n* {REASON}\\u{{1b}}[2J\"");
+        assert!(finished.stderr.ends_with(&line), "{finished:?}");
+    }
+}
+
+/// Rule R-5.5.1-g.
+#[test]
+fn a_server_shows_the_reason_of_a_close_to_those_who_ask_for_details() {
+    for (args, expected) in [
+        (&["--listen", "127.0.0.1:0"][..], "closed: 4321".to_owned()),
+        (&["--listen", "127.0.0.1:0", "-v"], format!("closed: 4321 \"{REASON}\"")),
+    ] {
+        let server = Process::start(WSC, args);
+        let listening = server.stderr_line_with("listening on ws://");
+        let addr = listening.rsplit("//").next().unwrap().trim_end_matches('/').parse().unwrap();
+        let mut client = Client::connect(addr, "/", &[]);
+        client.write(|ws, out| ws.close(CloseCode::new(4321), REASON, out).unwrap());
+        let line = server.stderr_line_with("closed: ");
+        assert!(line.ends_with(&expected), "{line}");
+    }
 }
 
 #[test]

@@ -197,8 +197,11 @@ impl<S> Connect<S> {
 
     pub(crate) fn with_request<T>(&self, use_it: impl FnOnce(&client::Request<'_>) -> T) -> T {
         let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-        let mut headers: Vec<(&str, &str)> =
-            self.headers.iter().map(|(name, value)| (&**name, &*value.0)).collect();
+        let (cookies, mut headers): (Vec<_>, Vec<_>) = self
+            .headers
+            .iter()
+            .map(|(name, value)| (&**name, &*value.0))
+            .partition(|(name, _)| name.eq_ignore_ascii_case("Cookie"));
         let has = |wanted: &str| self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
         if let Some(Secret(authorization)) = &self.target.authorization {
             // One that was written out is meant so.
@@ -206,8 +209,11 @@ impl<S> Connect<S> {
                 headers.push(("Authorization", authorization));
             }
         }
-        if !self.cookies.0.is_empty() {
-            headers.push(("Cookie", &self.cookies.0));
+        // RFC 6265 §5.4: "the user agent MUST NOT attach more than one Cookie header field."
+        let cookies = cookies.iter().map(|(_, value)| *value).chain([&*self.cookies.0]);
+        let cookies = cookies.filter(|value| !value.is_empty()).collect::<Vec<_>>().join("; ");
+        if !cookies.is_empty() {
+            headers.push(("Cookie", &cookies));
         }
         use_it(&client::Request {
             origin: self.origin.as_deref(),
@@ -369,6 +375,15 @@ mod tests {
         assert!(request.contains("\r\nCookie: a=1; b=\"2\"\r\n"), "{request}");
         assert!(request.contains("\r\nHost: example.com\r\n"), "{request}");
         assert!(!request.contains("me:pw"), "{request}");
+    }
+
+    #[test]
+    fn there_is_one_cookie_header() {
+        let connect = Connect::url("ws://example.com/", ()).expect("a URL").header("cookie", "a=1; b=2");
+        let connect = connect.header("X-A", "1").cookie("c", "3").expect("a cookie");
+        let request = request(&connect);
+        assert!(request.contains("\r\nX-A: 1\r\nCookie: a=1; b=2; c=3\r\n"), "{request}");
+        assert_eq!(request.to_lowercase().matches("\r\ncookie:").count(), 1, "{request}");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What the loop keeps about one connection.
 
+#[cfg(test)]
+mod writing;
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
@@ -390,7 +393,7 @@ impl Link {
                 Ok(0) => self.write_failed(ErrorKind::WriteZero.into()),
                 // A transport that claims more than it was given must not take us past the end.
                 Ok(written) => {
-                    let end = (start + written).min(total);
+                    let end = start.saturating_add(written).min(total);
                     self.written += (end - start) as u64;
                     start = end;
                 }

@@ -9,8 +9,9 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use sansws::FrameHeader;
-use sansws_mio::{Event, FailureCause, ReliableEvent, ReliableWebSocket, WebSocket};
-use scripted::{DEADLINE, Peer, serve, serve_listener};
+use sansws::handshake::{Fault, Field, HandshakeError};
+use sansws_mio::{CloseEvent, Data, Event, FailureCause, ReliableEvent, ReliableWebSocket, WebSocket};
+use scripted::{DEADLINE, Got, Peer, serve, serve_listener};
 
 fn key_of(request: &str) -> String {
     request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key").to_owned()
@@ -51,6 +52,123 @@ fn every_handshake_has_a_key_of_its_own() {
     assert!(keys.iter().all(|key| key.len() == 24 && key.ends_with("==")), "{keys:?}");
 }
 
+/// Rules R-3-c, R-4.1-b and R-4.1-c.
+#[test]
+fn the_request_is_that_of_section_1_3_and_nothing_else() {
+    // What is said of the connection, and which lines that adds: behind the key, and at the end.
+    let offer = "Origin: http://example.com\r\nSec-WebSocket-Protocol: chat, superchat\r\n";
+    let headers = "X-More: y\r\nAuthorization: Basic dTpw\r\nCookie: a=b; c=d\r\n";
+    for (path, resource, is_plain) in [
+        ("", "/", true),
+        ("/", "/", true),
+        ("/chat", "/chat", true),
+        ("/chat", "/chat", false),
+        ("/chat?", "/chat", true),
+        ("?", "/", true),
+        ("?q", "/?q", true),
+        ("/chat?a=b&c=%20?", "/chat?a=b&c=%20?", true),
+        ("/a%20b//c;d", "/a%20b//c;d", true),
+    ] {
+        let (tell, told) = channel();
+        let script = serve(move |peer| {
+            tell.send(peer.request()).expect("somebody listens");
+            peer.write(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n").fin();
+        });
+        let mut builder = WebSocket::builder(&script.url(path));
+        if !is_plain {
+            builder = builder
+                .origin("http://example.com")
+                .protocols(&["chat", "superchat"])
+                .basic_auth("u", "p")
+                .cookie("a", "b")
+                .cookie("c", "d")
+                .header("X-More", "y");
+        }
+        rest(&builder.open().expect("a good URL"));
+        let request = told.recv().expect("a request");
+        let (more, last) = if is_plain { ("", "") } else { (offer, headers) };
+        let expected = format!(
+            "GET {resource} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: {}\r\n{more}Sec-WebSocket-Version: 13\r\n{last}\r\n",
+            script.addr,
+            key_of(&request)
+        );
+        assert_eq!(request, expected, "{path}");
+        script.end();
+    }
+}
+
+/// Rules R-4.1-h and R-4.1-i.
+#[test]
+fn upgrade_and_connection_of_the_response_are_checked() {
+    use Fault::{Invalid, Missing, Repeated};
+    let both = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+    let upgrade = |line: &str| both.replace("Upgrade: websocket\r\n", line);
+    let connection = |line: &str| both.replace("Connection: Upgrade\r\n", line);
+    for (lines, wrong) in [
+        // §4.1 (2)
+        (upgrade(""), Some((Field::Upgrade, Missing))),
+        (upgrade("Upgrade:\r\n"), Some((Field::Upgrade, Invalid))),
+        (upgrade("Upgrade: h2c\r\n"), Some((Field::Upgrade, Invalid))),
+        (upgrade("Upgrade: websockets\r\n"), Some((Field::Upgrade, Invalid))),
+        (upgrade("Upgrade: \"websocket\"\r\n"), Some((Field::Upgrade, Invalid))),
+        (upgrade("Upgrade: websocket, h2c\r\n"), Some((Field::Upgrade, Invalid))),
+        (upgrade("Upgrade: h2c\r\nUpgrade: websocket\r\n"), Some((Field::Upgrade, Repeated))),
+        (upgrade("Upgrade: WebSocket\r\n"), None),
+        (upgrade("UPGRADE:\t WEBSOCKET \r\n"), None),
+        // §4.1 (3)
+        (connection(""), Some((Field::Connection, Missing))),
+        (connection("Connection:\r\n"), Some((Field::Connection, Invalid))),
+        (connection("Connection: close\r\n"), Some((Field::Connection, Invalid))),
+        (connection("Connection: Upgraded\r\n"), Some((Field::Connection, Invalid))),
+        (connection("Connection: keep-alive Upgrade\r\n"), Some((Field::Connection, Invalid))),
+        (connection("Connection: keep-alive\r\nConnection: close\r\n"), Some((Field::Connection, Invalid))),
+        (connection("Connection: keep-alive, Upgrade\r\n"), None),
+        (connection("connection:upgrade\r\n"), None),
+        (connection("Connection: keep-alive\r\nCONNECTION: , UPGRADE\r\n"), None),
+        (format!("X: y\r\n{both}"), None),
+    ] {
+        for piece_len in [usize::MAX, 1] {
+            let what = format!("{lines:?} in pieces of {piece_len}");
+            let (lines, is_good) = (lines.clone(), wrong.is_none());
+            let script = serve(move |peer| {
+                let right = Peer::response(&peer.request(), None);
+                let right = String::from_utf8(right).expect("text");
+                assert!(right.contains(both), "{right}");
+                let response = [right.replace(both, &lines).as_bytes(), b"\x81\x02hi"].concat();
+                for piece in response.chunks(piece_len) {
+                    // A client that refuses does not wait for what follows the head.
+                    if std::io::Write::write_all(&mut peer.stream, piece).is_err() {
+                        assert!(!is_good, "{lines:?}");
+                    }
+                }
+                if is_good {
+                    peer.close(1000, "");
+                    assert_eq!(peer.next(), Got::Close(Some((1000, String::new()))));
+                }
+                // Not even a Close goes to a server that is refused: §7.1.7 has one only if the connection was established.
+                let _ = peer.stream.shutdown(std::net::Shutdown::Write);
+                assert_eq!(peer.next(), Got::Eof, "{lines:?}");
+            });
+            let socket = WebSocket::new(&script.url("/"), &[]).expect("a good URL");
+            let events = rest(&socket);
+            if let Some((field, fault)) = wrong {
+                assert!(matches!(events.as_slice(), [Event::Error, Event::Close(_)]), "{what}: {events:?}");
+                let cause = FailureCause::Handshake(HandshakeError::Response(field, fault));
+                assert_eq!(socket.failure_cause(), Some(cause), "{what}");
+            } else {
+                let [Event::Open, Event::Message(Data::Text(text)), Event::Close(close)] = events.as_slice()
+                else {
+                    panic!("{what}: {events:?}")
+                };
+                assert_eq!(text, "hi", "{what}");
+                assert!(matches!(close, CloseEvent { code: 1000, was_clean: true, .. }), "{what}: {close:?}");
+            }
+            script.end();
+        }
+    }
+}
+
 /// Rule R-4.1-e.
 #[test]
 fn nothing_is_sent_before_the_response_has_come() {
@@ -68,7 +186,7 @@ fn nothing_is_sent_before_the_response_has_come() {
         peer.stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
         peer.write(&[*last]);
         for text in ["one", "two"] {
-            assert_eq!(peer.next(), scripted::Got::Text(text.into()));
+            assert_eq!(peer.next(), Got::Text(text.into()));
         }
         peer.next();
         peer.close_answer();
@@ -177,7 +295,7 @@ fn a_client_has_limits_too() {
                 peer.open().write(fragment);
                 peer.write(if fragment.is_empty() { b"\x82\x7f" } else { b"\x80\x7f" });
                 peer.write(&len.to_be_bytes());
-                assert_eq!(peer.next(), scripted::Got::Close(Some((code, String::new()))), "{len}");
+                assert_eq!(peer.next(), Got::Close(Some((code, String::new()))), "{len}");
                 peer.fin();
             });
             let socket = WebSocket::new(&script.url("/"), &[]).expect("a good URL");
@@ -203,8 +321,8 @@ fn a_server_that_floods_a_client_is_left() {
             });
             loop {
                 match peer.next() {
-                    scripted::Got::Pong(_) => {}
-                    got => break assert_eq!(got, scripted::Got::Close(Some((1008, String::new())))),
+                    Got::Pong(_) => {}
+                    got => break assert_eq!(got, Got::Close(Some((1008, String::new())))),
                 }
             }
             thread.join().expect("no panic");

@@ -4,22 +4,28 @@ use sansws::{Connection, ProtocolError};
 
 use crate::support::*;
 
-/// Streams that end well and streams that do not, as a client sends them.
-fn corpus() -> Vec<Vec<u8>> {
+type End = fn() -> Connection;
+
+/// How one end writes a frame.
+type Write = fn(u8, &[u8]) -> Vec<u8>;
+
+/// Streams that end well and streams that do not, as a peer sends them that writes frames so; the other kind of peer writes them as `wrong`.
+fn corpus(peer: Write, wrong: Write) -> Vec<Vec<u8>> {
+    let mask_bit = peer(0x81, b"")[1];
     let euro = "€".as_bytes();
     vec![
-        [masked(0x81, b"Hello"), masked(0x89, b"p"), masked(0x82, &[0xff; 3])].concat(),
-        [masked(0x01, &euro[..1]), masked(0x89, b""), masked(0x00, b""), masked(0x80, &euro[1..])].concat(),
-        [masked(0x01, "κόσ".as_bytes()), masked(0x8a, b"!"), masked(0x80, "με🦀".as_bytes())].concat(),
-        [masked(0x82, &[1; 126]), masked(0x88, b"\x03\xe8bye"), masked(0x81, b"late")].concat(),
-        [masked(0x88, b""), masked(0x88, b"")].concat(),
-        [masked(0x01, b"a"), masked(0x01, b"b")].concat(),
-        [masked(0x81, b"ok"), masked(0x81, b"\xed\xa0\x80"), masked(0x81, b"late")].concat(),
-        [masked(0x01, b"\xf0\x9f\xa6"), masked(0x80, b"x")].concat(),
-        [masked(0x89, &[7; 125]), unmasked(0x81, b"no"), masked(0x81, b"late")].concat(),
-        [masked(0x81, b""), vec![0x82, 0xfe, 0, 125, 1, 2, 3, 4]].concat(),
-        [masked(0x02, b""), vec![0x80, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]].concat(),
-        [masked(0x88, b"\x03\xed"), masked(0x81, b"late")].concat(),
+        [peer(0x81, b"Hello"), peer(0x89, b"p"), peer(0x82, &[0xff; 3])].concat(),
+        [peer(0x01, &euro[..1]), peer(0x89, b""), peer(0x00, b""), peer(0x80, &euro[1..])].concat(),
+        [peer(0x01, "κόσ".as_bytes()), peer(0x8a, b"!"), peer(0x80, "με🦀".as_bytes())].concat(),
+        [peer(0x82, &[1; 126]), peer(0x88, b"\x03\xe8bye"), peer(0x81, b"late")].concat(),
+        [peer(0x88, b""), peer(0x88, b"")].concat(),
+        [peer(0x01, b"a"), peer(0x01, b"b")].concat(),
+        [peer(0x81, b"ok"), peer(0x81, b"\xed\xa0\x80"), peer(0x81, b"late")].concat(),
+        [peer(0x01, b"\xf0\x9f\xa6"), peer(0x80, b"x")].concat(),
+        [peer(0x89, &[7; 125]), wrong(0x81, b"no"), peer(0x81, b"late")].concat(),
+        [peer(0x81, b""), vec![0x82, mask_bit | 126, 0, 125, 1, 2, 3, 4]].concat(),
+        [peer(0x02, b""), vec![0x80, mask_bit | 127, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]].concat(),
+        [peer(0x88, b"\x03\xed"), peer(0x81, b"late")].concat(),
     ]
 }
 
@@ -36,22 +42,27 @@ fn run<'a>(connection: &mut Connection, pieces: impl IntoIterator<Item = &'a [u8
 #[test]
 #[cfg_attr(miri, ignore = "so many take hours")]
 fn in_two_and_in_three_at_every_place_and_byte_by_byte() {
-    for stream in corpus() {
-        let whole = run(&mut server(), [&stream[..]]);
-        assert_eq!(run(&mut server(), stream.chunks(1)), whole, "{stream:x?} byte by byte");
-        for first in 0..=stream.len() {
-            let (head, rest) = stream.split_at(first);
-            assert_eq!(run(&mut server(), [head, rest]), whole, "{stream:x?} at {first}");
-            if stream.len() > 100 {
-                continue;
-            }
-            for second in 0..=rest.len() {
-                let (middle, tail) = rest.split_at(second);
-                assert_eq!(
-                    run(&mut server(), [head, middle, tail]),
-                    whole,
-                    "{stream:x?} at {first} and {second} further"
-                );
+    let roles: [(End, Write, Write); 2] = [(server, masked, unmasked), (client, unmasked, masked)];
+    for (end, peer, wrong) in roles {
+        for stream in corpus(peer, wrong) {
+            let role = end().role();
+            let whole = run(&mut end(), [&stream[..]]);
+            assert!(!whole.0.is_empty(), "{role:?}: {stream:x?} shows nothing");
+            assert_eq!(run(&mut end(), stream.chunks(1)), whole, "{role:?}: {stream:x?} byte by byte");
+            for first in 0..=stream.len() {
+                let (head, rest) = stream.split_at(first);
+                assert_eq!(run(&mut end(), [head, rest]), whole, "{role:?}: {stream:x?} at {first}");
+                if stream.len() > 100 {
+                    continue;
+                }
+                for second in 0..=rest.len() {
+                    let (middle, tail) = rest.split_at(second);
+                    assert_eq!(
+                        run(&mut end(), [head, middle, tail]),
+                        whole,
+                        "{role:?}: {stream:x?} at {first} and {second} further"
+                    );
+                }
             }
         }
     }

@@ -22,9 +22,12 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sansws_mio::{Data, Heartbeat, ReliableBuilder, ReliableEvent, ReliableWebSocket, SyntaxError};
+use sansws_mio::{
+    CloseEvent, Data, Heartbeat, ReliableBuilder, ReliableEvent, ReliableWebSocket, SyntaxError,
+};
 use serde_json::{Value, json};
 
+use super::close_code::in_words;
 use crate::chat::wire::MAX_TEXT;
 
 /// Most messages that wait for a connection.
@@ -122,8 +125,10 @@ pub enum ChatEvent {
     Disconnected {
         /// The status code.
         code: u16,
-        /// Why, for people.
+        /// Why, for people: in words of ours.
         why: String,
+        /// Why, for developers: what the server gave as its reason, which people must not be shown (RFC 6455 §5.5.1).
+        reason: String,
         /// What was sent and perhaps not heard by anyone.
         unconfirmed: Vec<Outgoing>,
     },
@@ -140,8 +145,10 @@ pub enum ChatEvent {
         code: u16,
         /// Whether it ended with a closing handshake.
         was_clean: bool,
-        /// Why, for people.
+        /// Why, for people: in words of ours.
         why: String,
+        /// Why, for developers: what the server gave as its reason, which people must not be shown (RFC 6455 §5.5.1).
+        reason: String,
         /// What was not sent.
         unsent: Vec<Outgoing>,
         /// What was sent and perhaps not heard by anyone.
@@ -317,23 +324,28 @@ impl ChatClient {
                 Some(ChatEvent::Unknown(format!("a binary message of {} bytes", data.as_bytes().len())))
             }
             ReliableEvent::Disconnected(broken) => {
-                let why = match &broken.cause {
-                    Some(cause) => cause.to_string(),
-                    None => broken.close.reason.clone(),
-                };
+                let CloseEvent { code, reason, .. } = broken.close;
+                let why = broken.cause.map_or_else(|| in_words(code).into(), |cause| cause.to_string());
                 let unsent = broken.unsent.iter().filter_map(|unsent| outgoing(&unsent.data)).collect();
                 let unconfirmed = self.lost(unsent);
                 // By close(), or by a final code: `Closed` follows and has it all.
-                Some(ChatEvent::Disconnected { code: broken.close.code, why, unconfirmed })
+                Some(ChatEvent::Disconnected { code, why, reason, unconfirmed })
             }
             ReliableEvent::Retrying { attempt, delay } => Some(ChatEvent::Retrying { attempt, delay }),
             ReliableEvent::GaveUp { attempts, unsent } => {
                 let unsent = unsent.iter().filter_map(|unsent| outgoing(&unsent.data)).collect();
-                Some(self.over(1006, false, format!("given up after {attempts} attempts"), unsent))
+                let why = format!("given up after {attempts} attempts");
+                Some(self.over(1006, false, why, String::new(), unsent))
             }
             ReliableEvent::Closed { close, unsent } => {
                 let unsent = unsent.iter().filter_map(|unsent| outgoing(&unsent.data)).collect();
-                Some(self.over(close.code, close.was_clean, close.reason, unsent))
+                Some(self.over(
+                    close.code,
+                    close.was_clean,
+                    in_words(close.code).into(),
+                    close.reason,
+                    unsent,
+                ))
             }
             // What a later version of the library tells.
             _ => None,
@@ -382,12 +394,19 @@ impl ChatClient {
         unconfirmed
     }
 
-    fn over(&self, code: u16, was_clean: bool, why: String, unsent: Vec<Outgoing>) -> ChatEvent {
+    fn over(
+        &self,
+        code: u16,
+        was_clean: bool,
+        why: String,
+        reason: String,
+        unsent: Vec<Outgoing>,
+    ) -> ChatEvent {
         let unconfirmed = self.lost(unsent);
         let mut state = self.lock();
         state.is_over = true;
         let unsent = state.waiting.drain(..).collect();
-        ChatEvent::Over { code, was_clean, why, unsent, unconfirmed }
+        ChatEvent::Over { code, was_clean, why, reason, unsent, unconfirmed }
     }
 
     fn send_waiting(&self, state: &mut State) {

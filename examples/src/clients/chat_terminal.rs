@@ -281,12 +281,18 @@ mod tests {
         let view = View::new(true, None);
         let mut terminal = Terminal { chat, view, room: None, ending: None, was_connected: true, unsent: 0 };
         let messages = |count| vec![Outgoing { room: None, text: "hello".into() }; count];
-        let lost = ChatEvent::Disconnected { code: 1006, why: String::new(), unconfirmed: messages(lost) };
+        let lost = ChatEvent::Disconnected {
+            code: 1006,
+            why: String::new(),
+            reason: String::new(),
+            unconfirmed: messages(lost),
+        };
         assert_eq!(terminal.event(lost), None);
         let over = ChatEvent::Over {
             code: 1000,
             was_clean: true,
             why: String::new(),
+            reason: String::new(),
             unsent: Vec::new(),
             unconfirmed: messages(lost_at_last),
         };

@@ -14,8 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sansws_mio::{Data, Heartbeat, ReliableBuilder, ReliableEvent, ReliableWebSocket, SyntaxError};
+use sansws_mio::{
+    CloseEvent, Data, Heartbeat, ReliableBuilder, ReliableEvent, ReliableWebSocket, SyntaxError,
+};
 use serde_json::{Value, json};
+
+use super::close_code::in_words;
 
 /// How often the server is asked for a sign of life, with a Ping.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -58,8 +62,10 @@ pub enum LiveState {
     Disconnected {
         /// The status code.
         code: u16,
-        /// Why, for people.
+        /// Why, for people: in words of ours.
         why: String,
+        /// Why, for developers: what the server gave as its reason, which people must not be shown (RFC 6455 §5.5.1).
+        reason: String,
     },
     /// The next attempt is made after a while.
     Retrying {
@@ -78,8 +84,10 @@ pub enum LiveState {
         code: u16,
         /// Whether it ended with a closing handshake.
         was_clean: bool,
-        /// Why, for people.
+        /// Why, for people: in words of ours.
         why: String,
+        /// Why, for developers: what the server gave as its reason, which people must not be shown (RFC 6455 §5.5.1).
+        reason: String,
     },
 }
 
@@ -160,20 +168,20 @@ impl Channels {
                 LiveState::Unknown(format!("a binary message of {} bytes", data.as_bytes().len()))
             }
             ReliableEvent::Disconnected(broken) => {
-                let why = match &broken.cause {
-                    Some(cause) => cause.to_string(),
-                    None => broken.close.reason.clone(),
-                };
-                LiveState::Disconnected { code: broken.close.code, why }
+                let CloseEvent { code, reason, .. } = broken.close;
+                let why = broken.cause.map_or_else(|| in_words(code).into(), |cause| cause.to_string());
+                LiveState::Disconnected { code, why, reason }
             }
             ReliableEvent::Retrying { attempt, delay } => LiveState::Retrying { attempt, delay },
             ReliableEvent::GaveUp { attempts, .. } => LiveState::Over {
                 code: 1006,
                 was_clean: false,
                 why: format!("given up after {attempts} attempts"),
+                reason: String::new(),
             },
             ReliableEvent::Closed { close, .. } => {
-                LiveState::Over { code: close.code, was_clean: close.was_clean, why: close.reason }
+                let CloseEvent { code, was_clean, reason, .. } = close;
+                LiveState::Over { code, was_clean, why: in_words(code).into(), reason }
             }
             // What a later version of the library tells.
             _ => return None,

@@ -170,7 +170,7 @@ impl Ticker {
         let text = match state {
             LiveState::Connected { attempt: 0 } => "connected".into(),
             LiveState::Connected { attempt } => format!("connected again, at attempt {attempt}"),
-            LiveState::Disconnected { code, why } => format!("not connected ({code}{})", after(why)),
+            LiveState::Disconnected { code, why, .. } => format!("not connected ({code}{})", after(why)),
             LiveState::Retrying { attempt, delay } => {
                 format!("not connected: attempt {attempt} in {:.1} s", delay.as_secs_f64())
             }
@@ -216,14 +216,16 @@ fn line(text: &dyn std::fmt::Display) -> io::Result<()> {
 fn as_json(state: &LiveState) -> Value {
     match state {
         LiveState::Connected { attempt } => json!({ "type": "connected", "attempt": attempt }),
-        LiveState::Disconnected { code, why } => json!({ "type": "disconnected", "code": code, "why": why }),
+        LiveState::Disconnected { code, why, reason } => {
+            json!({ "type": "disconnected", "code": code, "why": why, "reason": reason })
+        }
         LiveState::Retrying { attempt, delay } => {
             json!({ "type": "retrying", "attempt": attempt, "delay_ms": delay.as_millis() as u64 })
         }
         LiveState::Refused(message) => json!({ "type": "error", "message": message }),
         LiveState::Unknown(text) => json!({ "type": "unknown", "text": text }),
-        LiveState::Over { code, was_clean, why } => {
-            json!({ "type": "closed", "code": code, "was_clean": was_clean, "why": why })
+        LiveState::Over { code, was_clean, why, reason } => {
+            json!({ "type": "closed", "code": code, "was_clean": was_clean, "why": why, "reason": reason })
         }
     }
 }

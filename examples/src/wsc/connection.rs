@@ -399,7 +399,7 @@ impl Client {
     }
 
     fn tell_closed(&mut self, closed: &Closed<'_>, is_asked_for: bool) {
-        let reason = if closed.reason.is_empty() { String::new() } else { format!(" {}", closed.reason) };
+        let reason = self.display.reason(closed.reason);
         let code = closed.code.get();
         match (closed.was_clean, is_asked_for, closed.cause) {
             (true, true, _) => {

@@ -98,6 +98,13 @@ impl Display {
         }
     }
 
+    /// The reason of a Close, to be shown behind its code; nothing without `--verbose`.
+    ///
+    /// RFC 6455 §5.5.1: "clients MUST NOT show it to end users." Whoever asks for frames is a developer.
+    pub fn reason(&self, reason: &str) -> String {
+        if self.verbose && !reason.is_empty() { format!(" {reason:?}") } else { String::new() }
+    }
+
     /// A head of the opening handshake, with `--verbose`.
     pub fn head(&mut self, way: Way, head: &[u8]) {
         if self.verbose {

@@ -124,8 +124,7 @@ impl Handler for Server {
     fn close(&mut self, peer: &mut Peer<'_, ()>, closed: Closed<'_>) {
         self.clients -= 1;
         let cause = closed.cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
-        let (code, reason) = (closed.code.get(), closed.reason);
-        let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
+        let (code, reason) = (closed.code.get(), self.display.reason(closed.reason));
         self.display.note(format_args!("{} closed: {code}{reason}{cause}", name(peer.remote_addr())));
     }
 

@@ -47,7 +47,7 @@ pub struct Options {
     pub wait: Wait,
     /// Whether to keep stderr for errors.
     pub quiet: bool,
-    /// Whether to show frames and headers.
+    /// Whether to show frames and headers, and the reason of a Close.
     pub verbose: bool,
 }
 
@@ -120,7 +120,7 @@ Receiving:
                               long (default 0.5; 0 closes at once)
   -k, --keep-open             do not close at the end of stdin
   -q, --quiet                 only errors on stderr
-  -v, --verbose               show headers, frames, Pings and times on stderr
+  -v, --verbose               show headers, frames, Pings, times and the reason of a Close on stderr: for developers
 Serving:
       --listen ADDR           accept connections on ADDR (HOST:PORT, or PORT on loopback): lines go to all clients
       --echo                  send each message back

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "shared by test binaries, each of which uses a part")]
 
+pub mod closing;
 pub mod process;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};

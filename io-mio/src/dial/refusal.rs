@@ -6,7 +6,7 @@ use sansws::handshake::client::Response;
 use crate::handler::Cause;
 
 /// The longest line that tells the size of a chunk, extensions and line end included, in bytes.
-const MAX_LINE: usize = 256;
+const MAX_CHUNK_LINE: usize = 256;
 
 /// No stream is that long.
 const ENDLESS: u64 = u64::MAX;
@@ -91,7 +91,7 @@ impl Chunks {
             let end = input.iter().position(|&byte| byte == b'\n');
             let (part, rest) = input.split_at(end.map_or(input.len(), |at| at + 1));
             *input = rest;
-            if self.line.len() + part.len() > MAX_LINE {
+            if self.line.len() + part.len() > MAX_CHUNK_LINE {
                 return Some(0);
             }
             self.line.extend_from_slice(part);
@@ -132,7 +132,7 @@ mod tests {
         let mut refusal = Refusal::new(&response, max_len);
         // As the driver does it: what came with the head, perhaps nothing, then what comes.
         let is_all = refusal.add(&[]) || pieces.iter().any(|piece| refusal.add(piece));
-        assert!(refusal.chunks.as_ref().is_none_or(|chunks| chunks.line.len() <= MAX_LINE));
+        assert!(refusal.chunks.as_ref().is_none_or(|chunks| chunks.line.len() <= MAX_CHUNK_LINE));
         match refusal.into_cause() {
             Cause::Refused { content, .. } => (content.into(), is_all),
             other => panic!("{other}"),
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_is_no_chunk_ends_the_content() {
-        let long = format!("2;{}\r\n", "x".repeat(MAX_LINE));
+        let long = format!("2;{}\r\n", "x".repeat(MAX_CHUNK_LINE));
         for bad in [
             "\r\n",
             "x\r\n",

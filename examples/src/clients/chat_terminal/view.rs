@@ -72,7 +72,7 @@ impl View {
             }
             // `Over` follows.
             ChatEvent::Disconnected { code: 1000, unconfirmed, .. } if unconfirmed.is_empty() => {}
-            ChatEvent::Disconnected { code, why, unconfirmed } => {
+            ChatEvent::Disconnected { code, why, unconfirmed, .. } => {
                 self.note(&format!("not connected ({code}{})", after(why)));
                 self.list("perhaps not heard by anyone", unconfirmed);
             }
@@ -152,14 +152,14 @@ fn as_json(event: &ChatEvent) -> Value {
         ChatEvent::Members { members, .. } => json!({ "type": "who", "members": members }),
         ChatEvent::Refused(message) => json!({ "type": "error", "message": message }),
         ChatEvent::Unknown(text) => json!({ "type": "unknown", "text": text }),
-        ChatEvent::Disconnected { code, why, unconfirmed } => {
-            json!({ "type": "disconnected", "code": code, "why": why, "unconfirmed": texts(unconfirmed) })
-        }
+        ChatEvent::Disconnected { code, why, reason, unconfirmed } => json!({
+            "type": "disconnected", "code": code, "why": why, "reason": reason, "unconfirmed": texts(unconfirmed),
+        }),
         ChatEvent::Retrying { attempt, delay } => {
             json!({ "type": "retrying", "attempt": attempt, "delay_ms": delay.as_millis() as u64 })
         }
-        ChatEvent::Over { code, was_clean, why, unsent, unconfirmed } => json!({
-            "type": "closed", "code": code, "was_clean": was_clean, "why": why,
+        ChatEvent::Over { code, was_clean, why, reason, unsent, unconfirmed } => json!({
+            "type": "closed", "code": code, "was_clean": was_clean, "why": why, "reason": reason,
             "unsent": texts(unsent), "unconfirmed": texts(unconfirmed),
         }),
     };
