@@ -220,6 +220,9 @@ impl Handler for Client {
         if was_open {
             self.tell_closed(&closed, is_asked_for);
         } else if let (Some(cause), false) = (closed.cause, self.phase == Phase::Over) {
+            if let Cause::Refused { content, .. } = cause {
+                self.display.content(content);
+            }
             self.display.error(format_args!("cannot connect to {}: {cause}", self.url));
         }
         let is_final = closed.was_clean && closed.code == CloseCode::NORMAL;
