@@ -68,7 +68,7 @@ impl<H: Handler> Driver<H> {
         link.congested = false;
         // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait to be written.
         let was_clean = conn.was_clean() && link.is_flushed();
-        let cause = link.rare.take().and_then(|rare| rare.cause);
+        let cause = link.rare.as_mut().and_then(|rare| rare.cause.take());
         // A transport that broke after both Close frames took nothing away.
         let cause = cause.filter(|cause| !(was_clean && cause.is_of_transport()));
         let code = conn.close_code();

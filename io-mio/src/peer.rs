@@ -97,7 +97,8 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// [`SendError::OutputFull`] if more than [`max_buffered`](crate::Settings::max_buffered) bytes would wait, else
     /// [`SendError::NotOpen`] or [`SendError::MessageInProgress`]. Nothing was sent then. After `OutputFull` comes
-    /// [`Handler::drained`](crate::Handler::drained), unless nothing waits: then the message alone is too long.
+    /// [`Handler::drained`](crate::Handler::drained), unless nothing waits: then the message alone is too long. (Or
+    /// [`Handler::close`](crate::Handler::close), if the connection is broken.)
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         self.sending.send(message.into())
@@ -209,7 +210,7 @@ impl<'a, S> Peer<'a, S> {
         self.sending.link.received
     }
 
-    /// Bytes that were sent and that the kernel has not taken yet.
+    /// Bytes that were sent and that the kernel has not taken yet, or never will: what is sent when the connection is broken counts too.
     pub fn buffered_amount(&self) -> usize {
         self.sending.buffered()
     }

@@ -1,5 +1,8 @@
 //! The client thread: an event loop, and the sockets on it.
 
+#[cfg(test)]
+mod accounting;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
