@@ -200,9 +200,14 @@ impl<'a, S> Peer<'a, S> {
     /// included.
     ///
     /// With [`buffered_amount`](Self::buffered_amount) it tells what became of a message: sent when the two added up to `n`, it has been
-    /// handed over whole once this is at least `n`.
+    /// handed over whole once this is at least `n`. Over TLS that is told once all records that wait are written, at most 64 KiB of them.
     pub fn written(&self) -> u64 {
         self.sending.link.written.saturating_sub(self.sending.link.transport.unsent() as u64)
+    }
+
+    /// As [`written`](Self::written), at most: over TLS what was written last is in records, and of those that wait the kernel may have some.
+    pub(crate) fn taken(&self) -> u64 {
+        self.sending.link.written
     }
 
     /// Bytes that were read since the connection was opened, the opening handshake included. Whatever they are, they are a sign of life.

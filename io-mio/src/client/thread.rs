@@ -408,9 +408,8 @@ fn pump(peer: &mut Peer<'_, Session>) {
     }
 }
 
-/// Counts what the kernel has taken since it was last asked.
-fn count_written(peer: &mut Peer<'_, Session>) {
-    let written = peer.written();
+/// Counts the messages that the kernel has, now that it has taken so many bytes.
+fn count_written(peer: &mut Peer<'_, Session>, written: u64) {
     let session = peer.session_mut();
     if session.in_flight.front().is_none_or(|&(end, _)| end > written) {
         return;
@@ -463,7 +462,7 @@ impl Handler for Driver {
     }
 
     fn written(&mut self, peer: &mut Peer<'_, Session>) {
-        count_written(peer);
+        count_written(peer, peer.written());
         if !peer.is_open() && !peer.session().closing_told {
             peer.session_mut().closing_told = true;
             peer.session().socket.push_task(Task::Closing);
@@ -471,7 +470,8 @@ impl Handler for Driver {
     }
 
     fn close(&mut self, peer: &mut Peer<'_, Session>, closed: Closed<'_>) {
-        count_written(peer);
+        // What the server may have is not unsent.
+        count_written(peer, peer.taken());
         let session = peer.session_mut();
         let unsent = session.in_flight.drain(..).map(|(_, message)| message).collect();
         let close = CloseEvent {

@@ -1,11 +1,15 @@
 //! What a connection that breaks leaves of the messages it was given: the kernel is played, so that it is known what it took.
 
-use std::io::{self, ErrorKind, IoSlice};
+#[cfg(feature = "__tls")]
+mod secure;
+
+use std::io::{self, ErrorKind, IoSlice, Read};
 
 use super::*;
 use crate::client::event::Event;
 use crate::client::plan::{Options, Plan};
 use crate::event_loop::scripted::{Edge, Script};
+use crate::transport::Transport;
 
 /// A kernel that takes so many bytes.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +21,8 @@ struct Kernel {
     /// When there is no room the connection is broken, not busy.
     breaks: bool,
     taken: Vec<u8>,
+    /// What the server sent.
+    arrived: VecDeque<u8>,
 }
 
 impl Wire {
@@ -26,8 +32,11 @@ impl Wire {
 }
 
 impl Script for Wire {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        let kernel = self.kernel();
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut kernel = self.kernel();
+        if !kernel.arrived.is_empty() {
+            return kernel.arrived.read(buffer);
+        }
         if kernel.breaks && kernel.room == 0 { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
@@ -56,7 +65,7 @@ struct Client {
 }
 
 impl Client {
-    fn on(wire: &Wire) -> Self {
+    fn over(transport: Transport) -> Self {
         // As `Clients::start` has it.
         let settings = Settings { max_buffered: usize::MAX / 2, ..Settings::default() };
         let event_loop = EventLoop::new(Driver, settings).expect("a loop");
@@ -65,7 +74,7 @@ impl Client {
         let plan = Arc::new(Plan::new(Options::new("ws://h")).expect("a URL"));
         let socket = Socket::new(plan, thread, Sink::Polling);
         let session = Session::new(Arc::clone(&socket));
-        let peer = worker.event_loop.dialled_scripted(Box::new(wire.clone()), session);
+        let peer = worker.event_loop.dialled_over(transport, session);
         assert_eq!(socket.try_take(), Some(Event::Open));
         Self { worker, socket, peer }
     }
@@ -104,7 +113,7 @@ fn what_is_sent_on_a_broken_connection_is_unsent() {
     const LEN: usize = 100 << 10;
     const FRAME: usize = 14 + LEN;
     let wire = Wire::default();
-    let mut client = Client::on(&wire);
+    let mut client = Client::over(Transport::Scripted(Box::new(wire.clone())));
     client.send(10, &[7; LEN]);
     assert_eq!(client.left().0, 7, "the driver has three");
     (wire.kernel().room, wire.kernel().breaks) = (3 * FRAME, true);
