@@ -31,7 +31,10 @@ pub(crate) struct Thread {
 struct Inbox {
     items: VecDeque<Item>,
     stopping: bool,
+    /// Nothing more is looked at.
     stopped: bool,
+    /// The last callback has returned.
+    ended: bool,
     /// How long a shutdown that was asked for may take.
     shutdown: Option<Duration>,
 }
@@ -49,7 +52,7 @@ impl Thread {
 
     /// One that could not be started.
     pub(crate) fn stopped() -> Arc<Self> {
-        let inbox = Inbox { stopping: true, stopped: true, ..Inbox::default() };
+        let inbox = Inbox { stopping: true, stopped: true, ended: true, ..Inbox::default() };
         let limits = InboxLimits::of(&Settings::default());
         Arc::new(Self { handle: Handle::new(Hub::new(limits)), inbox: Mutex::new(inbox) })
     }
@@ -58,7 +61,7 @@ impl Thread {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `false`: the thread has ended. Each socket is in the inbox at most once, so it is bounded by their number.
+    /// `false`: the thread has ended, or is about to. Each socket is in the inbox at most once, so it is bounded by their number.
     pub(crate) fn push(&self, item: Item) -> bool {
         let mut inbox = self.lock();
         if inbox.stopped {
@@ -78,8 +81,8 @@ impl Thread {
         self.lock().stopping
     }
 
-    pub(crate) fn has_stopped(&self) -> bool {
-        self.lock().stopped
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) {
@@ -128,26 +131,22 @@ struct End(Arc<Thread>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.lock().stopping = true;
-        loop {
-            let mut inbox = self.0.lock();
-            inbox.stopped = inbox.items.is_empty();
-            if inbox.stopped {
-                return;
-            }
-            let items = std::mem::take(&mut inbox.items);
-            drop(inbox);
-            for item in items {
-                match item {
-                    Item::Socket(socket) => {
-                        socket.noticed();
-                        socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
-                        dispatch(&socket);
-                    }
-                    Item::Keeper(keeper) => keeper.stop(),
+        let mut inbox = self.0.lock();
+        // What a callback makes from here on ends at once and calls nobody back: a program that connects again would go on for ever.
+        (inbox.stopping, inbox.stopped) = (true, true);
+        let items = std::mem::take(&mut inbox.items);
+        drop(inbox);
+        for item in items {
+            match item {
+                Item::Socket(socket) => {
+                    socket.noticed();
+                    socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
+                    dispatch(&socket);
                 }
+                Item::Keeper(keeper) => keeper.stop(),
             }
         }
+        self.0.lock().ended = true;
     }
 }
 
