@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sansws_mio::{
-    Clients, Event, EventKind, FailureCause, ReliableEvent, ReliableWebSocket, Settings, WebSocket,
+    Clients, Data, Event, EventKind, FailureCause, Heartbeat, ReliableEvent, ReliableWebSocket, Settings,
+    WebSocket,
 };
-use scripted::DEADLINE;
+use scripted::{DEADLINE, Got, serve};
 
 /// Nobody listens there.
 const NOWHERE: &str = "ws://127.0.0.1:9/";
@@ -106,4 +107,39 @@ fn the_shared_thread_shuts_down_and_is_started_again() {
     }
     assert_eq!(made.try_iter().count(), 0);
     Clients::shared().shutdown(DEADLINE);
+}
+
+/// Also if the program takes its events only then. With a heartbeat a timer leads the thread to it, without one nothing does.
+#[test]
+fn what_was_received_before_a_shutdown_is_told() {
+    const COUNT: u8 = 100;
+    for heartbeat in [None, Some(Heartbeat::ping(DEADLINE))] {
+        let script = serve(|peer| {
+            let messages: Vec<u8> = (0..COUNT).flat_map(|n| [0x82, 1, n]).collect();
+            // At once, so that the client has read it when it finds that it is too much.
+            peer.open().write(&[&messages[..], b"\x88\x02\x0f\xa1"].concat());
+            assert_eq!(peer.next(), Got::Close(Some((4001, String::new()))));
+            peer.fin();
+        });
+        let clients = Clients::start(Settings::default()).expect("a thread");
+        let socket = ReliableWebSocket::builder(&script.url("/"))
+            .heartbeat(heartbeat)
+            .final_codes(&[4001])
+            .websocket(|socket| socket.on(&clients).max_events(10, 1 << 20))
+            .open()
+            .expect("a good URL");
+        // The connection has been closed.
+        script.end();
+        clients.shutdown(DEADLINE);
+        let mut events = socket.events();
+        assert!(matches!(events.next(), Some(ReliableEvent::Opened { .. })));
+        for n in 0..COUNT {
+            assert_eq!(events.next(), Some(ReliableEvent::Message(Data::Binary(vec![n].into()))));
+        }
+        assert!(matches!(events.next(), Some(ReliableEvent::Disconnected(how)) if how.close.code == 4001));
+        assert!(
+            matches!(events.next(), Some(ReliableEvent::Closed { close, .. }) if close.code == 4001 && close.was_clean)
+        );
+        assert_eq!(events.next(), None);
+    }
 }
