@@ -79,7 +79,7 @@ impl<S> Sending<'_, S> {
         let fits = len <= self.room();
         if !fits && self.link.waiting() > 0 && !self.link.broken {
             // There will not be more room before some of it is taken.
-            self.link.rare().refused_at = Some(self.link.taken());
+            self.link.rare().refused_at = Some(self.link.surely_written());
             self.link.congested = true;
         }
         fits

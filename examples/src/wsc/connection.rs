@@ -214,7 +214,7 @@ impl Handler for Client {
     }
 
     fn close(&mut self, peer: &mut Peer<'_, ()>, closed: Closed<'_>) {
-        self.take_back_unwritten(peer.written());
+        self.take_back_unwritten(peer.written_at_most());
         let was_open = matches!(self.phase, Phase::Open(_) | Phase::Closing);
         let is_asked_for = self.phase == Phase::Closing || self.interrupted.load(Ordering::Relaxed);
         if was_open {
