@@ -25,7 +25,7 @@ use crate::handler::{By, Cause, Closed, Handler};
 use crate::peer::{Peer, PeerId};
 use crate::proxy::{ProxyError, ProxyServer, Tunnel};
 use crate::random;
-use crate::resolve::{self, Resolved};
+use crate::resolve::{self, Interest, Resolved};
 use crate::serializer::{Places, Remote};
 use crate::slot::{Head, Link, Open, Phase, Slot};
 use crate::target::Place;
@@ -41,6 +41,8 @@ pub(crate) struct Dialling<S> {
     deadline: Option<Duration>,
     /// What is left of the time to connect, while it waits.
     time_left: Option<Duration>,
+    /// In the answer to its name, while it waits for that.
+    interest: Option<Interest>,
     /// Its places among the opening handshakes that go on, one at a time for each server.
     places: Places,
 }
@@ -104,6 +106,7 @@ impl<H: Handler> Driver<H> {
             stage: Stage::Resolving,
             deadline: None,
             time_left: None,
+            interest: None,
             places: Places::default(),
         };
         let id = self.insert(link, Phase::Dialling(Box::new(dialling)));
@@ -141,7 +144,8 @@ impl<H: Handler> Driver<H> {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return self.wait_for_turn(index, vec![SocketAddr::new(ip, port)]);
         }
-        if resolve::resolve(&self.shared.settings.resolver, host, port, id, &self.inbox) {
+        dialling.interest = resolve::resolve(&self.shared.settings.resolver, host, port, id, &self.inbox);
+        if dialling.interest.is_some() {
             return self.arm(index);
         }
         self.resolved(id, Err(io::Error::other("too many names wait to be resolved")));
@@ -153,6 +157,7 @@ impl<H: Handler> Driver<H> {
         if !matches!(dialling.stage, Stage::Resolving) {
             return;
         }
+        dialling.interest = None;
         match resolved {
             Ok(addresses) => self.wait_for_turn(id.index, crate::eyeballs::interleave(&addresses)),
             Err(error) if dialling.proxy().is_some() => {

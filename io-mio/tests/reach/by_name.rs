@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use sansws_mio::{Resolver, Settings};
@@ -12,14 +12,15 @@ use crate::world::{Blackhole, World, accept, has_ipv6, read_head, refusing, say,
 
 /// A world whose names lead to `addresses`, and then to its own server.
 fn world_behind(addresses: Vec<SocketAddr>) -> World {
-    let server: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
-    let list = Arc::clone(&server);
-    let world = World::resolving(move |_, _| {
-        let mut all = addresses.clone();
-        all.extend(list.lock().expect("not poisoned").iter());
-        all
-    });
-    server.lock().expect("not poisoned").push(world.server);
+    world_of(move |_, server| addresses.iter().copied().chain([server]).collect())
+}
+
+/// A world whose resolver knows where its own server is.
+fn world_of(resolve: impl Fn(&str, SocketAddr) -> Vec<SocketAddr> + Send + Sync + 'static) -> World {
+    let server: Arc<OnceLock<SocketAddr>> = Arc::default();
+    let known = Arc::clone(&server);
+    let world = World::resolving(move |host, _| resolve(host, *known.get().expect("set below")));
+    server.set(world.server).expect("set once");
     world
 }
 
@@ -118,6 +119,31 @@ fn the_loop_goes_on_while_a_name_is_resolved_and_one_answer_serves_all() {
         world.wait(number).assert_good();
     }
     assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn names_that_nobody_waits_for_any_more_do_not_hold_up_others() {
+    const LIMIT: Duration = Duration::from_millis(50);
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let mut world = world_of(move |host, server| {
+        if host != "server.test" {
+            let _ = wait.lock().expect("not poisoned").recv();
+        }
+        vec![server]
+    });
+    // More than there are threads.
+    let given_up: Vec<u32> = (0..80)
+        .map(|n| world.start(&format!("ws://slow{n}.test/"), |connect| connect.connect_timeout(LIMIT)))
+        .collect();
+    for number in given_up {
+        world.wait(number).assert_failed("not reached in time");
+    }
+    // The threads get done with what they are at, and no more.
+    for _ in 0..8 {
+        go.send(()).expect("somebody waits");
+    }
+    world.reach("ws://server.test/").assert_good();
 }
 
 /// Rule R-4.1-a.
