@@ -15,7 +15,8 @@ use crate::peer::PeerId;
 /// How host names become addresses: [`Settings::resolver`](crate::Settings::resolver).
 ///
 /// A resolver may block. It is called on one of at most eight threads that all event loops of the process share; they start with the first
-/// name and end after some seconds without one. At most 1024 different names wait; one more cannot be resolved. A name for which no
+/// name and end after some seconds without one. A call that goes on although no connection waits for its name any more has another thread
+/// in its place, as long as there are no more than 32. At most 1024 different names wait; one more cannot be resolved. A name for which no
 /// connection waits any more is passed over. Connections that ask for the same name at the same time share one call.
 ///
 /// ```
@@ -83,6 +84,9 @@ static POOL: std::sync::OnceLock<Pool> = std::sync::OnceLock::new();
 
 const MAX_THREADS: usize = 8;
 
+/// Threads more, in place of those whose name nobody waits for any more: no call of a resolver can be ended from outside.
+const MAX_STUCK: usize = 24;
+
 /// Names that wait for a thread.
 const MAX_NAMES: usize = 1024;
 
@@ -101,6 +105,8 @@ struct Pool {
 #[derive(Default)]
 struct PoolState {
     waiting: VecDeque<Name>,
+    /// Names that are being resolved, each on a thread.
+    running: Vec<Name>,
     /// All names that wait or are being resolved.
     askers: HashMap<Name, Vec<Asker>>,
     threads: usize,
@@ -170,6 +176,12 @@ impl PoolState {
             is_awaited
         });
     }
+
+    /// How many threads there may be now.
+    fn max_threads(&self) -> usize {
+        let stuck = self.running.iter().filter(|name| !is_awaited(&self.askers, name)).count();
+        MAX_THREADS + stuck.min(MAX_STUCK)
+    }
 }
 
 fn is_awaited(askers: &HashMap<Name, Vec<Asker>>, name: &Name) -> bool {
@@ -196,7 +208,7 @@ impl Pool {
         if state.waiting.len() >= MAX_NAMES {
             return false;
         }
-        if state.idle <= state.waiting.len() && state.threads < MAX_THREADS {
+        if state.idle <= state.waiting.len() && state.threads < state.max_threads() {
             let spawned = thread::Builder::new().name("sansws-resolver".into()).spawn(|| self.run());
             match spawned {
                 Ok(_) => state.threads += 1,
@@ -229,15 +241,21 @@ impl Pool {
                 }
                 continue;
             };
+            state.running.push(name.clone());
             drop(state);
             let answer = call(&name);
             state = self.lock();
+            state.running.retain(|running| *running != name);
             let askers = state.askers.remove(&name).unwrap_or_default();
             drop(state);
             for asker in askers {
                 asker.inbox.resolved(asker.peer, share(&answer));
             }
             state = self.lock();
+            if state.threads > state.max_threads() {
+                state.threads -= 1;
+                return;
+            }
         }
     }
 
@@ -270,6 +288,7 @@ mod tests {
     use crate::handle::{Hub, InboxLimits};
     use crate::settings::Settings;
     use std::sync::mpsc::{self, Receiver, Sender};
+    use std::time::Instant;
 
     /// No test waits longer for anything.
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -333,6 +352,32 @@ mod tests {
         assert_eq!(test.next_called(), "three");
         assert_eq!(test.pool.lock().askers.len(), MAX_THREADS);
         drop((two, three));
+    }
+
+    #[test]
+    fn threads_whose_names_nobody_waits_for_any_more_have_others_in_their_place() {
+        let test = Test::new();
+        let mut given_up = test.occupy();
+        for n in 0..MAX_STUCK {
+            given_up.pop();
+            let more = test.ask(&format!("more{n}"));
+            assert_eq!(test.called.recv_timeout(PATIENCE), Ok(format!("more{n}")));
+            given_up.insert(0, more.expect("room"));
+        }
+        // There is an end to that.
+        given_up.clear();
+        let _last = test.ask("last");
+        assert_eq!(test.pool.lock().threads, MAX_THREADS + MAX_STUCK);
+        assert_eq!(test.next_called(), "last");
+        // When they get done, they are no more than before.
+        for _ in 0..MAX_THREADS + MAX_STUCK {
+            test.go_on.send(()).expect("the resolver is there");
+        }
+        let until = Instant::now() + PATIENCE;
+        while test.pool.lock().threads > MAX_THREADS {
+            assert!(Instant::now() < until, "{} threads", test.pool.lock().threads);
+            thread::yield_now();
+        }
     }
 
     #[test]
