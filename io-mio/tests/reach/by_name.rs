@@ -1,14 +1,16 @@
 //! Names, and the addresses they lead to.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use sansws_mio::{Resolver, Settings};
 
-use crate::world::{Blackhole, World, accept, has_ipv6, read_head, refusing, say, scripted};
+use crate::world::{
+    Blackhole, PATIENCE, World, accept, has_ipv6, listen, read_head, refusing, say, scripted,
+};
 
 /// A world whose names lead to `addresses`, and then to its own server.
 fn world_behind(addresses: Vec<SocketAddr>) -> World {
@@ -22,6 +24,19 @@ fn world_of(resolve: impl Fn(&str, SocketAddr) -> Vec<SocketAddr> + Send + Sync 
     let world = World::resolving(move |host, _| resolve(host, *known.get().expect("set below")));
     server.set(world.server).expect("set once");
     world
+}
+
+/// Runs the loop until somebody has connected there.
+fn turn_until_accepted(world: &mut World, listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).expect("non-blocking");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        world.event_loop.turn(Some(Duration::from_millis(10))).expect("a turn");
+        match listener.accept() {
+            Ok((stream, _)) => return stream,
+            Err(_) => assert!(Instant::now() < deadline, "nobody connects"),
+        }
+    }
 }
 
 /// Rule R-4.1-b.
@@ -172,6 +187,61 @@ fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
     let mut causes: Vec<_> = fates.iter().filter_map(|fate| fate.cause.as_deref()).collect();
     causes.sort_unstable();
     assert!(causes[0].contains("418") && causes[1].contains("503"), "{causes:?}");
+    server.join().expect("as scripted");
+}
+
+#[test]
+fn an_attempt_that_failed_no_longer_keeps_its_address_from_others() {
+    let (refuses, hole) = (refusing("127.0.0.1:0"), Blackhole::new("127.0.0.1:0"));
+    let silent = hole.address;
+    let mut world = World::resolving(move |_, _| vec![refuses, silent]);
+    let racing = world.start("ws://server.test/", |connect| connect.connect_timeout(PATIENCE * 2));
+    // At some time in this it has come to the second address.
+    let until = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < until {
+        world.event_loop.turn(Some(Duration::from_millis(10))).expect("a turn");
+        world.reach(&format!("ws://{refuses}/")).assert_failed("refused");
+    }
+    assert!(!world.event_loop.handler().fates.contains_key(&racing));
+}
+
+#[test]
+fn one_that_has_reached_an_address_keeps_no_other_from_others() {
+    let (hole, silent) = (Blackhole::new("127.0.0.1:0"), listen("127.0.0.1:0"));
+    let addresses = vec![hole.address, silent.local_addr().expect("bound")];
+    let mut world = World::resolving(move |_, _| addresses.clone());
+    let reached = world.start("ws://server.test/", |connect| connect.handshake_timeout(PATIENCE * 2));
+    let _accepted = turn_until_accepted(&mut world, &silent);
+    let limit = Duration::from_millis(50);
+    let fate = world.reach_with(&format!("ws://{}/", hole.address), |connect| connect.connect_timeout(limit));
+    fate.assert_failed("not reached in time");
+    assert!(!world.event_loop.handler().fates.contains_key(&reached));
+}
+
+#[test]
+fn one_that_has_reached_an_address_waits_for_no_other() {
+    let (go, wait) = mpsc::channel();
+    let (address, server) = scripted(move |listener| {
+        let mut first = accept(listener);
+        read_head(&mut first);
+        wait.recv().expect("the test goes on");
+        say(&mut first, "HTTP/1.1 503 Busy\r\n\r\n");
+        let mut second = accept(listener);
+        read_head(&mut second);
+        say(&mut second, "HTTP/1.1 418 Teapot\r\n\r\n");
+    });
+    let silent = listen("127.0.0.1:0");
+    let addresses = vec![address, silent.local_addr().expect("bound")];
+    let mut world = World::resolving(move |_, _| addresses.clone());
+    let direct = format!("ws://{address}/");
+    let first = world.start(&direct, |connect| connect);
+    let other = world.start("ws://server.test/", |connect| connect.handshake_timeout(PATIENCE * 2));
+    let _accepted = turn_until_accepted(&mut world, &silent);
+    let second = world.start(&direct, |connect| connect);
+    go.send(()).expect("as scripted");
+    world.wait(first).assert_failed("503");
+    world.wait(second).assert_failed("418");
+    assert!(!world.event_loop.handler().fates.contains_key(&other));
     server.join().expect("as scripted");
 }
 
