@@ -171,10 +171,10 @@ fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
             std::thread::yield_now();
         }
         listener.set_nonblocking(false).expect("blocking");
-        say(&mut first, "HTTP/1.1 503 Busy\r\n\r\n");
+        say(&mut first, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
         let mut second = accept(listener);
         read_head(&mut second);
-        say(&mut second, "HTTP/1.1 418 Teapot\r\n\r\n");
+        say(&mut second, "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n");
     });
     let hole = refusing("[::1]:0");
     let mut world = World::resolving(move |host, _| {
@@ -225,10 +225,10 @@ fn one_that_has_reached_an_address_waits_for_no_other() {
         let mut first = accept(listener);
         read_head(&mut first);
         wait.recv().expect("the test goes on");
-        say(&mut first, "HTTP/1.1 503 Busy\r\n\r\n");
+        say(&mut first, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
         let mut second = accept(listener);
         read_head(&mut second);
-        say(&mut second, "HTTP/1.1 418 Teapot\r\n\r\n");
+        say(&mut second, "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n");
     });
     let silent = listen("127.0.0.1:0");
     let addresses = vec![address, silent.local_addr().expect("bound")];
@@ -255,7 +255,7 @@ fn what_came_before_the_race_was_won_is_read() {
     let server = std::thread::spawn(move || {
         let listener = hole.open();
         let mut stream = accept(&listener);
-        say(&mut stream, "HTTP/1.1 418 Teapot\r\n\r\n");
+        say(&mut stream, "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n");
         told.send(()).expect("somebody waits");
         // Up to the client's end.
         let _ = io::copy(&mut stream, &mut io::sink());
@@ -283,7 +283,7 @@ fn a_unix_domain_socket_has_a_url() {
         while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|len| len == 1) {
             head.push(byte[0]);
         }
-        stream.write_all(b"HTTP/1.1 418 Teapot\r\n\r\n").expect("it listens");
+        stream.write_all(b"HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n").expect("it listens");
         String::from_utf8(head).expect("ASCII")
     });
     let mut world = World::new();

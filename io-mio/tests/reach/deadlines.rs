@@ -60,10 +60,10 @@ fn the_wait_for_another_connection_does_not_count() {
             let mut first = accept(listener);
             read_head(&mut first);
             std::thread::sleep(LIMIT + SHORT);
-            say(&mut first, "HTTP/1.1 503 Busy\r\n\r\n");
+            say(&mut first, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
             let mut second = accept(listener);
             read_head(&mut second);
-            say(&mut second, "HTTP/1.1 418 Teapot\r\n\r\n");
+            say(&mut second, "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n");
         })
     };
     let ((address, server), (proxy, proxying)) = (server(), server());
