@@ -1,7 +1,7 @@
 //! Attacks on a running `demo`, which must not only survive them but serve its other clients meanwhile.
 //!
 //! The program starts the demo itself, on loopback and on a port of its own; each attack is bounded in count and in time. Whether it was
-//! borne is a matter of outcomes, of memory and of connections left over, never of speed.
+//! borne is a matter of outcomes, of memory and of connections left over; of time only as far as well-behaved clients must not wait for long.
 
 mod client;
 mod close_codes;
@@ -11,6 +11,7 @@ mod fragments;
 mod injection;
 mod lengths;
 mod long_heads;
+mod markdown;
 mod origins;
 mod pings;
 mod readers;
@@ -24,7 +25,8 @@ mod violations;
 mod well_behaved;
 mod wire;
 
-use std::io::{IsTerminal, Write};
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -174,12 +176,42 @@ static ATTACKS: [Attack; 17] = [
     },
     Attack {
         name: "half-open",
-        about: "peers that fall silent for good and do not answer Pings (a minute, alongside the others)",
+        about: "peers that fall silent for good and do not answer Pings (about a minute, alongside the others)",
         allowed_mib: 24,
         why: "180 connections, 60 of them with up to 192 KiB queued",
         run: Run::Alongside { begin: silent::begin, end: silent::end },
     },
 ];
+
+/// What came of all that was carried out.
+#[derive(Default)]
+struct Report {
+    lines: Vec<Line>,
+    /// What went wrong outside of the attacks.
+    troubles: Vec<String>,
+}
+
+impl Report {
+    fn is_ok(&self) -> bool {
+        self.troubles.is_empty() && self.lines.iter().all(Line::is_ok)
+    }
+
+    /// Keeps a line, and prints it.
+    fn add(&mut self, line: Line) {
+        clear_progress();
+        println!("{line}");
+        self.lines.push(line);
+    }
+
+    /// Ends the server, which has to exit with 0 after all that.
+    fn stop(&mut self, scene: Scene) {
+        if let Err(error) = scene.stop() {
+            clear_progress();
+            println!("FAILED: {error}");
+            self.troubles.push(error);
+        }
+    }
+}
 
 /// The program.
 pub fn run() -> ExitCode {
@@ -189,8 +221,17 @@ pub fn run() -> ExitCode {
         }
         let demo = options.demo.clone().map_or_else(beside_this_program, Ok)?;
         let scale = Scale { quick: options.quick, most_open: most_open()? };
-        let all_ok = attack(&demo, &options, scale)?;
-        Ok(if all_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let cannot_write = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+        if let Some(path) = &options.report {
+            // Better known now than after minutes.
+            OpenOptions::new().append(true).create(true).open(path).map_err(|e| cannot_write(path, e))?;
+        }
+        let report = attack(&demo, &options, scale)?;
+        if let Some(path) = &options.report {
+            let text = markdown::text(&report, &options, path);
+            std::fs::write(path, text).map_err(|e| cannot_write(path, e))?;
+        }
+        Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
@@ -211,8 +252,8 @@ fn most_open() -> Result<usize, String> {
     }
 }
 
-/// Carries out what is asked for. Returns whether all was borne.
-fn attack(demo: &Path, options: &Options, scale: Scale) -> Result<bool, String> {
+/// Carries out what is asked for.
+fn attack(demo: &Path, options: &Options, scale: Scale) -> Result<Report, String> {
     let chosen: Vec<&Attack> = ATTACKS
         .iter()
         .filter(|attack| options.only.is_empty() || options.only.contains(&attack.name))
@@ -220,46 +261,38 @@ fn attack(demo: &Path, options: &Options, scale: Scale) -> Result<bool, String> 
     println!("{}", Line::HEADING);
     let mut alongside = Vec::new();
     for attack in &chosen {
-        if let (Run::Alongside { begin, end }, false) = (&attack.run, scale.quick) {
+        if let Run::Alongside { begin, end } = attack.run {
             let mut scene = Scene::start(demo, scale)?;
             let measuring = scene.begin(attack.name, attack.allowed())?;
             let (began, swarm) = (Instant::now(), begin(&scene));
             alongside.push((attack, scene, measuring, move |scene: &Scene| end(scene, swarm?, began)));
         }
     }
-    let mut all_ok = true;
+    let mut report = Report::default();
     let mut scene = None;
     for attack in &chosen {
-        match attack.run {
-            Run::Now(run) => {
-                let mut current = match scene.take() {
-                    Some(scene) => scene,
-                    None => Scene::start(demo, scale)?,
-                };
-                show_progress(attack);
-                let measuring = current.begin(attack.name, attack.allowed())?;
-                let findings = run(&current);
-                let line = current.end(measuring, findings);
-                show(&line);
-                all_ok &= line.is_ok();
-                // After a failure the next attack begins with a server that is as it should be.
-                scene = line.is_ok().then_some(current);
-            }
-            Run::Alongside { .. } if scale.quick => {
-                println!("{}", Line::skipped(attack.name, "it takes a minute, and this is the quick run"));
-            }
-            Run::Alongside { .. } => {}
+        if let Run::Now(run) = attack.run {
+            let mut current = match scene.take() {
+                Some(scene) => scene,
+                None => Scene::start(demo, scale)?,
+            };
+            show_progress(attack);
+            let line = current.run(attack.name, attack.allowed(), run)?;
+            // After a failure the next attack begins with a server that is as it should be.
+            scene = line.is_ok().then_some(current);
+            report.add(line);
         }
     }
-    all_ok &= scene.is_none_or(is_stopped);
+    if let Some(scene) = scene {
+        report.stop(scene);
+    }
     for (attack, mut scene, measuring, end) in alongside {
         show_progress(attack);
         let findings = end(&scene);
-        let line = scene.end(measuring, findings);
-        show(&line);
-        all_ok &= line.is_ok() && is_stopped(scene);
+        report.add(scene.end(measuring, findings));
+        report.stop(scene);
     }
-    Ok(all_ok)
+    Ok(report)
 }
 
 impl Attack {
@@ -269,27 +302,17 @@ impl Attack {
     }
 }
 
-/// Ends the server, which has to exit with 0 after all that.
-fn is_stopped(scene: Scene) -> bool {
-    let stopped = scene.stop();
-    if let Err(error) = &stopped {
-        println!("FAILED: {error}");
-    }
-    stopped.is_ok()
-}
-
 /// Where a person looks on.
 fn show_progress(attack: &Attack) {
-    let mut stderr = std::io::stderr();
+    let mut stderr = io::stderr();
     if stderr.is_terminal() {
         let _ = write!(stderr, "\r\x1b[K{}: {} …", attack.name, attack.about);
     }
 }
 
-fn show(line: &Line) {
-    let mut stderr = std::io::stderr();
+fn clear_progress() {
+    let mut stderr = io::stderr();
     if stderr.is_terminal() {
         let _ = write!(stderr, "\r\x1b[K");
     }
-    println!("{line}");
 }

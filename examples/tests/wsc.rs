@@ -3,7 +3,8 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -113,6 +114,47 @@ fn verbose_shows_heads_frames_and_times() {
         assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
     }
     assert_eq!(finished.stdout, b"hello\n");
+}
+
+#[test]
+fn verbose_shows_what_a_server_says_when_it_refuses() {
+    let server = demo();
+    let finished = run(&["-v", &url(&server, "/nowhere")], b"");
+    assert!(finished.stderr.contains("< not found\n"), "{finished:?}");
+    assert!(finished.stderr.contains("HTTP status 404"), "{finished:?}");
+
+    // Whatever it says: no terminal obeys it, and it ends.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hostile = format!("ws://{}/", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let mut bytes = b"HTTP/1.1 401 No\r\n\r\n\x1b[2J\xff\r\x9b1m one\n".to_vec();
+            while stream.write_all(&bytes).is_ok() {
+                bytes = b"\nforged\n".repeat(100);
+            }
+        }
+    });
+    let finished = run(&["-v", &hostile], b"");
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.chars().all(|c| c == '\n' || !c.is_control()), "{finished:?}");
+    assert!(finished.stderr.contains("< \u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}1m one\n"), "{finished:?}");
+    assert!(
+        finished.stderr.contains("* content of 4096 bytes, of which this is the beginning\n"),
+        "{finished:?}"
+    );
+    assert!(finished.stderr.lines().count() < 50, "{finished:?}");
+    // Without it there is one line.
+    let finished = run(&[&hostile], b"");
+    assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
+    thread.join().unwrap();
 }
 
 #[test]

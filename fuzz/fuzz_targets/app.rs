@@ -72,14 +72,14 @@ impl App {
         }
     }
 
-    /// A message that can be told from all others.
-    pub fn numbered(&mut self) -> String {
+    /// A message that can be told from all others, and that tells where it is from: `h` a handle, `0` and `1` the connections.
+    pub fn numbered(&mut self, source: char) -> String {
         self.next_number += 1;
-        format!("#{}", self.next_number)
+        format!("#{source}{}", self.next_number)
     }
 
     fn obey(&mut self, peer: &mut Peer<'_, usize>, command: Command) {
-        let published = self.numbered();
+        let published = self.numbered(if *peer.session() == 0 { '0' } else { '1' });
         let record = &mut self.records[*peer.session()];
         let Command(what, how_much) = command;
         match what {
@@ -160,12 +160,11 @@ impl App {
     }
 }
 
-/// The number of a [numbered](App::numbered) message.
-pub fn number(message: &Seen) -> Option<u32> {
-    match message {
-        Seen::Text(text) => text.strip_prefix('#')?.parse().ok(),
-        _ => None,
-    }
+/// Source and number of a [numbered](App::numbered) message.
+pub fn number(message: &Seen) -> Option<(char, u32)> {
+    let Seen::Text(text) = message else { return None };
+    let mut text = text.strip_prefix('#')?.chars();
+    Some((text.next()?, text.as_str().parse().ok()?))
 }
 
 impl Handler for App {

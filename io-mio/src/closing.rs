@@ -30,7 +30,7 @@ impl<H: Handler> Driver<H> {
             rare.held_len = 0;
         }
         // With TLS, what is written still has to be sent.
-        let taken = link.written.saturating_sub(link.transport.unsent() as u64);
+        let taken = link.surely_written();
         let end = link.written + link.out.len() as u64;
         // What was queued when closing began has all the time that the peer needs to read it. Pongs for what it asks afterwards buy none.
         let has_more = taken < *link.rare().closing_end.get_or_insert(end);
@@ -68,7 +68,7 @@ impl<H: Handler> Driver<H> {
         link.congested = false;
         // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait to be written.
         let was_clean = conn.was_clean() && link.is_flushed();
-        let cause = link.rare.take().and_then(|rare| rare.cause);
+        let cause = link.rare.as_mut().and_then(|rare| rare.cause.take());
         // A transport that broke after both Close frames took nothing away.
         let cause = cause.filter(|cause| !(was_clean && cause.is_of_transport()));
         let code = conn.close_code();

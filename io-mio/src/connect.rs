@@ -149,8 +149,8 @@ impl<S> Connect<S> {
         self
     }
 
-    /// How long TLS and the opening handshake may take after that. [`Duration::ZERO`]: not limited. Default:
-    /// [`Timeouts::handshake`](crate::Timeouts::handshake).
+    /// How long TLS and the opening handshake may take after that, the content of a [refusal](crate::Cause::Refused) included.
+    /// [`Duration::ZERO`]: not limited. Default: [`Timeouts::handshake`](crate::Timeouts::handshake).
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = Some(timeout);

@@ -7,9 +7,12 @@
 //! the name     its turn   the race      the proxy     TLS         the opening handshake
 //! └────────── connect deadline ───────────────────┘   └────── handshake deadline ─────┘
 //! ```
+//!
+//! After a response that refuses it is Refused instead of open, while the content of the response is read; the deadline stays.
 
 mod opening;
 mod race;
+mod refusal;
 mod securing;
 
 use std::io;
@@ -31,6 +34,7 @@ use crate::slot::{Head, Link, Open, Phase, Slot};
 use crate::target::Place;
 use crate::transport::{PeerAddr, Transport};
 use race::Race;
+use refusal::Refusal;
 
 /// A connection on its way.
 pub(crate) struct Dialling<S> {
@@ -60,6 +64,8 @@ enum Stage {
     Securing,
     /// For the response.
     Responding { head: Head, interim: u32 },
+    /// For the content of the response, which is no 101. However this ends, the server has refused.
+    Refused(Refusal),
 }
 
 impl<S> Dialling<S> {
@@ -224,7 +230,7 @@ impl<H: Handler> Driver<H> {
             Stage::Resolving | Stage::Waiting(_) => {}
             Stage::Connecting(_) => self.race(index),
             Stage::Securing => self.go_on_securing(index),
-            Stage::Tunnelling(_) | Stage::Responding { .. } => self.read_answer(index),
+            Stage::Tunnelling(_) | Stage::Responding { .. } | Stage::Refused(_) => self.read_answer(index),
         }
     }
 
@@ -234,7 +240,7 @@ impl<H: Handler> Driver<H> {
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
         let is_late = dialling.deadline.is_some_and(|at| at <= self.shared.now);
         match dialling.stage {
-            Stage::Securing | Stage::Responding { .. } if is_late => {
+            Stage::Securing | Stage::Responding { .. } | Stage::Refused(_) if is_late => {
                 self.dial_failed(index, By::Local, Cause::TimedOut(Expired::Handshake));
             }
             _ if is_late => self.dial_failed(index, By::Local, Cause::ConnectTimedOut),
@@ -262,6 +268,11 @@ impl<H: Handler> Driver<H> {
         }
         let Phase::Dialling(dialling) = std::mem::replace(&mut slot.phase, Phase::Lingering) else { return };
         let target = &dialling.connect.target;
+        let (by, cause) = match dialling.stage {
+            // Whatever kept the rest of its content away: the server has refused.
+            Stage::Refused(refusal) => (By::Remote, refusal.into_cause()),
+            _ => (by, cause),
+        };
         log::debug!("{} ({}): dialling failed: {cause}", target.authority, slot.link.remote);
         // Nothing can be sent: a connection that has ended says so.
         let mut conn = Connection::client(&self.shared.settings.message, random::masking_key);

@@ -12,7 +12,7 @@ use sansws::{CloseCode, Expired};
 use crate::accepting::Accepting;
 use crate::connect::Connect;
 use crate::context::Context;
-use crate::deliver::{run, run_deferred};
+use crate::deliver::{DELIVERIES_PER_TURN, run, run_deferred};
 use crate::handle::{Hub, Inbox, Received};
 use crate::handler::{By, Cause, Handler};
 use crate::peer::{Peer, PeerId};
@@ -23,9 +23,6 @@ use crate::shared::{NOBODY, Shared};
 use crate::slot::{Link, Phase, Slot, Slots};
 use crate::timers::{NOT_ARMED, Tick, Timers, tick_at};
 use crate::topics::Topics;
-
-/// When the commands of other threads have concerned so many connections, sockets have their turn again.
-const DELIVERIES_PER_TURN: usize = 4096;
 
 /// Memory for gathered output that is kept between turns.
 const KEPT_GATHERED: usize = 256 << 10;
@@ -93,6 +90,7 @@ impl<H: Handler> Driver<H> {
                 topics: Topics::default(),
                 timers: Timers::default(),
                 deferred: VecDeque::new(),
+                deliveries_left: DELIVERIES_PER_TURN,
                 dials: VecDeque::new(),
                 assembly: Vec::new(),
                 collecting: None,
@@ -124,6 +122,8 @@ impl<H: Handler> Driver<H> {
             || !self.ready.is_empty()
             || self.woken
             || !self.received.commands.is_empty()
+            || self.received.wake
+            || self.received.shutdown.is_some()
             || !self.shared.dirty.is_empty()
             || !self.shared.dials.is_empty()
             || !self.shared.deferred.is_empty()
@@ -187,6 +187,7 @@ impl<H: Handler> Driver<H> {
             self.dial(connect);
         }
         run_deferred(&mut self.slots, &mut self.shared);
+        self.shared.deliveries_left = DELIVERIES_PER_TURN;
         for index in self.dead.drain(..) {
             self.slots.remove(index);
         }
@@ -304,11 +305,13 @@ impl<H: Handler> Driver<H> {
         Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }.check_congestion();
 
         let mut resumes = false;
-        if link.congested && link.out.len() <= self.shared.settings.low_water {
+        if link.has_drained(self.shared.settings.low_water) {
             link.congested = false;
             if open.conn.can_send() {
                 let mut peer = Peer::new(id, &mut open.conn, link, &mut open.session, &mut self.shared);
                 self.handler.drained(&mut peer);
+                // It may have failed the connection.
+                Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }.pay_debts();
                 link.flush(&mut self.shared.gathered);
                 Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }.check_congestion();
             }
@@ -328,7 +331,8 @@ impl<H: Handler> Driver<H> {
         let Some(Slot { id, link, phase: Phase::Open(open) }) = self.slots.get_mut(index) else { return };
         let mut peer = Peer::new(*id, &mut open.conn, link, &mut open.session, &mut self.shared);
         self.handler.written(&mut peer);
-        // Whatever was sent just now.
+        // Whatever was sent just now, or is owed since.
+        Sending { id: *id, conn: &mut open.conn, link, shared: &mut self.shared }.pay_debts();
         link.flush(&mut self.shared.gathered);
     }
 
@@ -381,7 +385,7 @@ impl<H: Handler> Driver<H> {
         // What has arrived counts, even if this loop was too busy to read it.
         if matches!(slot.phase, Phase::Open(_)) && is_due(&slot.link, &self.shared) {
             slot.link.readable = true;
-            if slot.link.paused && slot.link.closed_by.is_none() {
+            if (slot.link.paused || slot.link.is_backlogged()) && slot.link.closed_by.is_none() {
                 // Whether the peer lives is not known, as nobody looks.
                 slot.link.keepalive.received(self.shared.now);
             }
@@ -454,11 +458,14 @@ impl<H: Handler> Driver<H> {
         for (id, resolved) in std::mem::take(&mut self.received.resolved) {
             self.resolved(id, resolved);
         }
-        let mut deliveries = 0;
-        while deliveries < DELIVERIES_PER_TURN {
+        while self.shared.deliveries_left > 0 {
             let Some(command) = self.received.commands.pop_front() else { break };
-            // One that reaches nobody takes its time as well.
-            deliveries += run(&mut self.slots, &mut self.shared, command).max(1);
+            let count = run(&mut self.slots, &mut self.shared, command);
+            self.shared.deliveries_left = self.shared.deliveries_left.saturating_sub(count);
+        }
+        if !self.received.commands.is_empty() || !self.shared.deferred.is_empty() {
+            // What was asked for later comes later.
+            return;
         }
         if std::mem::take(&mut self.received.wake) {
             self.wake();

@@ -5,6 +5,8 @@ mod found_by_fuzzing;
 #[cfg(any(test, feature = "__scripted"))]
 pub(crate) mod scripted;
 #[cfg(test)]
+mod turns;
+#[cfg(test)]
 mod virtual_time;
 
 use std::fmt;

@@ -172,7 +172,7 @@ pub enum Cause {
     /// More control frames than [`Settings::max_control_frames`](crate::Settings::max_control_frames) came at once.
     TooManyControlFrames,
     /// The messages in progress of all connections took more than
-    /// [`Settings::max_incomplete_bytes`](crate::Settings::max_incomplete_bytes), and this one's had just grown.
+    /// [`Settings::max_incomplete_bytes`](crate::Settings::max_incomplete_bytes), and this one's was the largest.
     TooManyIncompleteBytes,
     /// The loop shut down.
     Shutdown,
@@ -189,9 +189,17 @@ pub enum Cause {
     /// Dialling: the server's response is not a correct handshake.
     Handshake(HandshakeError),
     /// Dialling: the server answered with this status instead of 101.
+    ///
+    /// A response whose content did not arrive whole, because the stream ended or broke, or the [deadline](crate::Connect::handshake_timeout)
+    /// passed, or the application gave up, is this cause too.
     Refused {
         /// The HTTP status code.
         status: u16,
+        /// What the server said about it, often text or HTML: as much of the response's content as came in time, at most
+        /// [`Settings::max_refusal_content`](crate::Settings::max_refusal_content) bytes. The chunked coding is undone, any other is not.
+        ///
+        /// These are the server's bytes, whatever they are: not to be written to a terminal, a log or a page as they are.
+        content: Box<[u8]>,
     },
 }
 
@@ -243,7 +251,7 @@ impl fmt::Display for Cause {
             Self::Proxy(error) => error.fmt(f),
             Self::Redirect(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
-            Self::Refused { status } => write!(f, "the server refused with HTTP status {status}"),
+            Self::Refused { status, .. } => write!(f, "the server refused with HTTP status {status}"),
         }
     }
 }

@@ -97,7 +97,8 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// [`SendError::OutputFull`] if more than [`max_buffered`](crate::Settings::max_buffered) bytes would wait, else
     /// [`SendError::NotOpen`] or [`SendError::MessageInProgress`]. Nothing was sent then. After `OutputFull` comes
-    /// [`Handler::drained`](crate::Handler::drained), unless nothing waits: then the message alone is too long.
+    /// [`Handler::drained`](crate::Handler::drained), unless nothing waits: then the message alone is too long. (Or
+    /// [`Handler::close`](crate::Handler::close), if the connection is broken.)
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         self.sending.send(message.into())
@@ -199,9 +200,16 @@ impl<'a, S> Peer<'a, S> {
     /// included.
     ///
     /// With [`buffered_amount`](Self::buffered_amount) it tells what became of a message: sent when the two added up to `n`, it has been
-    /// handed over whole once this is at least `n`.
+    /// handed over whole once this is at least `n`. Over TLS that is told once all records that wait are written, at most 64 KiB of them.
     pub fn written(&self) -> u64 {
-        self.sending.link.written.saturating_sub(self.sending.link.transport.unsent() as u64)
+        self.sending.link.surely_written()
+    }
+
+    /// As [`written`](Self::written), but at most: over TLS what was sent last is in records, and of those that wait the kernel may have some.
+    ///
+    /// When a connection has ended, only what lies beyond this has surely not arrived.
+    pub fn written_at_most(&self) -> u64 {
+        self.sending.link.written
     }
 
     /// Bytes that were read since the connection was opened, the opening handshake included. Whatever they are, they are a sign of life.
@@ -209,7 +217,7 @@ impl<'a, S> Peer<'a, S> {
         self.sending.link.received
     }
 
-    /// Bytes that were sent and that the kernel has not taken yet.
+    /// Bytes that were sent and that the kernel has not taken yet, or never will: what is sent when the connection is broken counts too.
     pub fn buffered_amount(&self) -> usize {
         self.sending.buffered()
     }

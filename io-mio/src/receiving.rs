@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use sansws::{Assembler, CloseCode, Event, State};
 
+use crate::deliver::run_deferred;
 use crate::driver::Driver;
 use crate::handler::{By, Cause, Chunk, Handler};
 use crate::peer::{Peer, PeerId};
 use crate::sending::Sending;
-use crate::shared::Shared;
-use crate::slot::{Flood, Link, Open, Phase, Portion, Slot};
+use crate::shared::{NOBODY, Shared};
+use crate::slot::{Flood, Open, Phase, Portion, Slot};
 
 /// What one connection's input may take in a turn, before the others have theirs. It cannot be interrupted in the middle of what was read; a
 /// connection that goes over it is read in smaller portions from then on.
@@ -25,6 +26,9 @@ impl<H: Handler> Driver<H> {
     /// Reads a bounded number of times, and for a bounded time, so that neither a fast sender nor one whose messages are much work keeps the
     /// others waiting.
     pub(crate) fn read_frames(&mut self, index: u32) {
+        if self.is_backlogged(index) {
+            return self.serve_again(index);
+        }
         let mut began = None;
         for _ in 0..self.shared.settings.reads_per_turn {
             let Some(read) = self.read(index) else { return self.nothing_to_read(index) };
@@ -35,9 +39,13 @@ impl<H: Handler> Driver<H> {
             match read {
                 Ok(0) => self.input_ended(index, Cause::Eof),
                 Ok(len) => {
+                    let before = self.shared.deferred.len();
                     let mut buffer = std::mem::take(&mut self.buffer);
                     self.feed(index, buffer.get_mut(..len).unwrap_or_default());
                     self.buffer = buffer;
+                    if self.shared.deferred.len() > before {
+                        self.deliver_now(index);
+                    }
                 }
                 Err(error) => self.input_ended(index, Cause::of_transport(error)),
             }
@@ -45,6 +53,9 @@ impl<H: Handler> Driver<H> {
             let Some(slot) = self.slots.get_mut(index) else { return };
             if !matches!(slot.phase, Phase::Open(_)) {
                 return;
+            }
+            if slot.link.is_backlogged() {
+                break;
             }
             if let Some(began) = began {
                 let took = began.elapsed();
@@ -62,6 +73,26 @@ impl<H: Handler> Driver<H> {
         }
     }
 
+    /// What a connection has published is part of the work that its messages are, and has its limit in a turn.
+    fn deliver_now(&mut self, index: u32) {
+        self.shared.turn_of = NOBODY;
+        run_deferred(&mut self.slots, &mut self.shared);
+        self.shared.turn_of = index;
+        if let (false, Some(slot)) = (self.shared.deferred.is_empty(), self.slots.get_mut(index)) {
+            slot.link.rare().backlogged = true;
+        }
+    }
+
+    /// Whether a connection waits until what it has published is delivered. All wait when far too much is to be delivered.
+    fn is_backlogged(&mut self, index: u32) -> bool {
+        let backlog = self.shared.deferred.len();
+        let Some(slot) = self.slots.get_mut(index) else { return false };
+        if let (0, Some(rare)) = (backlog, &mut slot.link.rare) {
+            rare.backlogged = false;
+        }
+        slot.link.is_backlogged() || backlog > self.shared.settings.max_commands
+    }
+
     /// Takes bytes of the peer's. All output that follows is gathered.
     pub(crate) fn feed(&mut self, index: u32, mut input: &mut [u8]) {
         let Some(slot) = self.slots.get_mut(index) else { return };
@@ -69,8 +100,8 @@ impl<H: Handler> Driver<H> {
         let (id, link) = (slot.id, &mut slot.link);
         let (handler, shared) = (&mut self.handler, &mut self.shared);
         link.flood.more(input.len(), shared.settings.receive_buffer);
-        let before = assembler.capacity();
-        shared.incomplete -= before;
+        // Counted anew when this is done.
+        shared.incomplete -= assembler.capacity();
         if let Some(unused) = assembler.lend(std::mem::take(&mut shared.assembly)) {
             shared.assembly = unused;
         }
@@ -135,9 +166,30 @@ impl<H: Handler> Driver<H> {
             link.flood = Flood::default();
         }
         let Phase::Open(open) = &mut slot.phase else { return };
-        if let Some(other) = put_away(open, link, shared, id, before) {
+        if let Some(other) = put_away(open, shared, id) {
             self.shrink_assembly(other);
         }
+        if self.shared.incomplete > self.shared.settings.max_incomplete_bytes {
+            self.fail_largest_message();
+        }
+    }
+
+    /// The messages in progress take too much. To fail whoever has the largest takes nothing from all others, however little they have.
+    fn fail_largest_message(&mut self) {
+        let size = |slot: &Slot<H::Session>| match &slot.phase {
+            Phase::Open(open) => open.assembler.capacity(),
+            _ => 0,
+        };
+        let indices = self.slots.indices().into_iter();
+        let largest = indices.max_by_key(|index| self.slots.get(*index).map_or(0, size));
+        let Some(slot) = largest.and_then(|index| self.slots.get_mut(index)) else { return };
+        let (id, link) = (slot.id, &mut slot.link);
+        let Phase::Open(open) = &mut slot.phase else { return };
+        log::debug!("{}: too many bytes of messages in progress", link.remote);
+        self.shared.incomplete -= open.assembler.capacity();
+        open.assembler = Assembler::new();
+        Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }
+            .fail(CloseCode::TRY_AGAIN_LATER, Cause::TooManyIncompleteBytes);
     }
 
     /// Of the connections that wait for the rest of a message one has as much of a buffer as it was lent. The others have what they need.
@@ -180,44 +232,21 @@ impl<H: Handler> Driver<H> {
 /// After a turn the buffer for messages in pieces goes back to the loop, unless this connection's message is not whole. In this case it is
 /// counted, and who had kept a large one until now is returned.
 #[inline]
-fn put_away<S>(
-    open: &mut Open<S>,
-    link: &mut Link,
-    shared: &mut Shared<S>,
-    id: PeerId,
-    before: usize,
-) -> Option<PeerId> {
+fn put_away<S>(open: &mut Open<S>, shared: &mut Shared<S>, id: PeerId) -> Option<PeerId> {
     if open.conn.state() == State::Failed {
         open.assembler.reset();
     }
-    let Some(buffer) = open.assembler.release() else { return keep(open, link, shared, id, before) };
-    if buffer.capacity() <= KEPT_ASSEMBLY {
-        shared.assembly = buffer;
-    }
-    None
-}
-
-fn keep<S>(
-    open: &mut Open<S>,
-    link: &mut Link,
-    shared: &mut Shared<S>,
-    id: PeerId,
-    before: usize,
-) -> Option<PeerId> {
-    let max = shared.settings.max_incomplete_bytes.saturating_sub(shared.incomplete);
-    if open.assembler.capacity() > max {
-        open.assembler.shrink();
-    }
-    let now = open.assembler.capacity();
-    if now > max && now > before {
-        log::debug!("{}: too many bytes of messages in progress", link.remote);
-        link.blame(By::Local, Some(Cause::TooManyIncompleteBytes));
-        open.conn.fail(CloseCode::TRY_AGAIN_LATER);
-        open.assembler = Assembler::new();
+    if let Some(buffer) = open.assembler.release() {
+        if buffer.capacity() <= KEPT_ASSEMBLY {
+            shared.assembly = buffer;
+        }
         return None;
     }
-    shared.incomplete += now;
-    if now <= MUCH_ASSEMBLY {
+    if shared.incomplete + open.assembler.capacity() > shared.settings.max_incomplete_bytes {
+        open.assembler.shrink();
+    }
+    shared.incomplete += open.assembler.capacity();
+    if open.assembler.capacity() <= MUCH_ASSEMBLY {
         return None;
     }
     shared.collecting.replace(id).filter(|other| *other != id)

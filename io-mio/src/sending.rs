@@ -77,7 +77,9 @@ impl<S> Sending<'_, S> {
             self.link.flush_queue();
         }
         let fits = len <= self.room();
-        if !fits && !self.link.out.is_empty() && !self.link.broken {
+        if !fits && self.link.waiting() > 0 && !self.link.broken {
+            // There will not be more room before some of it is taken.
+            self.link.rare().refused_at = Some(self.link.surely_written());
             self.link.congested = true;
         }
         fits

@@ -35,6 +35,9 @@ pub struct Settings {
     pub max_head_len: usize,
     /// Most header lines in a head, at most [`Settings::MOST_HEADERS`]; more is answered with 431. Default 100.
     pub max_headers: usize,
+    /// Most bytes that are read of the content of a dialled server's response that is not a 101, for
+    /// [`Cause::Refused`](crate::Cause::Refused); the rest is cut off. 0: none, and the dial fails at once. Default 4 KiB.
+    pub max_refusal_content: usize,
     /// Most control frames in [`receive_buffer`](Self::receive_buffer) bytes of a peer that sends faster than it is read; more closes with
     /// 1008. Default 1024.
     pub max_control_frames: u32,
@@ -67,8 +70,8 @@ pub struct Settings {
     /// Most bytes of messages and topics that wait with those commands, and as many again while the loop carries out what it has taken.
     /// A command that is longer waits alone. Default 64 MiB.
     pub max_command_bytes: usize,
-    /// Most bytes of memory for the messages in progress of all connections of a loop; whose message would need more is closed with 1013.
-    /// Default 1 GiB.
+    /// Most bytes of memory for the messages in progress of all connections of a loop; beyond it, the connection with the largest one is
+    /// closed with 1013. Default 1 GiB.
     ///
     /// A message is in progress when it has begun to arrive and a read ended before it did. A path whose messages are handed out in pieces
     /// ([`Accept::streaming`](crate::Accept::streaming)) has none.
@@ -90,6 +93,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             max_head_len: 16 << 10,
             max_headers: 100,
+            max_refusal_content: 4 << 10,
             max_control_frames: 1024,
             max_connections: 65_536,
             max_connections_per_address: None,

@@ -260,6 +260,12 @@ pub(crate) struct Rare {
     pub(crate) dropped: u64,
     /// What `written` is when the kernel has all that was queued when the connection began to close.
     pub(crate) closing_end: Option<u64>,
+    /// What was [surely written](Link::surely_written) when a message was refused for lack of room.
+    pub(crate) refused_at: Option<u64>,
+    /// It has published what was not delivered in the same turn. Nothing is read from it until that is done.
+    pub(crate) backlogged: bool,
+    /// Bytes that were sent and that the kernel never takes, since the connection is broken.
+    discarded: usize,
 }
 
 impl Link {
@@ -314,10 +320,34 @@ impl Link {
         self.keepalive.closing(now);
     }
 
-    /// Bytes that wait in the queue, or behind a fragmented message. The marks are for the queue alone: what is behind the message waits for
-    /// the application, not for the peer.
+    /// Bytes that wait in the queue, or behind a fragmented message, or in vain. The marks are for the queue alone: what is behind the message
+    /// waits for the application, not for the peer.
     pub(crate) fn queued(&self) -> usize {
-        self.out.len() + self.transport.unsent() + self.rare.as_ref().map_or(0, |rare| rare.held_len)
+        let rare = self.rare.as_ref().map_or(0, |rare| rare.held_len + rare.discarded);
+        self.out.len() + self.transport.unsent() + rare
+    }
+
+    /// Bytes that the kernel is still to take.
+    pub(crate) fn waiting(&self) -> usize {
+        self.out.len() + self.transport.unsent()
+    }
+
+    /// Bytes that the kernel surely has taken: over TLS it may have some of those that wait as records.
+    pub(crate) fn surely_written(&self) -> u64 {
+        self.written.saturating_sub(self.transport.unsent() as u64)
+    }
+
+    /// Whether a congested connection no longer is. If a message was refused, something must have been taken since: with the same room it
+    /// would be refused again.
+    pub(crate) fn has_drained(&self, low_water: usize) -> bool {
+        let refused_at = self.rare.as_ref().and_then(|rare| rare.refused_at);
+        self.congested
+            && (self.waiting() == 0
+                || (self.waiting() <= low_water && refused_at.is_none_or(|at| self.surely_written() > at)))
+    }
+
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.backlogged)
     }
 
     /// Whether the kernel has taken everything but what waits behind a fragmented message.
@@ -336,17 +366,16 @@ impl Link {
     pub(crate) fn flush(&mut self, gathered: &mut Vec<u8>) {
         let start =
             self.write_at_once(gathered.len(), |transport, start| transport.write(&gathered[start..]));
-        if self.broken {
-            self.out.clear();
-        } else {
-            self.out.push_copy(&gathered[start..]);
-        }
+        self.queue(&gathered[start..]);
         gathered.clear();
         self.flush_queue();
     }
 
     /// Writes what is queued, as far as the kernel takes it.
     pub(crate) fn flush_queue(&mut self) {
+        if self.broken {
+            return self.discard_queue();
+        }
         if self.writable && !self.out.is_empty() {
             let before = self.out.len();
             let flushed = self.out.flush(|slices| self.transport.write_vectored(slices));
@@ -373,10 +402,8 @@ impl Link {
         let start = self.write_at_once(gathered.len() + payload.len(), |transport, start| {
             transport.write_vectored(&[IoSlice::new(head(start)), IoSlice::new(tail(start))])
         });
-        if !self.broken {
-            self.out.push_copy(head(start));
-            self.out.push_copy(tail(start));
-        }
+        self.queue(head(start));
+        self.queue(tail(start));
         gathered.clear();
     }
 
@@ -405,10 +432,26 @@ impl Link {
         start
     }
 
+    fn queue(&mut self, bytes: &[u8]) {
+        if self.broken && !bytes.is_empty() {
+            self.rare().discarded += bytes.len();
+        } else {
+            self.out.push_copy(bytes);
+        }
+    }
+
+    /// What can never be written is not kept. It counts as buffered all the same, so that nobody takes it for written.
+    fn discard_queue(&mut self) {
+        if !self.out.is_empty() {
+            self.rare().discarded += self.out.len();
+            self.out.clear();
+        }
+    }
+
     fn write_failed(&mut self, error: io::Error) {
         log::debug!("{}: write: {error}", self.remote);
-        self.out.clear();
         self.broken = true;
+        self.discard_queue();
         // The next read tells the end, after what the peer sent before it.
         self.readable = true;
         self.congested = false;

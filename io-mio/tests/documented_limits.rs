@@ -41,6 +41,10 @@ fn fixed() -> BTreeMap<&'static str, String> {
         ("WebSocketBuilder::max_events`, bytes", size(said(plan, "max_event_bytes: "))),
         ("MAX_INTERIM", interim.to_string()),
         (
+            "MAX_CHUNK_LINE",
+            size(said(include_str!("../src/dial/refusal.rs"), "const MAX_CHUNK_LINE: usize = ")),
+        ),
+        (
             "MAX_ADDRESSES",
             said(include_str!("../src/eyeballs.rs"), "const MAX_ADDRESSES: usize = ").to_string(),
         ),
@@ -75,6 +79,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         timeouts,
         max_head_len,
         max_headers,
+        max_refusal_content,
         max_control_frames,
         max_connections,
         max_connections_per_address,
@@ -100,6 +105,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("MAX_SUBPROTOCOLS", MAX_SUBPROTOCOLS.to_string()),
         ("Settings::max_head_len", size(max_head_len)),
         ("Settings::max_headers", max_headers.to_string()),
+        ("Settings::max_refusal_content", size(max_refusal_content)),
         ("Settings::max_control_frames", max_control_frames.to_string()),
         ("Settings::max_connections", max_connections.to_string()),
         (

@@ -23,8 +23,18 @@ const MILLION: usize = 1_000_000;
 
 /// Resident memory in bytes, where the system tells it; else it stays the same.
 fn resident() -> usize {
+    statm(1)
+}
+
+/// Memory that was asked for, touched or not; likewise. (A thread's stack is in it.)
+fn allocated() -> usize {
+    statm(5)
+}
+
+/// A number of `/proc/self/statm` (proc(5)), in bytes.
+fn statm(index: usize) -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+    statm.split(' ').nth(index).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }
 
 /// Less than any of these floods would need if a few bytes were kept for each of its pieces.
@@ -139,18 +149,24 @@ fn chunks_told(server: &TestServer) -> usize {
 fn promised_payloads_cost_nothing_until_they_come() {
     let _alone = alone();
     let server = TestServer::start();
-    let mut clients: Vec<Client> = (0..100).map(|_| server.connect("/quiet")).collect();
-    let before = resident();
-    // As much as the limit allows, and a little of it.
-    for client in &mut clients {
-        client.raw(&[0x82, 0xff, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
-        client.raw(&[7; 100]);
+    let mut clients: Vec<Client> = (0..150).map(|_| server.connect("/quiet")).collect();
+    let mut witness = server.connect("/echo");
+    let (before, allocated_before) = (resident(), allocated());
+    // As much as the limit allows, and of it a little, in both kinds, or nothing.
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.raw(&[if i % 2 == 0 { 0x82 } else { 0x81 }, 0xff, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        if i % 3 > 0 {
+            client.raw(&[7; 100]);
+        }
     }
     // One more is answered when all of them have been read, or soon after.
-    let mut witness = server.connect("/echo");
     witness.send("read");
     witness.expect_text("read");
     assert_flat(before);
+    // What is only reserved is not resident.
+    let allocated = allocated();
+    let from_to = format!("from {} KiB to {} KiB", allocated_before >> 10, allocated >> 10);
+    assert!(allocated < allocated_before + FLAT, "{from_to} allocated");
     drop(clients);
     // And more than the limit allows, in one frame or behind a fragment: the header alone is enough.
     for len in [(16 << 20) + 1, 1 << 31, (1 << 32) + 1, 1 << 62, (1 << 63) - 1_u64] {

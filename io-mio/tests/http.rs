@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sansws_mio::{OriginPolicy, Server, Settings, Timeouts};
 use support::{Called, Client, DEADLINE, TestServer, dial, exchange, request};
@@ -183,11 +183,15 @@ fn from_another_address(addr: std::net::SocketAddr) -> Client {
 /// Rule R-4.2.1-g.
 #[test]
 fn a_request_that_does_not_come_is_answered_with_408() {
-    let timeouts = Timeouts { handshake: Duration::from_millis(50), ..Timeouts::default() };
+    const TIME: Duration = Duration::from_millis(50);
+    let timeouts = Timeouts { handshake: TIME, ..Timeouts::default() };
     let server = TestServer::with(Settings { timeouts, ..Settings::default() });
     for bytes in ["", "GET / HTTP/1.1\r\nHost: "] {
+        let start = Instant::now();
         let answer = exchange(server.addr, bytes.as_bytes());
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
+        // Not before its time: the server's clock began after ours.
+        assert!(start.elapsed() >= TIME, "after {:?}", start.elapsed());
     }
     server.wait_for_connections(0);
 }
@@ -195,13 +199,16 @@ fn a_request_that_does_not_come_is_answered_with_408() {
 /// Rule R-7.1.1-a.
 #[test]
 fn a_client_that_never_closes_is_dropped() {
-    let timeouts = Timeouts { close: Duration::from_millis(50), ..Timeouts::default() };
+    const TIME: Duration = Duration::from_millis(50);
+    let timeouts = Timeouts { close: TIME, ..Timeouts::default() };
     let server = TestServer::with(Settings { timeouts, ..Settings::default() });
     // It gets its page and the end of the stream, but sends no FIN itself.
+    let start = Instant::now();
     let mut stream = dial(server.addr);
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("an orderly end");
     server.wait_for_connections(0);
+    assert!(start.elapsed() >= TIME, "after {:?}", start.elapsed());
     drop(stream);
 }

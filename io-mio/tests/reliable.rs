@@ -203,8 +203,11 @@ fn the_queue_is_bounded_and_goes_out_in_order() {
 
 #[test]
 fn close_between_two_attempts_is_the_end() {
-    let socket =
-        quick("ws://127.0.0.1:9/").first_delay(Duration::from_secs(3600)).open().expect("a good URL");
+    let socket = quick("ws://127.0.0.1:9/")
+        .first_delay(Duration::from_secs(3600))
+        .max_delay(Duration::from_secs(3600))
+        .open()
+        .expect("a good URL");
     disconnected(&socket);
     retrying(&socket);
     socket.close();
@@ -379,6 +382,7 @@ fn the_end_of_its_thread_is_its_end() {
     let clients = Clients::start(Settings::default()).expect("a thread");
     let waiting = quick("ws://127.0.0.1:9/")
         .first_delay(Duration::from_secs(3600))
+        .max_delay(Duration::from_secs(3600))
         .websocket(|socket| socket.on(&clients));
     let waiting = waiting.offline_queue(10, 10_000).open().expect("a good URL");
     waiting.send("never").expect("queued");

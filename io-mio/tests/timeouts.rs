@@ -14,6 +14,13 @@ fn with(timeouts: Timeouts) -> TestServer {
 
 const SHORT: Duration = Duration::from_millis(50);
 
+/// Not before its time. `start` is from before the connection: so it is from before any time that the server took, once in each turn.
+#[track_caller]
+fn assert_not_early(start: Instant, deadline: Duration) {
+    let elapsed = start.elapsed();
+    assert!(elapsed >= deadline, "after {elapsed:?}, not {deadline:?}");
+}
+
 #[test]
 fn a_peer_that_answers_pings_lives() {
     let server = with(Timeouts { ping_interval: Some(SHORT), pong: DEADLINE, ..Timeouts::default() });
@@ -35,9 +42,13 @@ fn a_peer_that_answers_pings_lives() {
 #[test]
 fn a_peer_that_does_not_is_given_up() {
     let server = with(Timeouts { ping_interval: Some(SHORT), pong: SHORT, ..Timeouts::default() });
+    let start = Instant::now();
     let mut client = server.connect("/echo");
     client.polite = false;
-    assert_eq!(client.rest(), [Got::Ping(Vec::new()), Got::Close(Some((1011, String::new())))]);
+    assert_eq!(client.next(), Got::Ping(Vec::new()));
+    assert_not_early(start, SHORT);
+    assert_eq!(client.rest(), [Got::Close(Some((1011, String::new())))]);
+    assert_not_early(start, SHORT * 2);
     assert_eq!(
         server.wait_for_close(),
         Called::Close {
@@ -78,6 +89,7 @@ fn a_peer_that_reads_nothing_while_output_waits_is_given_up() {
         max_buffered: 64 << 20,
         ..Settings::default()
     });
+    let start = Instant::now();
     let mut client = server.connect("/commands");
     client.send("flood 300 100000");
     // No Ping gets through behind that; but nothing is acknowledged either.
@@ -87,6 +99,7 @@ fn a_peer_that_reads_nothing_while_output_waits_is_given_up() {
         }
         other => panic!("{other:?}"),
     }
+    assert_not_early(start, SHORT * 2);
     server.wait_for_connections(0);
 }
 
@@ -94,8 +107,10 @@ fn a_peer_that_reads_nothing_while_output_waits_is_given_up() {
 fn silence() {
     let timeouts = Timeouts { ping_interval: None, idle: Some(SHORT), ..Timeouts::default() };
     let server = with(timeouts);
+    let start = Instant::now();
     let mut client = server.connect("/echo");
     assert_eq!(client.rest(), [Got::Close(Some((1001, "silent for too long".into())))]);
+    assert_not_early(start, SHORT);
     match server.wait_for_close() {
         Called::Close { code: 1001, was_clean: true, by: By::Local, cause: Some(cause), .. } => {
             assert_eq!(cause, "silent for too long");
@@ -107,10 +122,12 @@ fn silence() {
 #[test]
 fn a_close_that_is_not_answered() {
     let server = with(Timeouts { close: SHORT, ..Timeouts::default() });
+    let start = Instant::now();
     let mut client = server.connect("/commands");
     client.polite = false;
     client.send("close 1000 bye");
     assert_eq!(client.rest(), [Got::Close(Some((1000, "bye".into())))]);
+    assert_not_early(start, SHORT);
     match server.wait_for_close() {
         Called::Close { code: 1006, was_clean: false, by: By::Local, cause: Some(cause), .. } => {
             assert_eq!(cause, "the connection did not close in time");
@@ -124,13 +141,14 @@ fn a_close_that_is_not_answered() {
 #[test]
 fn a_closing_peer_that_keeps_sending_is_dropped() {
     let server = with(Timeouts { close: SHORT, ..Timeouts::default() });
+    let start = Instant::now();
     let mut client = server.connect("/echo");
     client.close(1000, "");
     // Never a FIN, but bytes for ever: the deadline does not move.
-    let start = Instant::now();
     use std::io::Write;
     while client.stream.write_all(&[0; 100]).is_ok() {
         assert!(start.elapsed() < DEADLINE, "still there");
     }
+    assert_not_early(start, SHORT);
     server.wait_for_connections(0);
 }

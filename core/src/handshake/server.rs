@@ -230,6 +230,7 @@ impl<'h, 'b> Request<'h, 'b> {
         if self.method != "GET" {
             return Err(HandshakeError::Method);
         }
+        // None that is higher gets here: the parser refuses all but 1.0 and 1.1.
         if self.version < 1 {
             return Err(HandshakeError::HttpVersion);
         }

@@ -1,5 +1,6 @@
 //! Heads that are long, that never end, or that take long to read.
 
+use core::hint::black_box;
 use std::time::{Duration, Instant};
 
 use sansws::handshake::server::{self, Acceptor};
@@ -31,25 +32,68 @@ fn response(more: &str) -> Vec<u8> {
 #[test]
 #[cfg_attr(miri, ignore = "so many reads take minutes")]
 fn a_head_of_64_kib_in_reads_of_one_byte_is_looked_at_once() {
-    let head = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'a'; 64 << 10], b"\r\n\r\n"].concat();
+    let head = long_head(64 << 10);
+    let mut seen = head.clone();
     let mut reader = HeadReader::new(1 << 20);
-    let mut looks = 0;
     for end in 1..=head.len() {
-        let before = reader.scanned();
-        let found = reader.find_end(&head[..end]).unwrap();
-        // It never goes back, so what it looked at in one call is how far it came in it.
-        looks += reader.scanned() - before;
-        assert_eq!(reader.scanned(), end);
-        assert_eq!(found, (end == head.len()).then_some(end));
+        // What was looked at becomes LFs, all but the last byte, which may be the CR of a line: whoever looks at them again finds ends of
+        // lines, and wrong ones.
+        if let Some(at) = end.checked_sub(3) {
+            seen[at] = b'\n';
+        }
+        let found = reader.find_end(&seen[..end]);
+        assert_eq!((found, reader.scanned()), (Ok((end == head.len()).then_some(end)), end));
     }
-    assert_eq!(looks, head.len());
+    in_linear_time("a reader", 16 << 10, long_head, |head| {
+        let mut reader = HeadReader::new(1 << 20);
+        (1..=head.len()).filter_map(|end| reader.find_end(&head[..end]).unwrap()).count()
+    });
+    in_linear_time("an acceptor", DEFAULT_MAX_HEAD_LEN - 100, long_head, |head| {
+        let (mut acceptor, mut out) = (Acceptor::default(), Vec::new());
+        // No upgrade, and so no connection.
+        head.iter()
+            .filter(|&&byte| acceptor.receive(&mut &mut [byte][..], &Config::default(), &mut out).is_err())
+            .count()
+    });
+}
+
+/// A head with a line of so many bytes, and no other.
+fn long_head(len: usize) -> Vec<u8> {
+    [&b"GET / HTTP/1.1\r\nX: "[..], &vec![b'a'; len], b"\r\n\r\n"].concat()
+}
+
+/// Asserts that of eight times as much `f` does not take much more than eight times as long; were all of it looked at again from each place,
+/// it would be 64 times. `make` makes what it reads, of up to `len` bytes.
+fn in_linear_time<I, T>(what: &str, len: usize, make: impl Fn(usize) -> I, f: impl Fn(&I) -> T) {
+    /// Between 8 and 64.
+    const FACTOR: u32 = 24;
+    /// Shorter times say nothing: in this one nobody looks at 32 KiB from each of their places.
+    const FLOOR: Duration = Duration::from_micros(10);
+    /// How long it is tried again: whoever has to share the machine is slower now and then, but not always.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let time = |input: &I| {
+        let start = Instant::now();
+        black_box(f(black_box(input)));
+        start.elapsed()
+    };
+    let (short, long) = (make(len / 8), make(len));
+    let mut best = (Duration::MAX, Duration::MAX);
+    let (start, mut rounds) = (Instant::now(), 0);
+    while rounds < 5 || start.elapsed() < PATIENCE {
+        rounds += 1;
+        best = (best.0.min(time(&short)), best.1.min(time(&long)));
+        if rounds >= 3 && best.1 <= best.0.max(FLOOR) * FACTOR {
+            return;
+        }
+    }
+    panic!("{what}: {:?} for {} bytes, {:?} for {len}, at best of {rounds}", best.0, len / 8, best.1);
 }
 
 /// Attacks A-01 and A-02.
 #[test]
 #[cfg_attr(miri, ignore = "so many reads take minutes")]
 fn a_head_of_64_kib_in_reads_of_one_byte_ends_at_the_limit() {
-    let head = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'a'; 64 << 10], b"\r\n\r\n"].concat();
+    let head = long_head(64 << 10);
     let (mut acceptor, mut out) = (Acceptor::default(), Vec::new());
     let mut refused_at = None;
     for (at, &byte) in head.iter().enumerate() {
@@ -82,41 +126,30 @@ fn two_thousand_headers_are_refused_with_431() {
     }
 }
 
-/// So much that is hard to read: were it looked at again from each place, that would be 10^9 looks, and several times.
+/// So much that is hard to read: were it looked at again from each place, that would be 10^9 looks.
 const LEN: usize = 32 << 10;
 
-/// Far more than a hundred readings of so much take, far less than so many looks do without optimisation.
-const TIME: Duration = Duration::from_secs(10);
-
-fn in_time<T>(what: &str, f: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = f();
-    assert!(start.elapsed() < TIME, "{what}: {:?}", start.elapsed());
-    result
-}
-
-fn hard_values() -> [String; 12] {
-    [
-        format!("a; b=\"{}", "\\c".repeat(LEN / 2)),
-        format!("a; b=\"{}\"", "\\c".repeat(LEN / 2)),
-        format!("b{}x", " ".repeat(LEN)),
-        format!("b{}", "\t ;".repeat(LEN / 3)),
-        ",".repeat(LEN),
-        " ,".repeat(LEN / 2),
-        "a,".repeat(LEN / 2),
-        "a;a".repeat(LEN / 3),
-        "\"".repeat(LEN),
-        "=\"".repeat(LEN / 2),
-        "1".repeat(LEN),
-        format!("http://{}", "a.".repeat(LEN / 2)),
-    ]
-}
+/// Values of about so many bytes that are hard to read.
+const HARD: [fn(usize) -> String; 12] = [
+    |len| format!("a; b=\"{}", "\\c".repeat(len / 2)),
+    |len| format!("a; b=\"{}\"", "\\c".repeat(len / 2)),
+    |len| format!("b{}x", " ".repeat(len)),
+    |len| format!("b{}", "\t ;".repeat(len / 3)),
+    |len| ",".repeat(len),
+    |len| " ,".repeat(len / 2),
+    |len| "a,".repeat(len / 2),
+    |len| "a;a".repeat(len / 3),
+    |len| "\"".repeat(len),
+    |len| "=\"".repeat(len / 2),
+    |len| "1".repeat(len),
+    |len| format!("http://{}", "a.".repeat(len / 2)),
+];
 
 /// Attack A-04.
 #[test]
 #[cfg_attr(miri, ignore = "what it shows is time")]
 fn no_header_of_a_request_takes_more_than_linear_time() {
-    for value in hard_values() {
+    for hard in HARD {
         for name in [
             "Sec-WebSocket-Extensions",
             "Sec-WebSocket-Protocol",
@@ -128,22 +161,30 @@ fn no_header_of_a_request_takes_more_than_linear_time() {
             "Sec-WebSocket-Version",
             "Content-Length",
         ] {
-            let input = request(&format!("{name}: {value}\r\n"));
-            let mut storage = HeaderStorage::new();
-            in_time(name, || {
-                let (request, _) = server::parse(&input, &mut storage).unwrap().unwrap();
-                let _ = (request.upgrade().is_ok(), request.is_cross_origin(), request.has_content());
-                let _ = request.subprotocols().count();
-                let _ = request.extensions().map(|e| e.params().count()).max();
-            });
+            let what = format!("{name}: {}", hard(20));
+            in_linear_time(
+                &what,
+                LEN,
+                |len| request(&format!("{name}: {}\r\n", hard(len))),
+                |input| {
+                    let mut storage = HeaderStorage::new();
+                    let (request, _) = server::parse(input, &mut storage).unwrap().unwrap();
+                    let _ = (request.upgrade().is_ok(), request.is_cross_origin(), request.has_content());
+                    let _ = request.subprotocols().count();
+                    request.extensions().map(|e| e.params().count()).max()
+                },
+            );
         }
         // And as the target.
-        let input = format!("GET /{} HTTP/1.1\r\n\r\n", value.replace([' ', '\t'], "+"));
-        let mut storage = HeaderStorage::new();
-        in_time("target", || {
-            if let Ok(Some((request, _))) = server::parse(input.as_bytes(), &mut storage) {
-                let _ = (request.path().len(), request.query(), request.upgrade().is_ok());
-            }
+        let target = |len| format!("GET /{} HTTP/1.1\r\n\r\n", hard(len).replace([' ', '\t'], "+"));
+        in_linear_time(&target(20), LEN, target, |input| {
+            let mut storage = HeaderStorage::new();
+            let parsed = server::parse(input.as_bytes(), &mut storage);
+            parsed.map(|all| {
+                all.map(|(request, _)| {
+                    (request.path().len(), request.query().is_some(), request.upgrade().is_ok())
+                })
+            })
         });
     }
 }
@@ -157,7 +198,7 @@ fn no_header_of_a_response_takes_more_than_linear_time() {
         extensions: Some("a; b=c, b"),
         ..client::Request::new("h", "/")
     };
-    for value in hard_values() {
+    for hard in HARD {
         for name in [
             "Sec-WebSocket-Extensions",
             "Sec-WebSocket-Protocol",
@@ -166,14 +207,20 @@ fn no_header_of_a_response_takes_more_than_linear_time() {
             "Sec-WebSocket-Accept",
             "Content-Length",
         ] {
-            let input = response(&format!("{name}: {value}\r\n"));
-            let mut storage = HeaderStorage::new();
-            in_time(name, || {
-                let (response, _) = client::parse_response(&input, &mut storage).unwrap().unwrap();
-                let _ = response.accept(&offer, b"the sample nonce", &Config::default(), || [0; 4]).is_ok();
-                let _ = (response.content_length(), response.subprotocol());
-                let _ = response.extensions().map(|e| e.params().count()).max();
-            });
+            let what = format!("{name}: {}", hard(20));
+            in_linear_time(
+                &what,
+                LEN,
+                |len| response(&format!("{name}: {}\r\n", hard(len))),
+                |input| {
+                    let mut storage = HeaderStorage::new();
+                    let (response, _) = client::parse_response(input, &mut storage).unwrap().unwrap();
+                    let _ =
+                        response.accept(&offer, b"the sample nonce", &Config::default(), || [0; 4]).is_ok();
+                    let _ = (response.content_length(), response.subprotocol());
+                    response.extensions().map(|e| e.params().count()).max()
+                },
+            );
         }
     }
 }
@@ -183,13 +230,9 @@ fn no_header_of_a_response_takes_more_than_linear_time() {
 #[cfg_attr(miri, ignore = "what it shows is time")]
 fn no_uri_takes_more_than_linear_time() {
     for hard in ["@", ":", "[", "]", "?", "/", "%", "a@", ":0", "[::", "."] {
-        for uri in [
-            format!("ws://{}", hard.repeat(LEN / hard.len())),
-            format!("ws://h/{}", hard.repeat(LEN / hard.len())),
-            format!("ws://h:{}", hard.repeat(LEN / hard.len())),
-            hard.repeat(LEN / hard.len()),
-        ] {
-            let _ = in_time(hard, || Uri::parse(&uri).is_ok());
+        for before in ["ws://", "ws://h/", "ws://h:", ""] {
+            let uri = |len| format!("{before}{}", hard.repeat(len / hard.len()));
+            in_linear_time(&uri(20), LEN, uri, |uri| Uri::parse(uri).is_ok());
         }
     }
 }

@@ -4,6 +4,8 @@ use sansws::{Connection, ProtocolError};
 
 use crate::support::*;
 
+type End = fn() -> Connection;
+
 /// How one end writes a frame.
 type Write = fn(u8, &[u8]) -> Vec<u8>;
 
@@ -40,8 +42,7 @@ fn run<'a>(connection: &mut Connection, pieces: impl IntoIterator<Item = &'a [u8
 #[test]
 #[cfg_attr(miri, ignore = "so many take hours")]
 fn in_two_and_in_three_at_every_place_and_byte_by_byte() {
-    let roles: [(fn() -> Connection, Write, Write); 2] =
-        [(server, masked, unmasked), (client, unmasked, masked)];
+    let roles: [(End, Write, Write); 2] = [(server, masked, unmasked), (client, unmasked, masked)];
     for (end, peer, wrong) in roles {
         for stream in corpus(peer, wrong) {
             let role = end().role();

@@ -36,7 +36,7 @@ pub(super) fn all(scene: &Scene) -> Result<Findings, String> {
     cases.push((wire::frame(CLOSE, &[[3, 0xe8].as_slice(), &[b'r'; 123]].concat()), "Close 1000".into()));
     cases.push((wire::frame(CLOSE, &[[3, 0xe8].as_slice(), &[b'r'; 124]].concat()), "Close 1002".into()));
 
-    let mut swarm = scene.swarm(scene.scale.connections(CONNECTIONS_AT_ONCE))?;
+    let mut swarm = scene.swarm(scene.connections(CONNECTIONS_AT_ONCE))?;
     let request = wire::shared(wire::upgrade("/echo", &scene.host(), ""));
     for (bytes, _) in &cases {
         let steps = [Step::Send(request.clone(), 1), Step::AwaitOpen, Step::Send(wire::shared(bytes), 1)];

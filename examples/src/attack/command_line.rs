@@ -14,14 +14,17 @@ Attacks a demo, which it starts itself on a port of its own, and says how the de
 
 Usage: attack [OPTIONS]
 
-While each attack runs, well-behaved clients have to be served, and the memory of the demo has to stay under a bound;
-after it, the demo must have no connection more than before. One line for each attack. Linux only, loopback only.
+While each attack runs, well-behaved clients have to be served, none after more than 5 s, and the memory of the demo, what
+it has touched and what it has allocated, has to stay under a bound: that of the attack, and 64 MiB whatever happens. After
+it, the demo must have no connection more than before, and no more memory than 32 MiB above what it started with. One line
+for each attack. Linux only, loopback only.
 
 Options:
   --demo PATH   the program to attack (default: demo, beside this one)
   --only NAME   this attack alone; repeatable
   --list        print the attacks, and how much memory is allowed to each
-  --quick       a tenth of everything, and not the attack that takes a minute
+  --quick       a tenth of everything, below a minute
+  --report FILE write the result as Markdown, too; that of a full run is conformance/ATTACKS.md
   -h, --help    print this
   -V, --version print the version
 
@@ -36,6 +39,8 @@ pub(super) struct Options {
     /// All, if it is empty.
     pub(super) only: Vec<&'static str>,
     pub(super) quick: bool,
+    /// The file to write.
+    pub(super) report: Option<PathBuf>,
 }
 
 pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed<Options> {
@@ -43,12 +48,13 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed<Options>
 }
 
 fn try_parse(mut parser: lexopt::Parser) -> Result<Parsed<Options>, lexopt::Error> {
-    let mut options = Options { demo: None, only: Vec::new(), quick: false };
+    let mut options = Options { demo: None, only: Vec::new(), quick: false, report: None };
     while let Some(arg) = parser.next()? {
         match arg {
             Long("demo") => options.demo = Some(parser.value()?.into()),
             Long("only") => options.only.push(named(&parser.value()?.string()?)?),
             Long("quick") => options.quick = true,
+            Long("report") => options.report = Some(parser.value()?.into()),
             Long("list") => return Ok(Parsed::Print(list())),
             Short('h') | Long("help") => return Ok(Parsed::Print(HELP.into())),
             Short('V') | Long("version") => {
@@ -78,6 +84,8 @@ fn memory(attack: &super::Attack) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scene::{MOST_EVER, MOST_KEPT};
+    use super::super::well_behaved::MOST_TO_WAIT;
     use super::*;
 
     fn parse(args: &[&str]) -> Parsed<Options> {
@@ -86,13 +94,28 @@ mod tests {
 
     #[test]
     fn options() {
-        let none = Options { demo: None, only: Vec::new(), quick: false };
+        let none = Options { demo: None, only: Vec::new(), quick: false, report: None };
         assert_eq!(parse(&[]), Parsed::Run(none));
-        let some = Options { demo: Some("d".into()), only: vec!["close-codes", "slow-frames"], quick: true };
-        assert_eq!(
-            parse(&["--demo", "d", "--only", "close-codes", "--quick", "--only=slow-frames"]),
-            Parsed::Run(some)
-        );
+        let some = Options {
+            demo: Some("d".into()),
+            only: vec!["close-codes", "slow-frames"],
+            quick: true,
+            report: Some("r".into()),
+        };
+        let args = ["--demo", "d", "--only", "close-codes", "--quick", "--only=slow-frames", "--report", "r"];
+        assert_eq!(parse(&args), Parsed::Run(some));
+    }
+
+    #[test]
+    fn the_bounds_in_the_help_are_those_that_hold() {
+        let Parsed::Print(help) = parse(&["--help"]) else { panic!() };
+        for bound in [
+            format!("none after more than {} s,", MOST_TO_WAIT.as_secs()),
+            format!("and {} MiB whatever happens", MOST_EVER >> 20),
+            format!("than {} MiB above what it started with", MOST_KEPT >> 20),
+        ] {
+            assert!(help.contains(&bound), "{bound}");
+        }
     }
 
     #[test]

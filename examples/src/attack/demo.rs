@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,27 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 /// How long the process may take to end once it is told to.
 const MOST_TO_EXIT: Duration = Duration::from_secs(10);
 
+/// Memory of a process, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Memory {
+    /// What it has touched.
+    pub(super) resident: u64,
+    /// What it has asked for, touched or not (`VmData`).
+    pub(super) allocated: u64,
+}
+
+impl Memory {
+    /// As `/proc/PID/status` has it.
+    fn of(pid: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        Some(Self { resident: field(&status, "VmRSS:")?, allocated: field(&status, "VmData:")? })
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self { resident: self.resident.max(other.resident), allocated: self.allocated.max(other.allocated) }
+    }
+}
+
 /// A running `demo`, ended when this is dropped.
 pub(super) struct Demo {
     process: Child,
@@ -28,9 +49,23 @@ pub(super) struct Demo {
 }
 
 struct Sampler {
-    peak: Arc<AtomicU64>,
+    peak: Arc<Peak>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Peak(Mutex<Memory>);
+
+impl Peak {
+    fn raise(&self, memory: Memory) {
+        let mut peak = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *peak = peak.max(memory);
+    }
+
+    fn get(&self) -> Memory {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Demo {
@@ -64,9 +99,13 @@ impl Demo {
         Ok(demo)
     }
 
-    /// Resident memory in bytes.
-    pub(super) fn resident(&self) -> Result<u64, String> {
-        memory(self.process.id(), "VmRSS:").ok_or_else(|| self.gone())
+    /// What it has now.
+    pub(super) fn memory(&self) -> Result<Memory, String> {
+        let memory = Memory::of(self.process.id()).ok_or_else(|| self.gone())?;
+        if let Some(sampler) = &self.sampler {
+            sampler.peak.raise(memory);
+        }
+        Ok(memory)
     }
 
     /// The sockets that the process has open.
@@ -83,15 +122,16 @@ impl Demo {
     pub(super) fn watch_memory(&mut self) {
         self.peak_memory();
         let pid = self.process.id();
-        // Forgets the highest value so far (proc(5)). Where that is not allowed, there are the samples.
+        // Forgets the highest resident value so far (proc(5)). Where that is not allowed, there are the samples.
         let is_forgotten = fs::write(format!("/proc/{pid}/clear_refs"), "5").is_ok();
-        let (peak, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (peak, stop) = (Arc::new(Peak::default()), Arc::new(AtomicBool::new(false)));
         let (seen, stopped) = (peak.clone(), stop.clone());
         let thread = thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                seen.fetch_max(memory(pid, "VmRSS:").unwrap_or(0), Ordering::Relaxed);
+                seen.raise(Memory::of(pid).unwrap_or_default());
                 if is_forgotten {
-                    seen.fetch_max(memory(pid, "VmHWM:").unwrap_or(0), Ordering::Relaxed);
+                    let resident = highest_resident(pid).unwrap_or(0);
+                    seen.raise(Memory { resident, allocated: 0 });
                 }
                 thread::sleep(SAMPLE_EVERY);
             }
@@ -99,12 +139,13 @@ impl Demo {
         self.sampler = Some(Sampler { peak, stop, thread });
     }
 
-    /// The most memory since [`watch_memory`](Self::watch_memory), in bytes.
-    pub(super) fn peak_memory(&mut self) -> u64 {
-        let Some(sampler) = self.sampler.take() else { return 0 };
+    /// The most since [`watch_memory`](Self::watch_memory), which ends here. What was allocated for a shorter time than between two samples,
+    /// or two calls of [`memory`](Self::memory), is not in it.
+    pub(super) fn peak_memory(&mut self) -> Memory {
+        let Some(sampler) = self.sampler.take() else { return Memory::default() };
         sampler.stop.store(true, Ordering::Relaxed);
         let _ = sampler.thread.join();
-        sampler.peak.load(Ordering::Relaxed)
+        sampler.peak.get()
     }
 
     /// Whether the process still runs; if not, how it ended.
@@ -152,10 +193,13 @@ impl Drop for Demo {
     }
 }
 
+fn highest_resident(pid: u32) -> Option<u64> {
+    field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
+}
+
 /// A line of `/proc/PID/status`, in bytes.
-fn memory(pid: u32, field: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
 }

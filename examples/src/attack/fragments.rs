@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::report::Findings;
+use super::report::{Findings, grouped};
 use super::scene::Scene;
-use super::swarm::{Script, Step};
+use super::swarm::{Outcome, Script, Step};
 use super::wire::{self, CONTINUATION, FIRST_TEXT, LAST};
 
 const FRAGMENTS: usize = 1_000_000;
@@ -16,18 +16,22 @@ const AT_ONCE: usize = 1_000;
 /// Below the server's default of 131 072 (`Config::max_fragments`), so that the message is a legal one.
 const LEGAL: usize = 100_000;
 
-/// A million continuations, empty ones and such of a byte; and a message of many small fragments that is to come back.
+/// A million continuations, empty ones and such of a byte, by peers that go on with them whatever they are told meanwhile; and a message of
+/// many small fragments that is to come back.
 pub(super) fn without_number(scene: &Scene) -> Result<Findings, String> {
-    let each = scene.scale.connections(CONNECTIONS);
+    let each = scene.connections(CONNECTIONS);
     let mut swarm = scene.swarm(3 * each)?;
-    let request = Step::Send(wire::shared(wire::upgrade("/echo", &scene.host(), "")), 1);
-    let first = Step::Send(wire::shared(wire::frame(FIRST_TEXT, b"")), 1);
+    let (request, first) = (wire::upgrade("/echo", &scene.host(), ""), wire::frame(FIRST_TEXT, b""));
+    let before = (request.len() + first.len()) as u64;
+    let request = Step::Send(wire::shared(request), 1);
+    let first = Step::Send(wire::shared(first), 1);
     let many = |payload: &[u8], count: usize| {
         let bytes = wire::shared(wire::frame(CONTINUATION, payload).repeat(AT_ONCE));
         Step::Send(bytes, (count / AT_ONCE) as u64)
     };
     for payload in [&b""[..], b"a"] {
-        let steps = [request.clone(), Step::AwaitOpen, first.clone(), many(payload, FRAGMENTS)];
+        let begin = [request.clone(), Step::AwaitOpen, Step::StopReading, first.clone()];
+        let steps = [&begin[..], &[many(payload, FRAGMENTS), Step::Read]].concat();
         swarm.add_many(each, &Script::new(steps));
     }
     let legal = [
@@ -42,11 +46,26 @@ pub(super) fn without_number(scene: &Scene) -> Result<Findings, String> {
     swarm.add_many(each, &Script::new(legal));
     swarm.run(Duration::from_secs(60))?;
 
+    let outcomes = swarm.outcomes();
+    let sent = |outcomes: &[Outcome], payload: &[u8]| -> u64 {
+        let len = wire::frame(CONTINUATION, payload).len() as u64;
+        outcomes.iter().map(|outcome| outcome.sent.saturating_sub(before) / len).sum()
+    };
+    let (endless, _) = outcomes.split_at(2 * each);
+    let (empty, of_a_byte) = endless.split_at(each);
+    let (empty, of_a_byte) = (sent(empty, b""), sent(of_a_byte, b"a"));
     let mut findings = Findings::new(format!(
-        "up to 1 000 000 fragments on {} connections, empty or of a byte; 100 000 on {each}, which is legal",
-        2 * each
+        "{} empty fragments on {each} connections, {} of a byte on {each}; messages of {} on {each}, which is legal",
+        grouped(empty),
+        grouped(of_a_byte),
+        grouped(LEGAL as u64),
     ));
-    for (i, outcome) in swarm.outcomes().iter().enumerate() {
+    for (sent, what) in [(empty, "empty"), (of_a_byte, "of a byte")] {
+        if sent < FRAGMENTS as u64 {
+            findings.fault(format!("only {} fragments {what} could be sent", grouped(sent)));
+        }
+    }
+    for (i, outcome) in outcomes.iter().enumerate() {
         let label = outcome.label();
         if i < 2 * each {
             findings.expect(label, outcome.heard.close == Some(Some(1008)), "Close 1008");

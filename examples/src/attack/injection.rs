@@ -84,7 +84,7 @@ pub(super) fn line_ends(scene: &Scene) -> Result<Findings, String> {
     cases.push((whole.replace("GET", "GET\r\nX-Injected: 1\r\n").into_bytes(), Refused));
 
     let each = scene.scale.count(10);
-    let mut swarm = scene.swarm(scene.scale.connections(200))?;
+    let mut swarm = scene.swarm(scene.connections(200))?;
     let close = wire::shared(wire::close(1000));
     for (bytes, _) in &cases {
         let bytes = Step::Send(wire::shared(bytes), 1);

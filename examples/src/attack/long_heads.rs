@@ -1,22 +1,31 @@
 //! Requests that are too long, have too much in them, or take long to understand.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
+use super::client::{Client, PATIENCE};
 use super::report::{Findings, grouped};
 use super::scene::Scene;
 use super::swarm::{End, Script, Step};
-use super::wire;
+use super::wire::{self, Heard};
 
 const LEN: usize = 64 << 10;
 const CONNECTIONS: usize = 16;
+
+/// Connections of which the server reads each byte alone, up to its limit.
+const SINGLY: usize = 4;
+
+/// So that a slow machine does not take longer than the server's deadline for the opening handshake, 10 s.
+const MOST_TIME: Duration = Duration::from_secs(5);
 
 /// The server's defaults, `Settings::max_head_len` and `Settings::max_headers`.
 const MAX_LEN: usize = 16 << 10;
 const MAX_HEADERS: usize = 100;
 
-/// Heads of 64 KiB, a byte a write, and all at once by a peer that only reads afterwards. The status line has to come through.
+/// Heads of 64 KiB, a byte a read, a byte a write, and all at once by a peer that only reads afterwards. The status line has to come through.
 pub(super) fn byte_by_byte(scene: &Scene) -> Result<Findings, String> {
-    let each = scene.scale.connections(CONNECTIONS);
+    let each = scene.connections(CONNECTIONS);
     let mut swarm = scene.swarm(2 * each)?;
     let mut head = wire::upgrade("/echo", &scene.host(), "X-Long: ");
     // Without its end: the blank line and the line before it.
@@ -24,15 +33,61 @@ pub(super) fn byte_by_byte(scene: &Scene) -> Result<Findings, String> {
     head.resize(LEN, b'a');
     let head = wire::shared(head);
     swarm.add_many(each, &Script::new([Step::ByteByByte(head.clone())]));
-    swarm.add_many(each, &Script::new([Step::StopReading, Step::Send(head, 1), Step::Read]));
+    swarm.add_many(each, &Script::new([Step::StopReading, Step::Send(head.clone(), 1), Step::Read]));
     swarm.run(Duration::from_secs(60))?;
+    let (alone, statuses) = singly(scene, &head)?;
 
-    let mut findings = Findings::new(format!("{each} heads of 64 KiB a byte at a time, {each} at once"));
+    let mut findings = Findings::new(format!(
+        "{each} heads of 64 KiB in writes of a byte, {each} at once, {} of which it reads {} bytes one by one",
+        statuses.len(),
+        grouped(alone as u64)
+    ));
+    for status in statuses {
+        let label = status.map_or("no status line".into(), |status| status.to_string());
+        findings.expect(label, status == Some(431), "431");
+    }
     for outcome in swarm.outcomes() {
         let is_refused = outcome.heard.status == Some(431) && outcome.end != End::Open;
         findings.expect(outcome.label(), is_refused, "431");
     }
     Ok(findings)
+}
+
+/// Has the server read each byte alone: an echo between two of them comes back when it has read the first. Behind its limit the rest comes at
+/// once, and also when time is up. Returns how many bytes of each were read alone, and the answers.
+fn singly(scene: &Scene, head: &[u8]) -> Result<(usize, Vec<Option<u16>>), String> {
+    // The quick run is content with a tenth.
+    let most = scene.scale.count(MAX_LEN + 1);
+    let mut witness = Client::connect(scene.server(), "/echo")?;
+    let broken = |error: std::io::Error| format!("a head byte by byte: {error}");
+    let mut sockets = Vec::new();
+    for _ in 0..SINGLY {
+        let socket = TcpStream::connect(scene.server()).map_err(broken)?;
+        socket.set_nodelay(true).map_err(broken)?;
+        socket.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
+        sockets.push(socket);
+    }
+    let (began, mut alone) = (Instant::now(), 0);
+    for byte in head.iter().take(most) {
+        if began.elapsed() > MOST_TIME {
+            break;
+        }
+        alone += 1;
+        for socket in &mut sockets {
+            socket.write_all(std::slice::from_ref(byte)).map_err(broken)?;
+        }
+        witness.echo("read")?;
+    }
+    witness.close()?;
+    let mut statuses = Vec::new();
+    for mut socket in sockets {
+        let (mut heard, mut answer) = (Heard::default(), Vec::new());
+        socket.write_all(head.get(alone..).unwrap_or_default()).map_err(broken)?;
+        socket.read_to_end(&mut answer).map_err(broken)?;
+        heard.add(&answer);
+        statuses.push(heard.status);
+    }
+    Ok((alone, statuses))
 }
 
 /// What has cost other servers a crash or quadratic time.
@@ -105,7 +160,7 @@ pub(super) fn crowded(scene: &Scene) -> Result<Findings, String> {
     ];
 
     let each = scene.scale.count(10);
-    let mut swarm = scene.swarm(scene.scale.connections(200))?;
+    let mut swarm = scene.swarm(scene.connections(200))?;
     let close = wire::shared(wire::close(1000));
     for (_, bytes, _) in &cases {
         let bytes = Step::Send(wire::shared(bytes), 1);

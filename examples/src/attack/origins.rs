@@ -75,7 +75,7 @@ pub(super) fn foreign(scene: &Scene) -> Result<Findings, String> {
         .collect();
 
     let each = scene.scale.count(10);
-    let mut swarm = scene.swarm(scene.scale.connections(200))?;
+    let mut swarm = scene.swarm(scene.connections(200))?;
     let close = wire::shared(wire::close(1000));
     for (path, origin, _) in &cases {
         let line = origin.as_ref().map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();

@@ -7,47 +7,71 @@ use super::scene::Scene;
 use super::swarm::{Script, Step};
 use super::wire::{self, PING, PONG};
 
+/// How many there are of each kind; so many Pings are to be taken while the server cannot write.
 const FRAMES: usize = 1_000_000;
+
+/// For so many Pings more the kernel may take Pongs, a few MiB of them, before the server cannot write.
+const MOST_PONGS: usize = 500_000;
 
 /// Pings and unasked Pongs by peers that read nothing until they have sent all of them, or cannot.
 ///
 /// Of frames with 125 bytes one read of the server holds fewer than it takes at a time, so that it goes through all of them; of empty ones it
-/// holds far more.
+/// holds far more. It answers each Ping as long as it can write. When it cannot, it owes one Pong, for the last Ping (§5.5.3): each Ping that has
+/// no Pong in the end was taken while it could not write.
+///
+/// The ticker reads on however much is queued. An echo stops when its queue is full (64 KiB): the Pongs for one read may fill it, if the kernel
+/// takes no more just then.
 pub(super) fn unread(scene: &Scene) -> Result<Findings, String> {
     let count = scene.scale.count(FRAMES);
+    let pings = count + MOST_PONGS;
+    let last = [b'!'; 125];
+    let read_last =
+        [Step::Send(wire::shared(wire::frame(PING, &last)), 1), Step::Read, Step::AwaitPong(last.into())];
+    let close = Step::Send(wire::shared(wire::close(1000)), 1);
+    let script = |path, opcode, len, at_once: usize, count: usize, then: &[Step]| {
+        let request = Step::Send(wire::shared(wire::upgrade(path, &scene.host(), "")), 1);
+        let frames = wire::shared(wire::frame(opcode, &vec![b'p'; len]).repeat(at_once));
+        let flood = Step::Send(frames, (count / at_once) as u64);
+        let begin = [request, Step::AwaitOpen, Step::StopReading, flood];
+        Script::new([&begin, then, std::slice::from_ref(&close)].concat()).small_window()
+    };
     let mut swarm = scene.swarm(4)?;
-    let request = Step::Send(wire::shared(wire::upgrade("/echo", &scene.host(), "")), 1);
-    let mut expected = Vec::new();
-    for (opcode, len, at_once, code) in
-        [(PING, 125, 1_000, 1000), (PING, 0, 10_000, 1008), (PONG, 125, 1_000, 1000), (PONG, 0, 10_000, 1008)]
-    {
-        let frames = wire::frame(opcode, &vec![b'p'; len]).repeat(at_once);
-        let steps = [
-            request.clone(),
-            Step::AwaitOpen,
-            Step::StopReading,
-            Step::Send(wire::shared(frames), (count / at_once) as u64),
-            Step::Send(wire::shared(wire::close(1000)), 1),
-            Step::Read,
-        ];
-        swarm.add(Script::new(steps).small_window());
-        expected.push(format!("Close {code}"));
-    }
-    // The server stops reading from whoever does not read the Pongs that it has asked for; then some do not get to the end.
-    swarm.run(Duration::from_secs(3))?;
-    let stuck = expected.len() - swarm.through();
-    swarm.read_all();
+    swarm.add(script("/stocks", PING, 125, 1_000, pings, &read_last));
+    swarm.add(script("/echo", PING, 0, 10_000, count, &[Step::Read]));
+    swarm.add(script("/echo", PONG, 125, 1_000, count, &[Step::Read]));
+    swarm.add(script("/echo", PONG, 0, 10_000, count, &[Step::Read]));
     swarm.run(Duration::from_secs(60))?;
 
-    let count = grouped(count as u64);
-    let mut findings =
-        Findings::new(format!("{count} Pings of 125 bytes, {count} empty ones, as many Pongs, nothing read"));
-    findings.remark = format!("{stuck} of 4 connections kept from sending");
-    let mut pongs = 0;
-    for (outcome, expected) in swarm.outcomes().iter().zip(expected) {
-        findings.expect(outcome.label(), outcome.label() == expected, &expected);
-        pongs += outcome.heard.pongs;
+    let mut echo = scene.swarm(1)?;
+    echo.add(script("/echo", PING, 125, 1_000, pings, &read_last));
+    echo.run(Duration::from_secs(3))?;
+    let has_stopped = echo.through() == 0;
+    echo.read_all();
+    echo.run(Duration::from_secs(60))?;
+
+    let mut findings = Findings::new(format!(
+        "{} Pings of 125 bytes to the ticker, as many to an echo, {count} empty ones, {count} Pongs of each kind, nothing read",
+        grouped(pings as u64 + 1),
+        count = grouped(count as u64),
+    ));
+    let outcomes: Vec<_> = swarm.outcomes().into_iter().chain(echo.outcomes()).collect();
+    let expected = ["Close 1000", "Close 1008", "Close 1000", "Close 1008", "Close 1000"];
+    for (outcome, expected) in outcomes.iter().zip(expected) {
+        findings.expect(outcome.label(), outcome.label() == expected, expected);
+        findings.did.add_many("Pong", outcome.heard.pongs);
+        if expected == "Close 1000" && outcome.heard.pongs > 0 && outcome.heard.last_pong != last {
+            findings.fault("the last Ping has no Pong");
+        }
     }
-    findings.did.add_many("Pong", pongs);
+    let pongs = outcomes.first().map_or(0, |outcome| outcome.heard.pongs);
+    let unanswered = (pings as u64 + 1).saturating_sub(pongs);
+    findings.remark(format!(
+        "the ticker took {} Pings while it could not write, the echo {}",
+        grouped(unanswered),
+        if has_stopped { "read no more until its Pongs were read" } else { "took all, too" },
+    ));
+    if unanswered < count as u64 {
+        findings.fault(format!("the ticker sent {} Pongs", grouped(pongs)));
+    }
     Ok(findings)
 }

@@ -31,8 +31,8 @@ const SYMBOLS: usize = 5;
 /// A room full of members that read nothing, or slowly, while one talks. All are dropped, with 1013 if they can still be told; the one who
 /// talks misses nothing.
 pub(super) fn chat(scene: &Scene) -> Result<Findings, String> {
-    let silent = scene.scale.connections(SILENT_MEMBERS);
-    let slow = scene.scale.connections(SLOW_MEMBERS);
+    let silent = scene.connections(SILENT_MEMBERS);
+    let slow = scene.connections(SLOW_MEMBERS);
     let mut talker = Talker::join(scene)?;
     let mut swarm = scene.swarm(silent + slow)?;
     let member = |how: Step| {
@@ -149,7 +149,7 @@ impl Talker {
 
 /// Subscribers that ask again and again for all quotes and read none. They miss quotes, and the latest come when they read again.
 pub(super) fn ticker(scene: &Scene) -> Result<Findings, String> {
-    let count = scene.scale.connections(SUBSCRIBERS);
+    let count = scene.connections(SUBSCRIBERS);
     // Fewer would all be taken by the kernel.
     let times = SUBSCRIPTIONS;
     let mut swarm = scene.swarm(count)?;
@@ -195,7 +195,7 @@ pub(super) fn echo(scene: &Scene) -> Result<Findings, String> {
     const CLIENTS: usize = 100;
     const MESSAGES: u64 = 4_096;
     const LEN: u64 = 4_096;
-    let count = scene.scale.connections(CLIENTS);
+    let count = scene.connections(CLIENTS);
     let mut swarm = scene.swarm(count)?;
     let steps = [
         Step::Send(wire::shared(wire::upgrade("/echo", &scene.host(), "")), 1),
@@ -226,7 +226,7 @@ pub(super) fn echo(scene: &Scene) -> Result<Findings, String> {
 /// Browsers that ask for a page again and again without reading one. The server answers once, and does not wait for ever.
 pub(super) fn pages(scene: &Scene) -> Result<Findings, String> {
     const CLIENTS: usize = 500;
-    let count = scene.scale.connections(CLIENTS);
+    let count = scene.connections(CLIENTS);
     let mut swarm = scene.swarm(count)?;
     let request = format!("GET /assets/chat.js HTTP/1.1\r\nHost: {}\r\n\r\n", scene.host());
     let requests = wire::shared(request.repeat(100));

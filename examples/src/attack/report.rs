@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::well_behaved::Served;
+
 /// How often what happened.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally(BTreeMap<String, u64>);
@@ -69,6 +71,25 @@ impl Findings {
         self.did.add(outcome);
     }
 
+    /// More about it.
+    pub(super) fn remark(&mut self, remark: impl AsRef<str>) {
+        if !self.remark.is_empty() {
+            self.remark += "; ";
+        }
+        self.remark += remark.as_ref();
+    }
+
+    /// What is not a count: remarks and faults.
+    pub(super) fn write_rest(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        if !self.remark.is_empty() {
+            write!(f, "; {}", self.remark)?;
+        }
+        for (i, fault) in self.faults.iter().enumerate() {
+            write!(f, "{}{fault}", if i == 0 { " -- FAILED: " } else { "; " })?;
+        }
+        Ok(())
+    }
+
     /// A few are told, the others only counted in [`did`](Self::did).
     pub(super) fn fault(&mut self, fault: impl Into<String>) {
         let fault = fault.into();
@@ -78,69 +99,72 @@ impl Findings {
     }
 }
 
+/// Memory of one kind around an attack, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usage {
+    pub(super) before: u64,
+    pub(super) peak: u64,
+    pub(super) after: u64,
+    /// The most that is allowed during the attack, and after it.
+    pub(super) bound: u64,
+    pub(super) bound_after: u64,
+}
+
 /// A line of the table.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) attack: &'static str,
     pub(super) took: Duration,
-    /// Resident memory in bytes: before, the most, after, and how much more than before is allowed.
-    pub(super) before: u64,
-    pub(super) peak: u64,
-    pub(super) after: u64,
-    pub(super) allowed: u64,
-    pub(super) worst_echo: Duration,
-    pub(super) worst_newcomer: Duration,
+    pub(super) resident: Usage,
+    pub(super) allocated: Usage,
+    /// The well-behaved clients.
+    pub(super) echoes: Served,
+    pub(super) newcomers: Served,
     pub(super) findings: Findings,
 }
 
 impl Line {
-    pub(super) const HEADING: &str = "attack           seconds  MiB before   peak  after  allowed   \
-                                      worst echo  newcomer  verdict  what was sent: what the server did";
-
-    /// Of an attack that was not carried out.
-    pub(super) fn skipped(attack: &str, why: &str) -> String {
-        format!(
-            "{attack:<16} {:>7}  {:>10} {:>6} {:>6} {:>8} {:>12} {:>9}  skipped  {why}",
-            "-", "-", "-", "-", "-", "-", "-"
-        )
-    }
+    pub(super) const HEADING: &str = "attack           seconds  MiB resident: before   peak  after  allowed  \
+                                      MiB allocated: before   peak  after  allowed  echoes    worst  \
+                                      newcomers    worst  verdict  what was sent: what the server did";
 
     pub(super) fn is_ok(&self) -> bool {
         self.findings.faults.is_empty()
+    }
+
+    pub(super) fn verdict(&self) -> &'static str {
+        if self.is_ok() { "ok" } else { "FAILED" }
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Findings { sent, did, remark, faults } = &self.findings;
+        let memory = |usage: Usage, width| {
+            let [before, peak, after, bound] = [usage.before, usage.peak, usage.after, usage.bound].map(mib);
+            format!("{before:>width$} {peak:>6} {after:>6} {bound:>8}")
+        };
+        let served = |who: Served, width| format!("{:>width$} {:>5} ms", who.count, millis(who.worst));
+        let Findings { sent, did, .. } = &self.findings;
         write!(
             f,
-            "{:<16} {:>7.1}  {:>10} {:>6} {:>6} {:>8} {:>9} ms {:>6} ms  {:<7}  {sent}: {did}",
+            "{:<16} {:>7.1}  {}  {}  {}  {}  {:<7}  {sent}: {did}",
             self.attack,
             self.took.as_secs_f64(),
-            mib(self.before),
-            mib(self.peak),
-            mib(self.after),
-            mib(self.before + self.allowed),
-            millis(self.worst_echo),
-            millis(self.worst_newcomer),
-            if self.is_ok() { "ok" } else { "FAILED" },
+            memory(self.resident, 20),
+            memory(self.allocated, 21),
+            served(self.echoes, 6),
+            served(self.newcomers, 9),
+            self.verdict(),
         )?;
-        if !remark.is_empty() {
-            write!(f, "; {remark}")?;
-        }
-        for (i, fault) in faults.iter().enumerate() {
-            write!(f, "{}{fault}", if i == 0 { " -- FAILED: " } else { "; " })?;
-        }
-        Ok(())
+        self.findings.write_rest(f)
     }
 }
 
-fn mib(bytes: u64) -> String {
+pub(super) fn mib(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 20))
 }
 
-fn millis(time: Duration) -> String {
+pub(super) fn millis(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1000.0;
     if millis < 10.0 { format!("{millis:.1}") } else { format!("{millis:.0}") }
 }
@@ -175,28 +199,39 @@ mod tests {
 
     #[test]
     fn columns_stand_below_their_headings() {
+        let usage = |before, peak, after, bound| Usage { before, peak, after, bound, bound_after: bound };
+        let served = |count, micros| Served { count, worst: Duration::from_micros(micros) };
         let line = Line {
             attack: "a",
             took: Duration::from_secs(12),
-            before: 5 << 20,
-            peak: 107 << 20,
-            after: 6 << 20,
-            allowed: 8 << 20,
-            worst_echo: Duration::from_micros(1234),
-            worst_newcomer: Duration::from_millis(123),
+            resident: usage(5 << 20, 107 << 20, 6 << 20, 13 << 20),
+            allocated: usage(3 << 20, 207 << 20, 4 << 20, 11 << 20),
+            echoes: served(23456, 1234),
+            newcomers: served(765, 123_000),
             findings: Findings::new("this"),
         };
         let line = line.to_string();
-        let skipped = Line::skipped("a", "why");
-        for (heading, value) in [("before", "5.0"), ("peak", "107.0"), ("after", "6.0"), ("allowed", "13.0")]
-        {
-            let end = Line::HEADING.find(heading).unwrap() + heading.len();
-            assert!(line[..end].ends_with(value), "{value}\n{}\n{line}", Line::HEADING);
-            assert!(skipped[..end].ends_with(" -"), "{heading}\n{}\n{skipped}", Line::HEADING);
+        let values = ["5.0", "107.0", "6.0", "13.0", "3.0", "207.0", "4.0", "11.0", "23456", "1.2 ms", "765"];
+        let headings = [
+            "resident: before",
+            "peak",
+            "after",
+            "allowed",
+            "allocated: before",
+            "peak",
+            "after",
+            "allowed",
+            "echoes",
+            "worst",
+            "newcomers",
+        ];
+        let mut end = 0;
+        for (heading, value) in headings.into_iter().zip(values) {
+            end += Line::HEADING[end..].find(heading).unwrap() + heading.len();
+            assert!(line[..end].ends_with(&format!(" {value}")), "{value}\n{}\n{line}", Line::HEADING);
         }
         let verdict = Line::HEADING.find("verdict").unwrap();
         assert!(line[verdict..].starts_with("ok"), "{line}");
-        assert!(skipped[verdict..].starts_with("skipped"), "{skipped}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn everywhere(scene: &Scene) -> Result<Findings, String> {
         after_open("/stocks", &[send(&wire::frame(TEXT, br#"{"action":"subscribe","symbols":["AAPL"]}"#))]),
     ];
     let each = scene.scale.count(CONNECTIONS) / scripts.len() + 1;
-    let mut swarm = scene.swarm(scene.scale.connections(10 * AT_ONCE).min(AT_ONCE))?;
+    let mut swarm = scene.swarm(scene.connections(10 * AT_ONCE).min(AT_ONCE))?;
     let scripts = scripts.map(Script::new);
     for _ in 0..each {
         for script in &scripts {

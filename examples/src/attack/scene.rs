@@ -1,18 +1,25 @@
 //! A server with its well-behaved clients, and how an attack on it is measured.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::demo::Demo;
-use super::report::{Findings, Line, grouped};
+use super::demo::{Demo, Memory};
+use super::report::{Findings, Line, Usage, grouped};
 use super::swarm::Swarm;
-use super::well_behaved::WellBehaved;
+use super::well_behaved::{MOST_TO_WAIT, Seen, Served, WellBehaved};
 
 /// How long after an attack the server may still have connections of it. The longest deadline of its own is that of a closing handshake,
 /// 5 s.
 const MOST_TO_SETTLE: Duration = Duration::from_secs(30);
+
+/// The most memory that the server may have at any time of its life, resident or allocated, whatever it had before an attack.
+pub(super) const MOST_EVER: u64 = 64 << 20;
+
+/// How much more of both than at its start it may keep after an attack. It keeps a few buffers, and its allocator pieces between what is in use.
+pub(super) const MOST_KEPT: u64 = 32 << 20;
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -28,20 +35,6 @@ impl Scale {
     pub(super) fn count(&self, count: usize) -> usize {
         if self.quick { count.div_ceil(10) } else { count }
     }
-
-    /// So many connections at a time.
-    pub(super) fn connections(&self, count: usize) -> usize {
-        self.count(count).min(self.most_open)
-    }
-
-    /// To be said where fewer connections are opened than there should be.
-    pub(super) fn remark(&self, count: usize) -> String {
-        if self.count(count) <= self.most_open {
-            return String::new();
-        }
-        let wanted = grouped(self.count(count) as u64);
-        format!("not {wanted} connections because of the limit of open files (ulimit -n)")
-    }
 }
 
 /// The server, the clients who must not notice, and what was there before the first attack.
@@ -50,7 +43,10 @@ pub(super) struct Scene {
     clients: WellBehaved,
     /// Of the server when nobody but the well-behaved clients is connected.
     base_sockets: usize,
+    base_memory: Memory,
     pub(super) scale: Scale,
+    /// How many connections an attack wanted and could not have.
+    too_many: Cell<Option<usize>>,
 }
 
 /// An attack that is being measured.
@@ -58,7 +54,7 @@ pub(super) struct Measuring {
     attack: &'static str,
     allowed: u64,
     began: Instant,
-    before: u64,
+    before: Memory,
 }
 
 impl Scene {
@@ -66,7 +62,8 @@ impl Scene {
         let demo = Demo::start(program)?;
         let clients = WellBehaved::start(demo.addr)?;
         let base_sockets = demo.sockets()?;
-        Ok(Self { demo, clients, base_sockets, scale })
+        let base_memory = demo.memory()?;
+        Ok(Self { demo, clients, base_sockets, base_memory, scale, too_many: Cell::new(None) })
     }
 
     pub(super) fn server(&self) -> SocketAddr {
@@ -76,6 +73,20 @@ impl Scene {
     /// What stands in `Host`.
     pub(super) fn host(&self) -> String {
         self.demo.addr.to_string()
+    }
+
+    /// So many connections at a time, or as many as the limit of open files allows, which will be told.
+    pub(super) fn connections(&self, count: usize) -> usize {
+        let (wanted, most) = (self.scale.count(count), self.scale.most_open);
+        if wanted > most {
+            self.too_many.set(self.too_many.get().max(Some(wanted)));
+        }
+        wanted.min(most)
+    }
+
+    /// Looks at the server's memory at a moment when it should be high.
+    pub(super) fn look_at_memory(&self) -> Result<(), String> {
+        self.demo.memory().map(|_| ())
     }
 
     pub(super) fn swarm(&self, at_once: usize) -> Result<Swarm, String> {
@@ -99,9 +110,27 @@ impl Scene {
         Ok(true)
     }
 
+    /// Carries out an attack; again, if it was so short that no well-behaved client has come to anything meanwhile.
+    pub(super) fn run(
+        &mut self,
+        attack: &'static str,
+        allowed: u64,
+        run: fn(&Self) -> Result<Findings, String>,
+    ) -> Result<Line, String> {
+        let measuring = self.begin(attack, allowed)?;
+        let mut findings = run(self);
+        while findings.as_ref().is_ok_and(|findings| findings.faults.is_empty())
+            && !self.clients.seen().some_of_both()
+            && measuring.began.elapsed() < MOST_TO_WAIT
+        {
+            findings = run(self);
+        }
+        Ok(self.end(measuring, findings))
+    }
+
     /// `allowed`: how much more memory than before it the server may use during the attack, in bytes.
     pub(super) fn begin(&mut self, attack: &'static str, allowed: u64) -> Result<Measuring, String> {
-        let before = self.demo.resident()?;
+        let before = self.demo.memory()?;
         self.demo.watch_memory();
         self.clients.begin();
         Ok(Measuring { attack, allowed, began: Instant::now(), before })
@@ -115,10 +144,9 @@ impl Scene {
             findings.fault(error);
             findings
         });
+        let during = self.clients.seen();
         let seen = self.clients.end();
-        if let Some(trouble) = seen.trouble {
-            findings.fault(format!("a well-behaved client was not served: {trouble}"));
-        }
+        judge_clients(&mut findings, &during, &seen);
         match self.await_attackers(0, MOST_TO_SETTLE) {
             Ok(true) => {}
             Ok(false) => findings.fault(format!(
@@ -128,31 +156,91 @@ impl Scene {
             )),
             Err(error) => findings.fault(error),
         }
+        if let Some(wanted) = self.too_many.take() {
+            let wanted = grouped(wanted as u64);
+            let most = grouped(self.scale.most_open as u64);
+            let what = format!("{most} connections at a time, not {wanted}: too few open files (ulimit -n)");
+            if self.scale.quick {
+                findings.remark(what);
+            } else {
+                findings.fault(what);
+            }
+        }
+        let Measuring { attack, allowed, before, .. } = measuring;
+        let after = self.demo.memory().unwrap_or_default();
         let peak = self.demo.peak_memory();
-        let after = self.demo.resident().unwrap_or(0);
-        if peak > measuring.before + measuring.allowed {
-            findings.fault("more memory than allowed");
+        let of = |which: fn(&Memory) -> u64| Usage {
+            before: which(&before),
+            peak: which(&peak),
+            after: which(&after),
+            bound: (which(&before) + allowed).min(MOST_EVER),
+            bound_after: which(&self.base_memory) + MOST_KEPT,
+        };
+        let (resident, allocated) = (of(|memory| memory.resident), of(|memory| memory.allocated));
+        for (usage, what) in [(resident, "resident"), (allocated, "allocated")] {
+            if usage.peak > usage.bound {
+                findings.fault(format!("more memory {what} than allowed"));
+            }
+            if usage.after > usage.bound_after {
+                findings.fault(format!("more memory {what} afterwards than allowed"));
+            }
         }
         if let Err(error) = self.demo.check() {
             findings.fault(error);
         }
-        let Measuring { attack, allowed, before, .. } = measuring;
-        Line {
-            attack,
-            took,
-            before,
-            peak,
-            after,
-            allowed,
-            worst_echo: seen.worst_echo,
-            worst_newcomer: seen.worst_newcomer,
-            findings,
-        }
+        let echoes = Served { count: during.echoes.count, ..seen.echoes };
+        let newcomers = Served { count: during.newcomers.count, ..seen.newcomers };
+        Line { attack, took, resident, allocated, echoes, newcomers, findings }
     }
 
     /// Ends the clients, whose connections have to be closed cleanly, and then the server, which has to exit with 0.
     pub(super) fn stop(self) -> Result<(), String> {
         self.clients.stop();
         self.demo.stop()
+    }
+}
+
+/// `during`: what they saw while the attack ran; `seen`: with those who were still waiting at its end.
+fn judge_clients(findings: &mut Findings, during: &Seen, seen: &Seen) {
+    if let Some(trouble) = &seen.trouble {
+        findings.fault(format!("a well-behaved client was not served: {trouble}"));
+    }
+    for (count, worst, what) in [
+        (during.echoes.count, seen.echoes.worst, "echo"),
+        (during.newcomers.count, seen.newcomers.worst, "newcomer"),
+    ] {
+        if count == 0 {
+            findings.fault(format!("no {what} was served while the attack ran"));
+        }
+        if worst > MOST_TO_WAIT {
+            let (worst, most) = (worst.as_secs_f64(), MOST_TO_WAIT.as_secs());
+            findings.fault(format!("{what}: served after {worst:.1} s, which is more than {most} s"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn well_behaved_clients_have_to_be_served_during_the_attack_and_in_time() {
+        let served = |count, millis| Served { count, worst: Duration::from_millis(millis) };
+        let seen = |echoes, newcomers| Seen { echoes, newcomers, trouble: None };
+        let after = seen(served(9, 4999), served(9, 5000));
+        for (during, after, faults) in [
+            (seen(served(1, 1), served(1, 1)), &after, &[][..]),
+            (seen(served(0, 0), served(1, 1)), &after, &["no echo was served while the attack ran"]),
+            (seen(served(1, 1), served(0, 0)), &after, &["no newcomer was served while the attack ran"]),
+            (
+                seen(served(1, 1), served(1, 1)),
+                &seen(served(9, 5001), served(9, 1)),
+                &["echo: served after 5.0 s, which is more than 5 s"],
+            ),
+        ] {
+            let mut findings = Findings::new("this");
+            judge_clients(&mut findings, &during, after);
+            assert_eq!(findings.faults, faults);
+        }
     }
 }

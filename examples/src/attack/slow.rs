@@ -15,33 +15,30 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Requests that will never be whole in time.
 pub(super) fn handshake(scene: &Scene) -> Result<Findings, String> {
-    let count = scene.scale.connections(CONNECTIONS);
+    let count = scene.connections(CONNECTIONS);
     let mut swarm = scene.swarm(count)?;
     let request = wire::shared(wire::upgrade("/echo", &scene.host(), ""));
     swarm.add_many(count, &Script::new([Step::Trickle(request, PAUSE)]));
     swarm.run(4 * HANDSHAKE_DEADLINE)?;
 
     let mut findings = Findings::new(format!("{} requests, a byte a second", grouped(count as u64)));
-    findings.remark = scene.scale.remark(CONNECTIONS);
     let outcomes = swarm.outcomes();
     for outcome in &outcomes {
-        // A connection may end without a word, too, but it must not be let in, nor stay.
         let is_ended = matches!(outcome.end, End::Eof | End::Reset);
-        let is_refused = matches!(outcome.heard.status, None | Some(408));
-        findings.expect(outcome.label(), is_ended && is_refused, "408 or the end");
+        findings.expect(outcome.label(), is_ended && outcome.heard.status == Some(408), "408 and the end");
         if is_ended && outcome.lasted < HANDSHAKE_DEADLINE / 2 {
             findings.fault(format!("given up after {:.1} s already", outcome.lasted.as_secs_f64()));
         }
     }
     let lasted = outcomes.iter().map(|outcome| outcome.lasted.as_secs_f64());
     let (first, last) = (lasted.clone().fold(f64::MAX, f64::min), lasted.fold(0.0, f64::max));
-    findings.remark += &format!("after {first:.1} to {last:.1} s");
+    findings.remark = format!("after {first:.1} to {last:.1} s");
     Ok(findings)
 }
 
 /// Messages that take 11 s: slow, but whole in the end.
 pub(super) fn frames(scene: &Scene) -> Result<Findings, String> {
-    let count = scene.scale.connections(CONNECTIONS);
+    let count = scene.connections(CONNECTIONS);
     let mut swarm = scene.swarm(count)?;
     let steps = [
         Step::Send(wire::shared(wire::upgrade("/echo", &scene.host(), "")), 1),
@@ -55,9 +52,7 @@ pub(super) fn frames(scene: &Scene) -> Result<Findings, String> {
 
     let what = format!("{} messages, a byte a second, then Close 1000", grouped(count as u64));
     let mut findings = Findings::new(what);
-    findings.remark = scene.scale.remark(CONNECTIONS);
-    let outcomes = swarm.outcomes();
-    for outcome in &outcomes {
+    for outcome in &swarm.outcomes() {
         findings.expect(label(outcome), label(outcome) == "echo and Close 1000", "echo and Close 1000");
     }
     Ok(findings)

@@ -31,6 +31,8 @@ pub(super) enum Step {
     AwaitOpen,
     /// Waits until so many messages have come.
     AwaitMessages(u64),
+    /// Waits for the Pong with this payload.
+    AwaitPong(Arc<[u8]>),
     /// Reads nothing from here on.
     StopReading,
     /// Reads again.
@@ -78,12 +80,19 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) heard: Heard,
+    /// Bytes that the kernel took of the script's.
+    pub(super) sent: u64,
     pub(super) end: End,
     /// From the first SYN to the end.
     pub(super) lasted: Duration,
 }
 
 impl Outcome {
+    /// Whether it was let in and nothing has ended it.
+    pub(super) fn is_kept(&self) -> bool {
+        self.heard.is_open() && self.heard.nonsense.is_none() && self.end == End::Open
+    }
+
     /// A word or two that say what the server did.
     pub(super) fn label(&self) -> String {
         if let Some(nonsense) = &self.heard.nonsense {
@@ -259,12 +268,14 @@ impl Swarm {
     pub(super) fn outcomes(self) -> Vec<Outcome> {
         let outcome = |connection: Connection| Outcome {
             end: connection.end,
+            sent: connection.sent,
             lasted: connection.ended.unwrap_or_else(Instant::now) - connection.began,
             heard: connection.heard,
         };
         // One whose turn never came has no answer either.
         let never = self.waiting.iter().map(|_| Outcome {
             heard: Heard::default(),
+            sent: 0,
             end: End::Open,
             lasted: Duration::ZERO,
         });
@@ -310,6 +321,7 @@ struct Connection {
     /// Both directions are closed.
     gone: bool,
     heard: Heard,
+    sent: u64,
     end: End,
     began: Instant,
     ended: Option<Instant>,
@@ -338,6 +350,7 @@ impl Connection {
             writable: false,
             gone: false,
             heard: Heard::default(),
+            sent: 0,
             end: End::Open,
             began: Instant::now(),
             ended: None,
@@ -447,6 +460,11 @@ impl Connection {
                         return false;
                     }
                 }
+                Step::AwaitPong(payload) => {
+                    if self.heard.last_pong != **payload {
+                        return false;
+                    }
+                }
                 Step::StopReading => self.reading = Reading::No,
                 Step::Read => {
                     self.reading = Reading::All;
@@ -480,6 +498,7 @@ impl Connection {
             match self.socket.as_mut()?.write(rest) {
                 Ok(len) => {
                     self.offset += len;
+                    self.sent += len as u64;
                     return Some(len);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,

@@ -74,7 +74,7 @@ fn cases() -> Vec<(Vec<u8>, u16)> {
 pub(super) fn all(scene: &Scene) -> Result<Findings, String> {
     let cases = cases();
     let each = scene.scale.count(10);
-    let mut swarm = scene.swarm(scene.scale.connections(200))?;
+    let mut swarm = scene.swarm(scene.connections(200))?;
     let request = wire::shared(wire::upgrade("/echo", &scene.host(), ""));
     for (bytes, _) in &cases {
         let bytes = wire::shared(bytes);

@@ -81,6 +81,8 @@ pub(super) struct Heard {
     pub(super) message_bytes: u64,
     pub(super) pings: u64,
     pub(super) pongs: u64,
+    /// Payload of the latest one.
+    pub(super) last_pong: Vec<u8>,
     /// A Close frame, and its status code if it has one.
     pub(super) close: Option<Option<u16>>,
     /// Something that no server may send.
@@ -171,7 +173,11 @@ impl Heard {
         }
         match opcode {
             Opcode::Ping => self.pings += 1,
-            Opcode::Pong => self.pongs += 1,
+            Opcode::Pong => {
+                self.pongs += 1;
+                self.last_pong.clear();
+                self.last_pong.extend_from_slice(payload);
+            }
             Opcode::Close => {
                 let code = payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]));
                 self.close = Some(code);
@@ -191,7 +197,7 @@ mod tests {
     #[test]
     fn what_is_heard_does_not_depend_on_how_it_is_cut() {
         let mut bytes = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".to_vec();
-        bytes.extend_from_slice(&[0x81, 2, b'h', b'i', 0x8a, 0, 0x82, 126, 0, 200]);
+        bytes.extend_from_slice(&[0x81, 2, b'h', b'i', 0x8a, 1, b'?', 0x82, 126, 0, 200]);
         bytes.extend_from_slice(&[0; 200]);
         bytes.extend_from_slice(&[0x88, 2, 3, 0xf1]);
         for step in [1, 2, 3, 64, bytes.len()] {
@@ -201,6 +207,7 @@ mod tests {
             }
             assert_eq!((heard.status, heard.messages, heard.message_bytes), (Some(101), 2, 202));
             assert_eq!((heard.pongs, heard.close, &heard.nonsense), (1, Some(Some(1009)), &None));
+            assert_eq!(heard.last_pong, b"?");
         }
     }
 

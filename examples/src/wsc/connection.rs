@@ -214,12 +214,15 @@ impl Handler for Client {
     }
 
     fn close(&mut self, peer: &mut Peer<'_, ()>, closed: Closed<'_>) {
-        self.take_back_unwritten(peer.written());
+        self.take_back_unwritten(peer.written_at_most());
         let was_open = matches!(self.phase, Phase::Open(_) | Phase::Closing);
         let is_asked_for = self.phase == Phase::Closing || self.interrupted.load(Ordering::Relaxed);
         if was_open {
             self.tell_closed(&closed, is_asked_for);
         } else if let (Some(cause), false) = (closed.cause, self.phase == Phase::Over) {
+            if let Cause::Refused { content, .. } = cause {
+                self.display.content(content);
+            }
             self.display.error(format_args!("cannot connect to {}: {cause}", self.url));
         }
         let is_final = closed.was_clean && closed.code == CloseCode::NORMAL;

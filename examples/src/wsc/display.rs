@@ -13,6 +13,10 @@ use crate::clients::terminal::printable;
 /// Bytes of a binary message that are shown in its place.
 const PREVIEW: usize = 24;
 
+/// Of the content of a response that refuses the connection, so many bytes and lines are shown.
+const SHOWN_BYTES: usize = 1024;
+const SHOWN_LINES: usize = 20;
+
 /// Which way something went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -108,6 +112,19 @@ impl Display {
                 self.on_stderr(way, line);
             }
         }
+    }
+
+    /// The content of a response that refuses the connection, with `--verbose`. It may be anything.
+    pub fn content(&mut self, content: &[u8]) {
+        if !self.verbose || content.is_empty() {
+            return;
+        }
+        let (text, is_cut) = excerpt(content);
+        for line in text.lines() {
+            self.on_stderr(Way::In, line);
+        }
+        let more = if is_cut { ", of which this is the beginning" } else { "" };
+        self.on_stderr(Way::Note, &format!("content of {} bytes{more}", content.len()));
     }
 
     fn on_stderr(&mut self, way: Way, text: &str) {
@@ -216,5 +233,30 @@ pub fn kind_name(kind: MessageKind) -> &'static str {
     match kind {
         MessageKind::Text => "text",
         MessageKind::Binary => "binary",
+    }
+}
+
+/// The beginning of what may be text, and whether there is more.
+fn excerpt(content: &[u8]) -> (String, bool) {
+    let shown = content.get(..SHOWN_BYTES).unwrap_or(content);
+    let text = String::from_utf8_lossy(shown);
+    let lines: Vec<&str> = text.lines().take(SHOWN_LINES).collect();
+    let is_cut = shown.len() < content.len() || text.lines().count() > lines.len();
+    (lines.join("\n"), is_cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_contents_are_cut() {
+        assert_eq!(excerpt(b""), (String::new(), false));
+        assert_eq!(excerpt(b"one\r\ntwo\n"), ("one\ntwo".into(), false));
+        assert_eq!(excerpt(&[b'x'; SHOWN_BYTES]), ("x".repeat(SHOWN_BYTES), false));
+        assert_eq!(excerpt(&[b'x'; SHOWN_BYTES + 1]), ("x".repeat(SHOWN_BYTES), true));
+        assert_eq!(excerpt(&[b'\n'; SHOWN_LINES]), ("\n".repeat(SHOWN_LINES - 1), false));
+        assert_eq!(excerpt(&[b'\n'; SHOWN_LINES + 1]), ("\n".repeat(SHOWN_LINES - 1), true));
+        assert_eq!(excerpt(b"\xff\0"), ("\u{fffd}\0".into(), false), "`on_stderr` escapes");
     }
 }

@@ -47,7 +47,7 @@ impl Clients {
     pub fn shared() -> Self {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         match &*shared {
-            Some(clients) if !clients.inner.thread.has_stopped() => clients.clone(),
+            Some(clients) if !clients.inner.thread.has_ended() => clients.clone(),
             _ => {
                 let clients = Self::start(Settings::default()).unwrap_or_else(|error| {
                     log::error!("cannot start the client thread: {error}");
@@ -81,7 +81,8 @@ impl Clients {
     }
 
     /// Ends the thread as the end of a page does: every connection is closed with 1001, what was sent before is written first. Waits until
-    /// that is done, at most about `deadline`; connections that are left then are cut off. Sockets made later fail at once.
+    /// that is done, at most about `deadline`; connections that are left then are cut off. Sockets made later fail at once,
+    /// and nobody is there to call their callbacks; those that wait for their events get them.
     ///
     /// In a callback it does not wait.
     pub fn shutdown(&self, deadline: Duration) {

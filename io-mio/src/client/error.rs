@@ -97,6 +97,8 @@ pub enum FailureCause {
     Refused {
         /// The status code.
         status: u16,
+        /// The beginning of the response's content, or all of it; see [`Cause::Refused`].
+        content: Box<[u8]>,
     },
     /// The server's response is not a correct opening handshake, or lacks a subprotocol that was asked for.
     Handshake(HandshakeError),
@@ -136,7 +138,7 @@ impl From<&Cause> for FailureCause {
             Cause::Redirect(error) => Self::Redirect(*error),
             #[cfg(feature = "__tls")]
             Cause::Tls(_) | Cause::TlsTruncated => Self::Tls(cause.to_string()),
-            Cause::Refused { status } => Self::Refused { status: *status },
+            Cause::Refused { status, content } => Self::Refused { status: *status, content: content.clone() },
             other => Self::Other(other.to_string()),
         }
     }
@@ -152,7 +154,9 @@ impl fmt::Display for FailureCause {
             | Self::Other(text) => f.write_str(text),
             Self::ConnectTimedOut => Cause::ConnectTimedOut.fmt(f),
             Self::Redirect(error) => error.fmt(f),
-            Self::Refused { status } => Cause::Refused { status: *status }.fmt(f),
+            Self::Refused { status, .. } => {
+                Cause::Refused { status: *status, content: Box::default() }.fmt(f)
+            }
             Self::Handshake(error) => error.fmt(f),
             Self::Protocol(error) => error.fmt(f),
             Self::TimedOut(expired) => Cause::TimedOut(*expired).fmt(f),

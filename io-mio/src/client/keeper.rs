@@ -228,7 +228,7 @@ impl Keeper {
     pub(crate) fn attend(self: &Arc<Self>, worker: &mut Worker) {
         self.noticed.store(false, Ordering::Release);
         loop {
-            self.take_socket_events();
+            self.take_socket_events(false);
             self.close_or_retry();
             self.heartbeat(worker);
             if !self.call_back() {
@@ -260,11 +260,12 @@ impl Keeper {
         }
     }
 
-    fn take_socket_events(self: &Arc<Self>) {
+    /// As far as there is room for them, or all.
+    fn take_socket_events(self: &Arc<Self>, all: bool) {
         loop {
             let mut state = self.lock();
             // Those of a dropped one are taken all the same, so that its connection can close.
-            if self.is_full(&state) && !state.dropped {
+            if self.is_full(&state) && !all && !state.dropped {
                 return;
             }
             let Some(socket) = state.socket.clone() else { return };
@@ -469,7 +470,8 @@ impl Keeper {
 
     /// The client thread ends.
     pub(crate) fn stop(self: &Arc<Self>) {
-        self.take_socket_events();
+        // What has arrived is told; nobody looks again when there is room.
+        self.take_socket_events(true);
         let mut state = self.lock();
         if !state.over {
             if let Some(socket) = state.socket.clone() {

@@ -71,9 +71,10 @@ pub struct Disconnected {
     pub cause: Option<FailureCause>,
     /// Whether it had been open, rather than an attempt that failed.
     pub was_open: bool,
-    /// Messages handed to the kernel for a connection that then ended: the server may have received them, or not.
+    /// Messages handed to the kernel for a connection that then ended: the server may have received them, or not. Over TLS also those that
+    /// were encrypted, at most 64 KiB, and of which the kernel perhaps did not take every byte.
     pub uncertain: Range<u64>,
-    /// Messages of which the kernel did not take every byte: the server has received none of them. With an
+    /// The other messages, of which the kernel did not take every byte: the server has received none of them. With an
     /// [offline queue](crate::ReliableBuilder::offline_queue) there are none here: they are in `queued`.
     pub unsent: Vec<Unsent>,
     /// Messages that wait for the next connection.

@@ -257,8 +257,13 @@ impl Socket {
         if std::mem::replace(&mut state.stage, Stage::Over) == Stage::Over {
             return;
         }
-        if let Some(cause) = cause {
-            state.cause.get_or_insert(cause);
+        match cause {
+            // If the time to connect was up while the content was read, then it is not what the connection failed for.
+            Some(FailureCause::Refused { .. }) => state.cause = cause,
+            Some(cause) => {
+                state.cause.get_or_insert(cause);
+            }
+            None => {}
         }
         for message in unsent.into_iter().rev() {
             state.outgoing.push_front(message);

@@ -1,5 +1,8 @@
 //! The client thread: an event loop, and the sockets on it.
 
+#[cfg(test)]
+mod accounting;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -28,7 +31,10 @@ pub(crate) struct Thread {
 struct Inbox {
     items: VecDeque<Item>,
     stopping: bool,
+    /// Nothing more is looked at.
     stopped: bool,
+    /// The last callback has returned.
+    ended: bool,
     /// How long a shutdown that was asked for may take.
     shutdown: Option<Duration>,
 }
@@ -46,7 +52,7 @@ impl Thread {
 
     /// One that could not be started.
     pub(crate) fn stopped() -> Arc<Self> {
-        let inbox = Inbox { stopping: true, stopped: true, ..Inbox::default() };
+        let inbox = Inbox { stopping: true, stopped: true, ended: true, ..Inbox::default() };
         let limits = InboxLimits::of(&Settings::default());
         Arc::new(Self { handle: Handle::new(Hub::new(limits)), inbox: Mutex::new(inbox) })
     }
@@ -55,7 +61,7 @@ impl Thread {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `false`: the thread has ended. Each socket is in the inbox at most once, so it is bounded by their number.
+    /// `false`: the thread has ended, or is about to. Each socket is in the inbox at most once, so it is bounded by their number.
     pub(crate) fn push(&self, item: Item) -> bool {
         let mut inbox = self.lock();
         if inbox.stopped {
@@ -75,8 +81,8 @@ impl Thread {
         self.lock().stopping
     }
 
-    pub(crate) fn has_stopped(&self) -> bool {
-        self.lock().stopped
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) {
@@ -125,26 +131,22 @@ struct End(Arc<Thread>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.lock().stopping = true;
-        loop {
-            let mut inbox = self.0.lock();
-            inbox.stopped = inbox.items.is_empty();
-            if inbox.stopped {
-                return;
-            }
-            let items = std::mem::take(&mut inbox.items);
-            drop(inbox);
-            for item in items {
-                match item {
-                    Item::Socket(socket) => {
-                        socket.noticed();
-                        socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
-                        dispatch(&socket);
-                    }
-                    Item::Keeper(keeper) => keeper.stop(),
+        let mut inbox = self.0.lock();
+        // What a callback makes from here on ends at once and calls nobody back: a program that connects again would go on for ever.
+        (inbox.stopping, inbox.stopped) = (true, true);
+        let items = std::mem::take(&mut inbox.items);
+        drop(inbox);
+        for item in items {
+            match item {
+                Item::Socket(socket) => {
+                    socket.noticed();
+                    socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
+                    dispatch(&socket);
                 }
+                Item::Keeper(keeper) => keeper.stop(),
             }
         }
+        self.0.lock().ended = true;
     }
 }
 
@@ -405,9 +407,8 @@ fn pump(peer: &mut Peer<'_, Session>) {
     }
 }
 
-/// Counts what the kernel has taken since it was last asked.
-fn count_written(peer: &mut Peer<'_, Session>) {
-    let written = peer.written();
+/// Counts the messages that the kernel has, now that it has taken so many bytes.
+fn count_written(peer: &mut Peer<'_, Session>, written: u64) {
     let session = peer.session_mut();
     if session.in_flight.front().is_none_or(|&(end, _)| end > written) {
         return;
@@ -460,7 +461,7 @@ impl Handler for Driver {
     }
 
     fn written(&mut self, peer: &mut Peer<'_, Session>) {
-        count_written(peer);
+        count_written(peer, peer.written());
         if !peer.is_open() && !peer.session().closing_told {
             peer.session_mut().closing_told = true;
             peer.session().socket.push_task(Task::Closing);
@@ -468,7 +469,8 @@ impl Handler for Driver {
     }
 
     fn close(&mut self, peer: &mut Peer<'_, Session>, closed: Closed<'_>) {
-        count_written(peer);
+        // What the server may have is not unsent.
+        count_written(peer, peer.written_at_most());
         let session = peer.session_mut();
         let unsent = session.in_flight.drain(..).map(|(_, message)| message).collect();
         let close = CloseEvent {

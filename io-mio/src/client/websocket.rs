@@ -231,7 +231,8 @@ impl WebSocket {
     }
 
     /// Once the connection has ended: the messages that were given to `send` while the socket was open and of which the kernel did not take
-    /// every byte. The server has none of them. Empty before, and the second time. (What is sent after the message that was too much for
+    /// every byte. The server has none of them. (Over TLS what was encrypted last, at most 64 KiB, is not among them: it may
+    /// have arrived.) Empty before, and the second time. (What is sent after the message that was too much for
     /// [`max_buffered`](WebSocketBuilder::max_buffered) only counts in [`buffered_amount`](Self::buffered_amount), as after a close.)
     pub fn take_unsent(&self) -> Vec<Data> {
         let mut state = self.socket.lock();

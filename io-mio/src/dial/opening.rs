@@ -3,6 +3,7 @@
 use sansws::Connection;
 use sansws::handshake::{Fault, Field, HandshakeError, HeaderStorage, client};
 
+use super::refusal::Refusal;
 use super::{Stage, deadline};
 use crate::connect::Connect;
 use crate::driver::Driver;
@@ -26,6 +27,8 @@ enum Progress {
     Tunnelled,
     /// The connection is to be made anew, to here.
     Redirected(Target),
+    /// There will be no connection, and the response that says so has been read.
+    Refused,
     Open,
 }
 
@@ -35,6 +38,7 @@ enum Verdict {
     Interim,
     Accepted(Connection, Option<Box<str>>),
     Redirected(Target),
+    Refused(Refusal),
 }
 
 impl<H: Handler> Driver<H> {
@@ -90,7 +94,9 @@ impl<H: Handler> Driver<H> {
 
     /// Reads what the proxy or the server answers.
     pub(super) fn read_answer(&mut self, index: u32) {
-        while let Some(read) = self.read(index) {
+        // A content may be long, as settings go: others have their turn.
+        for _ in 0..self.shared.settings.reads_per_turn {
+            let Some(read) = self.read(index) else { return };
             let mut buffer = std::mem::take(&mut self.buffer);
             let outcome = match read {
                 Ok(len) => self.answer_arrived(index, buffer.get_mut(..len).unwrap_or_default()),
@@ -101,6 +107,8 @@ impl<H: Handler> Driver<H> {
                 Ok(Progress::Waiting) => {}
                 Ok(Progress::Tunnelled) => return self.reached(index),
                 Ok(Progress::Redirected(target)) => return self.redial(index, target),
+                // What it failed for is known already.
+                Ok(Progress::Refused) => return self.dial_failed(index, By::Remote, Cause::Eof),
                 Ok(Progress::Open) => {
                     self.settle(index);
                     return self.read_frames(index);
@@ -108,6 +116,7 @@ impl<H: Handler> Driver<H> {
                 Err(cause) => return self.dial_failed(index, By::Remote, cause),
             }
         }
+        self.serve_again(index);
     }
 
     fn broken(&self, index: u32, error: std::io::Error) -> Cause {
@@ -129,6 +138,9 @@ impl<H: Handler> Driver<H> {
                 Err(error) => Err(Cause::Proxy(error)),
             },
             _ if input.is_empty() => Err(Cause::Eof),
+            Stage::Refused(refusal) => {
+                Ok(if refusal.add(input) { Progress::Refused } else { Progress::Waiting })
+            }
             _ => self.response_arrived(index, input),
         }
     }
@@ -149,6 +161,11 @@ impl<H: Handler> Driver<H> {
             match check_response(&dialling.connect, &dialling.nonce, head_bytes, &self.shared.settings)? {
                 Verdict::Accepted(conn, subprotocol) => break (conn, subprotocol),
                 Verdict::Redirected(target) => return Ok(Progress::Redirected(target)),
+                Verdict::Refused(mut refusal) => {
+                    let is_all = refusal.add(rest);
+                    dialling.stage = Stage::Refused(refusal);
+                    return Ok(if is_all { Progress::Refused } else { Progress::Waiting });
+                }
                 Verdict::Interim => {}
             }
             *interim += 1;
@@ -225,7 +242,9 @@ fn check_response<S>(
         .with_request(|request| response.accept(request, nonce, &settings.message, random::masking_key));
     match accepted {
         Ok(conn) => Ok(Verdict::Accepted(conn, response.subprotocol().map(Into::into))),
-        Err(HandshakeError::Status(status)) => Err(Cause::Refused { status }),
+        Err(HandshakeError::Status(_)) => {
+            Ok(Verdict::Refused(Refusal::new(&response, settings.max_refusal_content)))
+        }
         Err(error) => Err(Cause::Handshake(error)),
     }
 }

@@ -48,8 +48,12 @@ impl<H: Handler> EventLoop<H> {
 
     /// A connection that was dialled and has just opened.
     pub fn dialled_scripted(&mut self, script: Box<dyn Script>, session: H::Session) -> PeerId {
+        self.dialled_over(Transport::Scripted(script), session)
+    }
+
+    pub(crate) fn dialled_over(&mut self, transport: Transport, session: H::Session) -> PeerId {
         let driver = &mut self.driver;
-        let mut link = Link::new(Transport::Scripted(script), PeerAddr::Unknown, driver.shared.now);
+        let mut link = Link::new(transport, PeerAddr::Unknown, driver.shared.now);
         (link.readable, link.writable) = (true, true);
         let conn = Connection::client(&driver.shared.settings.message, random::masking_key);
         let open = Open { conn, assembler: Assembler::new(), session, streaming: false };

@@ -7,7 +7,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::Link;
-use crate::event_loop::scripted::Script;
+use crate::event_loop::EventLoop;
+use crate::event_loop::scripted::{Edge, Script};
+use crate::handler::{Closed, Handler};
+use crate::peer::Peer;
+use crate::settings::Settings;
 use crate::transport::{PeerAddr, Transport};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +48,8 @@ struct Socket(Arc<Mutex<Kernel>>);
 
 impl Script for Socket {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(ErrorKind::WouldBlock.into())
+        let kernel = self.0.lock().expect("no panic while it is locked");
+        if kernel.has_ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -108,9 +113,7 @@ fn carry_out(link: &mut Link, writes: &[Write]) -> Vec<u8> {
             }
             Write::Queued(bytes) => {
                 all.extend_from_slice(bytes);
-                if !link.broken {
-                    link.out.push(bytes.clone().into());
-                }
+                link.out.push(bytes.clone().into());
             }
         }
     }
@@ -122,13 +125,70 @@ fn link(acts: Vec<Act>) -> (Link, Socket) {
     (Link::new(Transport::Scripted(Box::new(socket.clone())), PeerAddr::Unknown, Duration::ZERO), socket)
 }
 
+/// Sends messages of these sizes as soon as it can.
+#[derive(Default)]
+struct Sender {
+    sizes: Vec<usize>,
+    /// What `written` and `buffered_amount` added up to behind each message.
+    sums: Vec<u64>,
+    /// What they were when the connection was closed.
+    at_the_end: Option<(u64, usize)>,
+}
+
+impl Handler for Sender {
+    type Session = ();
+
+    fn open(&mut self, peer: &mut Peer<'_, ()>) {
+        for &size in &self.sizes {
+            peer.send(&*vec![7; size]).expect("there is room");
+            self.sums.push(peer.written() + peer.buffered_amount() as u64);
+        }
+    }
+
+    fn close(&mut self, peer: &mut Peer<'_, ()>, _: Closed<'_>) {
+        self.at_the_end = Some((peer.written(), peer.buffered_amount()));
+    }
+}
+
+/// A client's frame with so much payload.
+fn frame_len(payload: usize) -> u64 {
+    let header = match payload {
+        0..126 => 6,
+        126..0x1_0000 => 8,
+        _ => 14,
+    };
+    header + payload as u64
+}
+
 proptest! {
+    /// As [`Peer::written`] has it, wherever the connection breaks.
+    #[test]
+    fn what_became_of_each_message_can_be_told(
+        takes in prop::collection::vec(prop_oneof![3 => (1..100_000_usize).prop_map(Act::Take), 1 => Just(Act::WouldBlock)], 0..8),
+        sizes in prop::collection::vec(prop_oneof![0..200_usize, 60_000..140_000_usize], 1..10),
+    ) {
+        let socket = Socket(Arc::new(Mutex::new(Kernel { acts: [vec![Act::Fail], takes].concat(), ..Kernel::default() })));
+        let mut event_loop = EventLoop::new(Sender { sizes: sizes.clone(), ..Sender::default() }, Settings::default()).expect("a loop");
+        let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+        for _ in 0..20 {
+            event_loop.scripted_turn(Duration::ZERO, &[Edge { peer, readable: false, writable: true, ended: false }]);
+        }
+        let Some((written, buffered)) = event_loop.handler().at_the_end else { return Ok(()) };
+        let arrived = socket.0.lock().unwrap().wire.len() as u64;
+        let mut sent = 0;
+        for (&size, &sum) in sizes.iter().zip(&event_loop.handler().sums) {
+            sent += frame_len(size);
+            prop_assert_eq!(written >= sum, arrived >= sent, "{} of {} bytes arrived", arrived, sent);
+        }
+        prop_assert_eq!((written, buffered as u64), (arrived, sent - arrived));
+    }
+
     #[test]
     fn bytes_are_written_once_and_in_order(acts in acts(), writes in writes()) {
         let patience = acts.len() + 1;
         let (mut link, socket) = link(acts);
         let all = carry_out(&mut link, &writes);
-        prop_assert_eq!(socket.0.lock().unwrap().wire.len() + link.out.len(), all.len());
+        prop_assert_eq!(socket.0.lock().unwrap().wire.len() + link.queued(), all.len());
         for _ in 0..patience {
             link.writable = true;
             link.flush_queue();
@@ -153,6 +213,7 @@ proptest! {
         prop_assert!(all.starts_with(&kernel.wire));
         prop_assert_eq!(link.broken, kernel.has_ended);
         prop_assert_eq!(kernel.calls_after_the_end, 0);
+        prop_assert_eq!(link.written + link.queued() as u64, all.len() as u64, "it still counts");
         if link.broken {
             prop_assert!(link.out.is_empty(), "what can never be written is not kept");
             prop_assert!(link.readable, "the next read tells the end");

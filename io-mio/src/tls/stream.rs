@@ -32,6 +32,8 @@ pub(crate) struct TlsStream {
     error: Option<io::Error>,
     /// The error has been told. The socket's bytes mean nothing any more.
     failed: bool,
+    /// Records could not be written: to be told by the next write.
+    write_error: Option<io::Error>,
 }
 
 impl TlsStream {
@@ -48,7 +50,16 @@ impl TlsStream {
     }
 
     fn new(conn: Connection, socket: Transport) -> Self {
-        Self { conn, socket, unsent: 0, more: false, unblocked: false, error: None, failed: false }
+        Self {
+            conn,
+            socket,
+            unsent: 0,
+            more: false,
+            unblocked: false,
+            error: None,
+            failed: false,
+            write_error: None,
+        }
     }
 
     pub(crate) fn socket(&self) -> &Transport {
@@ -156,10 +167,9 @@ impl TlsStream {
         }
         let taken = self.conn.writer().write_vectored(slices)?;
         self.unsent = taken;
-        match self.write_records() {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            _ => Ok(taken),
-        }
+        // If that fails, some of the records may have been written: the plaintext has been taken.
+        self.try_write_records();
+        Ok(taken)
     }
 
     /// Whether records wait for the kernel.
@@ -178,6 +188,9 @@ impl TlsStream {
 
     /// Writes the records that wait.
     pub(crate) fn write_records(&mut self) -> io::Result<()> {
+        if let Some(error) = self.write_error.take() {
+            return Err(error);
+        }
         while self.conn.wants_write() {
             match self.conn.write_tls(&mut Socket::new(&mut self.socket)) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -212,9 +225,17 @@ impl TlsStream {
             self.error = Some(io::Error::new(ErrorKind::InvalidData, error));
         }
         self.unblocked |= was_handshaking && !self.conn.is_handshaking();
-        // An alert, a part of the handshake, new keys. If writing fails, the next write tells.
-        let _ = self.write_records();
+        // An alert, a part of the handshake, new keys.
+        self.try_write_records();
         Ok(Received { len, was_short })
+    }
+
+    /// Writes the records that wait. If that fails, the next write tells.
+    fn try_write_records(&mut self) {
+        match self.write_records() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => self.write_error = Some(error),
+            _ => {}
+        }
     }
 
     /// Has rustls give back memory that only a large record needed: it does so before it reads.

@@ -1,6 +1,7 @@
 //! `wss:` and `https:` over real sockets, with certificates made on the spot.
 
 mod certificates;
+mod drained;
 mod peers;
 
 use std::io::{ErrorKind, Read, Write};
@@ -306,7 +307,7 @@ fn a_server_that_is_full_says_so_over_tls() {
     let answer = read_to_end(&mut raw_client(&server, &authority));
     assert!(answer.starts_with(b"HTTP/1.1 503 "), "{answer:?}");
     let ended = exchange("wss://localhost/", server.addr, &trusting(&authority), &hello());
-    assert!(ended.cause.contains("Refused { status: 503 }"), "{ended:?}");
+    assert!(ended.cause.contains("Refused { status: 503, content: [116, 111, 111, "), "{ended:?}");
 }
 
 /// Rule R-10.6-a.
@@ -352,6 +353,39 @@ fn an_end_without_close_notify_is_told_apart() {
         drop(client);
         let end = server.end();
         assert_eq!((end.code, end.was_clean, &*end.cause), (1006, false, cause));
+    }
+}
+
+/// Rule R-4.1-n.
+#[test]
+fn the_content_of_a_refusal_is_told_however_it_ends() {
+    let authority = Authority::new("Tests");
+    for notify in [true, false] {
+        // More than one turn reads.
+        let content = vec![b'x'; 300_000];
+        let response = [&b"HTTP/1.1 401 No\r\n\r\n"[..], &content].concat();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let config = server_config(&authority);
+        let server = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut tls = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                tls.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            tls.write_all(&response).unwrap();
+            if notify {
+                tls.conn.send_close_notify();
+                tls.conn.write_tls(&mut tls.sock).unwrap();
+            }
+        });
+        let settings = Settings { max_refusal_content: usize::MAX, ..Settings::default() };
+        let ended = exchange_with(settings, "wss://localhost/", addr, &trusting(&authority), &[]);
+        assert!(ended.cause == format!("Some(Refused {{ status: 401, content: {content:?} }})"), "{notify}");
+        server.join().unwrap();
     }
 }
 

@@ -229,7 +229,7 @@ pub(crate) fn cramped_stream(addr: SocketAddr, receive_buffer: usize) -> TcpStre
     socket.into()
 }
 
-fn cramped_listener() -> TcpListener {
+pub(crate) fn cramped_listener() -> TcpListener {
     let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     // Accepted sockets inherit it.
     shrink(&listener);

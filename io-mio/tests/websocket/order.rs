@@ -25,7 +25,10 @@ fn not_found() {
     });
     let socket = new(&script.url("/"));
     assert_eq!(rest(&socket), failed());
-    assert_eq!(socket.failure_cause(), Some(FailureCause::Refused { status: 404 }));
+    assert_eq!(
+        socket.failure_cause(),
+        Some(FailureCause::Refused { status: 404, content: b"hello\n"[..].into() })
+    );
     script.end();
 }
 
@@ -38,7 +41,7 @@ fn a_redirection_is_not_followed() {
     });
     let socket = new(&script.url("/"));
     assert_eq!(rest(&socket), failed());
-    assert_eq!(socket.failure_cause(), Some(FailureCause::Refused { status: 302 }));
+    assert_eq!(socket.failure_cause(), Some(FailureCause::Refused { status: 302, content: Box::default() }));
     script.end();
 }
 

@@ -1,0 +1,211 @@
+//! What happens in a turn and what has to wait, with the kernel played.
+
+use std::time::Duration;
+
+use sansws::{CloseCode, Message};
+
+use super::EventLoop;
+use super::virtual_time::{Socket, ms, readable, writable};
+use crate::accept::Accept;
+use crate::deliver::DELIVERIES_PER_TURN;
+use crate::handler::Handler;
+use crate::peer::Peer;
+use crate::request::Request;
+use crate::response::Response;
+use crate::settings::Settings;
+
+#[derive(Clone, Copy, PartialEq)]
+enum On {
+    Nothing,
+    MessagePublish,
+    MessageAndDrainedSend,
+    DrainedFail,
+    WrittenFail,
+}
+
+struct App {
+    does: On,
+    drained: usize,
+}
+
+impl Handler for App {
+    type Session = ();
+
+    fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+        Ok(())
+    }
+
+    fn open(&mut self, peer: &mut Peer<'_, ()>) {
+        peer.subscribe("topic").expect("open");
+    }
+
+    fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
+        match self.does {
+            On::MessagePublish => peer.publish_to_others("topic", message).expect("there is one loop"),
+            On::MessageAndDrainedSend => send_much(peer),
+            _ => {}
+        }
+    }
+
+    fn drained(&mut self, peer: &mut Peer<'_, ()>) {
+        self.drained += 1;
+        match self.does {
+            On::MessageAndDrainedSend => send_much(peer),
+            On::DrainedFail => peer.fail(CloseCode::POLICY_VIOLATION),
+            _ => {}
+        }
+    }
+
+    fn written(&mut self, peer: &mut Peer<'_, ()>) {
+        if self.does == On::WrittenFail && peer.is_open() {
+            peer.fail(CloseCode::POLICY_VIOLATION);
+        }
+    }
+}
+
+fn send_much(peer: &mut Peer<'_, ()>) {
+    // Refused while there is no room.
+    let _ = peer.send(&[7; 80_000][..]);
+}
+
+fn event_loop(does: On, settings: Settings) -> EventLoop<App> {
+    EventLoop::new(App { does, drained: 0 }, settings).expect("an event queue")
+}
+
+/// Turns until the loop would sleep; how many they were.
+fn settle(event_loop: &mut EventLoop<App>, now: Duration) -> usize {
+    let mut turns = 0;
+    while event_loop.is_busy() {
+        event_loop.scripted_turn(now, &[]);
+        turns += 1;
+        assert!(turns < 10_000, "busy for ever");
+    }
+    turns
+}
+
+#[test]
+fn what_a_connection_publishes_has_a_limit_in_a_turn_and_arrives_all_the_same() {
+    const SUBSCRIBERS: usize = 10;
+    // More than one read brings.
+    const MESSAGES: usize = 10_000;
+    const FRAME: usize = 6;
+    let mut event_loop = event_loop(On::MessagePublish, Settings::default());
+    let publisher = Socket::with_room(1_000_000);
+    let peer = event_loop.dialled_scripted(Box::new(publisher.clone()), ());
+    let first = Socket::with_room(1_000_000);
+    event_loop.dialled_scripted(Box::new(first.clone()), ());
+    for _ in 1..SUBSCRIBERS {
+        event_loop.dialled_scripted(Box::new(Socket::with_room(1_000_000)), ());
+    }
+    publisher.buffers().arrived = [0x82, 0].repeat(MESSAGES);
+    let echoing = Socket::with_room(1_000_000);
+    let other = event_loop.dialled_scripted(Box::new(echoing.clone()), ());
+    echoing.buffers().arrived = vec![0x89, 0];
+
+    event_loop.scripted_turn(ms(1), &[readable(peer), readable(other)]);
+    let deliveries = first.buffers().written.len() / FRAME * SUBSCRIBERS;
+    assert!(deliveries > 0 && deliveries <= DELIVERIES_PER_TURN + SUBSCRIBERS, "{deliveries} in a turn");
+    assert!(echoing.buffers().written.len() >= FRAME, "others have their turn: a Pong");
+    assert!(!publisher.buffers().arrived.is_empty(), "no more is read of whom there is a backlog");
+
+    settle(&mut event_loop, ms(2));
+    assert_eq!(first.buffers().written.len(), MESSAGES * FRAME);
+    assert!(publisher.buffers().arrived.is_empty());
+}
+
+#[test]
+fn a_backlog_is_no_silence_of_the_peer() {
+    let mut event_loop = event_loop(On::MessagePublish, Settings::default());
+    let publisher = Socket::with_room(1_000_000);
+    let peer = event_loop.dialled_scripted(Box::new(publisher.clone()), ());
+    for _ in 0..100 {
+        event_loop.dialled_scripted(Box::new(Socket::with_room(0)), ());
+    }
+    publisher.buffers().arrived = [0x82, 0].repeat(5000);
+    event_loop.scripted_turn(ms(1), &[readable(peer)]);
+    // The Ping goes out, and its Pong may come in time; nobody looks.
+    for now in [31_000, 52_000] {
+        assert!(event_loop.is_busy(), "there is a backlog");
+        event_loop.scripted_turn(ms(now), &[]);
+    }
+    let closed = publisher.buffers().written.contains(&0x88);
+    assert!(!closed && event_loop.driver.slots.get_peer(peer).is_some());
+}
+
+#[test]
+fn what_was_asked_for_before_a_shutdown_is_done_before_it() {
+    const MESSAGES: usize = DELIVERIES_PER_TURN + 1000;
+    let mut event_loop = event_loop(On::Nothing, Settings::default());
+    let socket = Socket::with_room(10_000_000);
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    event_loop.scripted_turn(ms(1), &[]);
+    for _ in 0..MESSAGES {
+        event_loop.handle().send(peer, "x").expect("there is room");
+    }
+    event_loop.handle().shutdown(Duration::from_secs(5));
+    event_loop.scripted_turn(ms(2), &[]);
+    settle(&mut event_loop, ms(2));
+    // A masked frame with one byte, and a Close with a code.
+    assert_eq!(socket.buffers().written.len(), MESSAGES * 7 + 8);
+}
+
+#[test]
+fn a_connection_that_is_failed_when_output_has_gone_out_says_so() {
+    for does in [On::DrainedFail, On::WrittenFail] {
+        let mut event_loop = event_loop(On::Nothing, Settings::default());
+        let socket = Socket::with_room(0);
+        let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+        event_loop.context().peer(peer).expect("open").send(&[7; 300_000][..]).expect("queued");
+        event_loop.scripted_turn(ms(1), &[]);
+        event_loop.handler_mut().does = does;
+        socket.buffers().room = 1_000_000;
+        event_loop.scripted_turn(ms(2), &[writable(peer)]);
+        settle(&mut event_loop, ms(2));
+        assert_eq!(socket.buffers().written.len(), 14 + 300_000 + 8, "the message and the Close");
+    }
+}
+
+#[test]
+fn a_peer_that_sends_and_does_not_read_does_not_keep_the_loop_busy() {
+    let settings = Settings { max_buffered: 100_000, ..Settings::default() };
+    let mut event_loop = event_loop(On::MessageAndDrainedSend, settings);
+    let socket = Socket::with_room(0);
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    event_loop.context().peer(peer).expect("open").send(&[7; 40_000][..]).expect("queued");
+    event_loop.scripted_turn(ms(1), &[]);
+    socket.buffers().arrived = [0x82, 0].repeat(40_000);
+    event_loop.scripted_turn(ms(2), &[readable(peer)]);
+    assert!(settle(&mut event_loop, ms(2)) < 10);
+    assert_eq!(event_loop.handler().drained, 0);
+
+    // It reads a little, which is not enough, and then enough.
+    for (room, drained) in [(1000, 1), (39_000, 2)] {
+        socket.buffers().room = room;
+        event_loop.scripted_turn(ms(3), &[writable(peer)]);
+        assert!(settle(&mut event_loop, ms(3)) < 10);
+        assert_eq!(event_loop.handler().drained, drained);
+    }
+}
+
+#[test]
+fn who_has_the_largest_message_in_progress_makes_room_for_the_others() {
+    let settings = Settings { max_incomplete_bytes: 400_000, ..Settings::default() };
+    let mut event_loop = event_loop(On::Nothing, settings);
+    let mut begin = |len: u16, part: usize| {
+        let socket = Socket::with_room(1000);
+        let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+        let header = [&[0x82, 126][..], &len.to_be_bytes()].concat();
+        socket.buffers().arrived.extend_from_slice(&[&header[..], &vec![1; part]].concat());
+        event_loop.scripted_turn(ms(1), &[readable(peer)]);
+        settle(&mut event_loop, ms(1));
+        socket
+    };
+    let large: Vec<_> = (0..20).map(|_| begin(60_001, 60_000)).collect();
+    let failed =
+        |sockets: &[Socket]| sockets.iter().filter(|socket| !socket.buffers().written.is_empty()).count();
+    assert!(failed(&large) < 20, "some of them have room");
+    let small: Vec<_> = (0..100).map(|_| begin(200, 2)).collect();
+    assert_eq!(failed(&small), 0, "two bytes of two hundred");
+    let middle: Vec<_> = (0..20).map(|_| begin(10_001, 10_000)).collect();
+    assert_eq!((failed(&middle), failed(&small)), (0, 0));
+}
