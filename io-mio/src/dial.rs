@@ -28,7 +28,7 @@ use crate::handler::{By, Cause, Closed, Handler};
 use crate::peer::{Peer, PeerId};
 use crate::proxy::{ProxyError, ProxyServer, Tunnel};
 use crate::random;
-use crate::resolve::{self, Resolved};
+use crate::resolve::{self, Interest, Resolved};
 use crate::serializer::{Places, Remote};
 use crate::slot::{Head, Link, Open, Phase, Slot};
 use crate::target::Place;
@@ -43,8 +43,10 @@ pub(crate) struct Dialling<S> {
     stage: Stage,
     /// When the stage, or the part of the way that it belongs to, is to be over.
     deadline: Option<Duration>,
-    /// What is left of the time to connect, while it waits.
+    /// What is left of the time to connect, while it only waits.
     time_left: Option<Duration>,
+    /// In the answer to its name, while it waits for that.
+    interest: Option<Interest>,
     /// Its places among the opening handshakes that go on, one at a time for each server.
     places: Places,
 }
@@ -52,9 +54,9 @@ pub(crate) struct Dialling<S> {
 enum Stage {
     /// For the addresses of the server, or of the proxy.
     Resolving,
-    /// For other connections to the same server.
+    /// For other connections to the same server, through a proxy: without one, each attempt of the race has a turn of its own.
     Waiting(Vec<SocketAddr>),
-    /// For one of the addresses.
+    /// For one of the addresses, or for other connections to them.
     Connecting(Race),
     /// For the proxy.
     Tunnelling(Tunnel),
@@ -76,6 +78,17 @@ impl<S> Dialling<S> {
         match (self.deadline, attempt) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
+        }
+    }
+
+    /// The wait for others takes as long as they do: it does not count.
+    fn suspend_deadline(&mut self, waits: bool, now: Duration) {
+        if waits {
+            if let Some(at) = self.deadline.take() {
+                self.time_left = Some(at.saturating_sub(now));
+            }
+        } else if let Some(left) = self.time_left.take() {
+            self.deadline = Some(now.saturating_add(left));
         }
     }
 
@@ -110,6 +123,7 @@ impl<H: Handler> Driver<H> {
             stage: Stage::Resolving,
             deadline: None,
             time_left: None,
+            interest: None,
             places: Places::default(),
         };
         let id = self.insert(link, Phase::Dialling(Box::new(dialling)));
@@ -147,7 +161,8 @@ impl<H: Handler> Driver<H> {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return self.wait_for_turn(index, vec![SocketAddr::new(ip, port)]);
         }
-        if resolve::resolve(&self.shared.settings.resolver, host, port, id, &self.inbox) {
+        dialling.interest = resolve::resolve(&self.shared.settings.resolver, host, port, id, &self.inbox);
+        if dialling.interest.is_some() {
             return self.arm(index);
         }
         self.resolved(id, Err(io::Error::other("too many names wait to be resolved")));
@@ -159,6 +174,7 @@ impl<H: Handler> Driver<H> {
         if !matches!(dialling.stage, Stage::Resolving) {
             return;
         }
+        dialling.interest = None;
         match resolved {
             Ok(addresses) => self.wait_for_turn(id.index, crate::eyeballs::interleave(&addresses)),
             Err(error) if dialling.proxy().is_some() => {
@@ -172,26 +188,25 @@ impl<H: Handler> Driver<H> {
     fn wait_for_turn(&mut self, index: u32, addresses: Vec<SocketAddr>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
-        let target = &dialling.connect.target;
-        let needed = if dialling.connect.concurrent {
-            Vec::new()
-        } else if dialling.proxy().is_some() {
-            vec![Remote::name(&target.host, target.port)]
-        } else {
-            addresses.iter().map(Remote::address).collect()
-        };
-        dialling.places = Places::new(needed);
         dialling.stage = Stage::Waiting(addresses);
-        // The wait is for others, and takes as long as they do.
-        dialling.time_left = dialling.deadline.take().map(|at| at.saturating_sub(self.shared.now));
         self.take_places(index);
     }
 
-    /// A connection whose turn came, or whose wait for one place has ended, goes on.
+    /// A place has come that was waited for: by the connection, or by an attempt of its race.
     pub(crate) fn take_places(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
-        if dialling.places.enter(&mut self.serializer, slot.id) {
+        match dialling.stage {
+            Stage::Waiting(_) => {}
+            Stage::Connecting(_) => return self.race(index),
+            _ => return,
+        }
+        let target = &dialling.connect.target;
+        let waits = !dialling.connect.concurrent
+            && dialling.proxy().is_some()
+            && !dialling.places.enter(&mut self.serializer, Remote::name(&target.host, target.port), slot.id);
+        dialling.suspend_deadline(waits, self.shared.now);
+        if !waits {
             self.start_connecting(index);
         }
     }
@@ -199,9 +214,6 @@ impl<H: Handler> Driver<H> {
     fn start_connecting(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
-        if let Some(left) = dialling.time_left.take() {
-            dialling.deadline = Some(self.shared.now.saturating_add(left));
-        }
         let race = match std::mem::replace(&mut dialling.stage, Stage::Resolving) {
             Stage::Waiting(addresses) => Race::new(Eyeballs::new(&addresses)),
             _ => Race::new(Eyeballs::new(&[])),
@@ -275,7 +287,8 @@ impl<H: Handler> Driver<H> {
     }
 
     /// The opening handshake with these servers is over: the next ones may begin.
-    fn give_up_places(&mut self, places: Places) {
+    fn give_up_places(&mut self, mut places: Places) {
+        places.stop_waiting(&mut self.serializer);
         self.give_up_remotes(places.into_held());
     }
 
@@ -283,7 +296,7 @@ impl<H: Handler> Driver<H> {
         for remote in remotes {
             while let Some(id) = self.serializer.leave(&remote) {
                 if let Some(Slot { phase: Phase::Dialling(dialling), .. }) = self.slots.get_peer(id) {
-                    dialling.places.granted();
+                    dialling.places.granted(&remote);
                     self.start_next.push_back(id);
                     break;
                 }

@@ -12,12 +12,15 @@ pub(crate) const MAX_ADDRESSES: usize = 8;
 
 /// The race between the addresses of one server.
 ///
-/// Ask [`next`](Self::next) for attempts to start until it has none, then again at [`poll_timeout`](Self::poll_timeout) and after each
-/// [`failed`](Self::failed). The first attempt that connects wins, and the caller abandons the others.
+/// Ask [`next`](Self::next) for attempts to start until it has none, then again at [`poll_timeout`](Self::poll_timeout), after each
+/// [`failed`](Self::failed), and when an attempt that had to wait may start. The first attempt that connects wins, and the caller abandons
+/// the others.
 #[derive(Debug)]
 pub(crate) struct Eyeballs {
     untried: VecDeque<SocketAddr>,
-    /// Attempts that have neither connected nor failed.
+    /// Attempts whose time came, and which may not start yet.
+    waiting: Vec<SocketAddr>,
+    /// Attempts that have neither connected nor failed; those that wait are among them.
     running: usize,
     /// When the next attempt starts, however the running ones go. `None`: now.
     next_at: Option<Duration>,
@@ -26,11 +29,19 @@ pub(crate) struct Eyeballs {
 impl Eyeballs {
     /// A race between these addresses, in this order; see [`interleave`].
     pub(crate) fn new(addresses: &[SocketAddr]) -> Self {
-        Self { untried: addresses.iter().copied().take(MAX_ADDRESSES).collect(), running: 0, next_at: None }
+        let untried = addresses.iter().copied().take(MAX_ADDRESSES).collect();
+        Self { untried, waiting: Vec::new(), running: 0, next_at: None }
     }
 
-    /// The next attempt, if it is to be started now.
-    pub(crate) fn next(&mut self, now: Duration) -> Option<SocketAddr> {
+    /// The next attempt to be started now. One that `may_start` forbids waits, and delays the next one no longer than one that is silent.
+    pub(crate) fn next(
+        &mut self,
+        now: Duration,
+        mut may_start: impl FnMut(&SocketAddr) -> bool,
+    ) -> Option<SocketAddr> {
+        if let Some(at) = self.waiting.iter().position(&mut may_start) {
+            return Some(self.waiting.remove(at));
+        }
         // §5: "starting connection attempts … one at a time … with a delay in between".
         if self.next_at.is_some_and(|at| at > now) {
             return None;
@@ -38,6 +49,10 @@ impl Eyeballs {
         let address = self.untried.pop_front()?;
         self.running += 1;
         self.next_at = Some(now.saturating_add(ATTEMPT_DELAY));
+        if !may_start(&address) {
+            self.waiting.push(address);
+            return None;
+        }
         Some(address)
     }
 
@@ -95,6 +110,13 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    impl Eyeballs {
+        /// The next one, of which none has to wait.
+        fn go(&mut self, now: Duration) -> Option<SocketAddr> {
+            self.next(now, |_| true)
+        }
+    }
+
     #[test]
     fn families_take_turns_beginning_with_the_preferred_one() {
         assert_eq!(interleave(&[v6(1), v6(2), v6(3), v4(1), v4(2)]), [v6(1), v4(1), v6(2), v4(2), v6(3)]);
@@ -114,11 +136,11 @@ mod tests {
     #[test]
     fn a_silent_address_has_a_quarter_of_a_second() {
         let mut race = Eyeballs::new(&[v6(1), v4(1)]);
-        assert_eq!(race.next(ms(1000)), Some(v6(1)));
-        assert_eq!(race.next(ms(1000)), None);
+        assert_eq!(race.go(ms(1000)), Some(v6(1)));
+        assert_eq!(race.go(ms(1000)), None);
         assert_eq!(race.poll_timeout(), Some(ms(1250)));
-        assert_eq!(race.next(ms(1249)), None);
-        assert_eq!(race.next(ms(1250)), Some(v4(1)));
+        assert_eq!(race.go(ms(1249)), None);
+        assert_eq!(race.go(ms(1250)), Some(v4(1)));
         assert_eq!(race.poll_timeout(), None, "nothing is left to start");
         assert!(!race.is_lost(), "two are on their way");
     }
@@ -126,16 +148,35 @@ mod tests {
     #[test]
     fn after_a_failure_the_next_one_starts_at_once() {
         let mut race = Eyeballs::new(&[v6(1), v4(1), v6(2)]);
-        assert_eq!(race.next(ms(0)), Some(v6(1)));
+        assert_eq!(race.go(ms(0)), Some(v6(1)));
         race.failed();
-        assert_eq!(race.next(ms(3)), Some(v4(1)));
+        assert_eq!(race.go(ms(3)), Some(v4(1)));
         assert_eq!(race.poll_timeout(), Some(ms(253)));
         race.failed();
-        assert_eq!(race.next(ms(4)), Some(v6(2)));
+        assert_eq!(race.go(ms(4)), Some(v6(2)));
         assert!(!race.is_lost());
         race.failed();
         assert!(race.is_lost());
-        assert_eq!(race.next(ms(5)), None);
+        assert_eq!(race.go(ms(5)), None);
+    }
+
+    #[test]
+    fn one_that_has_to_wait_delays_the_next_as_one_that_is_silent() {
+        let mut race = Eyeballs::new(&[v6(1), v4(1), v4(2)]);
+        assert_eq!(race.next(ms(0), |_| false), None);
+        assert_eq!(race.poll_timeout(), Some(ms(250)));
+        assert_eq!(race.next(ms(249), |address| *address != v6(1)), None);
+        assert_eq!(race.next(ms(250), |address| *address != v6(1)), Some(v4(1)));
+        race.failed();
+        assert_eq!(race.next(ms(260), |_| false), None);
+        assert!(!race.is_lost(), "two wait");
+        // Those that waited start when they may, in their order.
+        assert_eq!(race.go(ms(261)), Some(v6(1)));
+        assert_eq!(race.go(ms(261)), Some(v4(2)));
+        assert_eq!(race.go(ms(261)), None);
+        race.failed();
+        race.failed();
+        assert!(race.is_lost());
     }
 
     #[test]
@@ -157,7 +198,7 @@ mod tests {
             let mut running = 0;
             let mut not_before = ms(0);
             for step in steps {
-                while let Some(address) = race.next(now) {
+                while let Some(address) = race.go(now) {
                     prop_assert!(now >= not_before);
                     not_before = now + ATTEMPT_DELAY;
                     started.push(address);

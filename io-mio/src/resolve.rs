@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use crate::peer::PeerId;
 /// How host names become addresses: [`Settings::resolver`](crate::Settings::resolver).
 ///
 /// A resolver may block. It is called on one of at most eight threads that all event loops of the process share; they start with the first
-/// name and end after some seconds without one. At most 1024 different names wait; one more cannot be resolved. Connections that ask for
-/// the same name at the same time share one call.
+/// name and end after some seconds without one. A call that goes on although no connection waits for its name any more has another thread
+/// in its place, as long as there are no more than 32. At most 1024 different names wait; one more cannot be resolved. A name for which no
+/// connection waits any more is passed over. Connections that ask for the same name at the same time share one call.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -62,20 +63,34 @@ impl fmt::Debug for Resolver {
 /// What became of a name.
 pub(crate) type Resolved = Result<Arc<[SocketAddr]>, io::Error>;
 
-/// Has a name resolved. The answer goes to `inbox`, for `peer`; `false`: too many wait already, and there will be none.
+/// Kept by those who wait for an answer, as long as they do. A name is not resolved for those who have dropped it.
+pub(crate) type Interest = Arc<()>;
+
+/// Has a name resolved. The answer goes to `inbox`, for `peer`; `None`: too many wait already, and there will be none.
 #[must_use]
-pub(crate) fn resolve(resolver: &Resolver, host: &str, port: u16, peer: PeerId, inbox: &Arc<Inbox>) -> bool {
-    POOL.get_or_init(Pool::default).ask(resolver, host, port, Asker { peer, inbox: Arc::clone(inbox) })
+pub(crate) fn resolve(
+    resolver: &Resolver,
+    host: &str,
+    port: u16,
+    peer: PeerId,
+    inbox: &Arc<Inbox>,
+) -> Option<Interest> {
+    let interest = Interest::default();
+    let asker = Asker { peer, inbox: Arc::clone(inbox), interest: Arc::downgrade(&interest) };
+    POOL.get_or_init(Pool::default).ask(resolver, host, port, asker).then_some(interest)
 }
 
 static POOL: std::sync::OnceLock<Pool> = std::sync::OnceLock::new();
 
 const MAX_THREADS: usize = 8;
 
+/// Threads more, in place of those whose name nobody waits for any more: no call of a resolver can be ended from outside.
+const MAX_STUCK: usize = 24;
+
 /// Names that wait for a thread.
 const MAX_NAMES: usize = 1024;
 
-/// Connections that wait for one name. Those that gave up count until the name has its answer.
+/// Connections that wait for one name.
 const MAX_ASKERS: usize = 65_536;
 
 /// A thread without work ends after this time.
@@ -90,6 +105,8 @@ struct Pool {
 #[derive(Default)]
 struct PoolState {
     waiting: VecDeque<Name>,
+    /// Names that are being resolved, each on a thread.
+    running: Vec<Name>,
     /// All names that wait or are being resolved.
     askers: HashMap<Name, Vec<Asker>>,
     threads: usize,
@@ -127,6 +144,48 @@ impl std::hash::Hash for Name {
 struct Asker {
     peer: PeerId,
     inbox: Arc<Inbox>,
+    interest: Weak<()>,
+}
+
+impl Asker {
+    fn waits(&self) -> bool {
+        self.interest.strong_count() > 0
+    }
+}
+
+impl PoolState {
+    /// The next name that somebody waits for.
+    fn next(&mut self) -> Option<Name> {
+        loop {
+            let name = self.waiting.pop_front()?;
+            if is_awaited(&self.askers, &name) {
+                return Some(name);
+            }
+            self.askers.remove(&name);
+        }
+    }
+
+    /// Strikes out the waiting names that nobody waits for any more.
+    fn strike_out(&mut self) {
+        let Self { waiting, askers, .. } = self;
+        waiting.retain(|name| {
+            let is_awaited = is_awaited(askers, name);
+            if !is_awaited {
+                askers.remove(name);
+            }
+            is_awaited
+        });
+    }
+
+    /// How many threads there may be now.
+    fn max_threads(&self) -> usize {
+        let stuck = self.running.iter().filter(|name| !is_awaited(&self.askers, name)).count();
+        MAX_THREADS + stuck.min(MAX_STUCK)
+    }
+}
+
+fn is_awaited(askers: &HashMap<Name, Vec<Asker>>, name: &Name) -> bool {
+    askers.get(name).is_some_and(|askers| askers.iter().any(Asker::waits))
 }
 
 impl Pool {
@@ -134,6 +193,9 @@ impl Pool {
         let name = Name { resolver: resolver.clone(), host: host.into(), port };
         let mut state = self.lock();
         if let Some(askers) = state.askers.get_mut(&name) {
+            if askers.len() >= MAX_ASKERS {
+                askers.retain(Asker::waits);
+            }
             let has_room = askers.len() < MAX_ASKERS;
             if has_room {
                 askers.push(asker);
@@ -141,9 +203,12 @@ impl Pool {
             return has_room;
         }
         if state.waiting.len() >= MAX_NAMES {
+            state.strike_out();
+        }
+        if state.waiting.len() >= MAX_NAMES {
             return false;
         }
-        if state.idle <= state.waiting.len() && state.threads < MAX_THREADS {
+        if state.idle <= state.waiting.len() && state.threads < state.max_threads() {
             let spawned = thread::Builder::new().name("sansws-resolver".into()).spawn(|| self.run());
             match spawned {
                 Ok(_) => state.threads += 1,
@@ -164,7 +229,7 @@ impl Pool {
     fn run(&self) {
         let mut state = self.lock();
         loop {
-            let Some(name) = state.waiting.pop_front() else {
+            let Some(name) = state.next() else {
                 state.idle += 1;
                 let (woken, waited) =
                     self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
@@ -176,15 +241,21 @@ impl Pool {
                 }
                 continue;
             };
+            state.running.push(name.clone());
             drop(state);
             let answer = call(&name);
             state = self.lock();
+            state.running.retain(|running| *running != name);
             let askers = state.askers.remove(&name).unwrap_or_default();
             drop(state);
             for asker in askers {
                 asker.inbox.resolved(asker.peer, share(&answer));
             }
             state = self.lock();
+            if state.threads > state.max_threads() {
+                state.threads -= 1;
+                return;
+            }
         }
     }
 
@@ -208,5 +279,130 @@ fn share(answer: &Resolved) -> Resolved {
     match answer {
         Ok(addresses) => Ok(Arc::clone(addresses)),
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handle::{Hub, InboxLimits};
+    use crate::settings::Settings;
+    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::time::Instant;
+
+    /// No test waits longer for anything.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A pool whose resolver says which name it was called with, and then has no answer until it is let go on.
+    struct Test {
+        pool: &'static Pool,
+        resolver: Resolver,
+        inbox: Arc<Inbox>,
+        called: Receiver<String>,
+        go_on: Sender<()>,
+    }
+
+    impl Test {
+        fn new() -> Self {
+            let (tell, called) = mpsc::channel();
+            let (go_on, wait) = mpsc::channel();
+            let wait = Mutex::new(wait);
+            let resolver = Resolver::new(move |host, _| {
+                let _ = tell.send(host.to_owned());
+                let _ = wait.lock().expect("no panic").recv();
+                Err(io::Error::other("only a test"))
+            });
+            let hub = Hub::new(InboxLimits::of(&Settings::default()));
+            let inbox = hub.inbox(0).expect("one loop");
+            Self { pool: Box::leak(Box::default()), resolver, inbox, called, go_on }
+        }
+
+        fn ask(&self, host: &str) -> Option<Interest> {
+            let interest = Interest::default();
+            let peer = PeerId { generation: 0, index: 0, worker: 0 };
+            let asker = Asker { peer, inbox: Arc::clone(&self.inbox), interest: Arc::downgrade(&interest) };
+            self.pool.ask(&self.resolver, host, 80, asker).then_some(interest)
+        }
+
+        /// Has all threads at work.
+        fn occupy(&self) -> Vec<Interest> {
+            let all = (0..MAX_THREADS).map(|n| self.ask(&format!("busy{n}")).expect("room")).collect();
+            for _ in 0..MAX_THREADS {
+                self.called.recv_timeout(PATIENCE).expect("a call");
+            }
+            all
+        }
+
+        fn next_called(&self) -> String {
+            self.go_on.send(()).expect("the resolver is there");
+            self.called.recv_timeout(PATIENCE).expect("a call")
+        }
+    }
+
+    #[test]
+    fn a_name_that_nobody_waits_for_any_more_is_passed_over() {
+        let test = Test::new();
+        let _busy = test.occupy();
+        let one = test.ask("one");
+        // Of two who ask for this, one goes on waiting.
+        let (_, two) = (test.ask("two"), test.ask("two"));
+        let three = test.ask("three");
+        drop(one);
+        assert_eq!(test.next_called(), "two");
+        assert_eq!(test.next_called(), "three");
+        assert_eq!(test.pool.lock().askers.len(), MAX_THREADS);
+        drop((two, three));
+    }
+
+    #[test]
+    fn threads_whose_names_nobody_waits_for_any_more_have_others_in_their_place() {
+        let test = Test::new();
+        let mut given_up = test.occupy();
+        for n in 0..MAX_STUCK {
+            given_up.pop();
+            let more = test.ask(&format!("more{n}"));
+            assert_eq!(test.called.recv_timeout(PATIENCE), Ok(format!("more{n}")));
+            given_up.insert(0, more.expect("room"));
+        }
+        // There is an end to that.
+        given_up.clear();
+        let _last = test.ask("last");
+        assert_eq!(test.pool.lock().threads, MAX_THREADS + MAX_STUCK);
+        assert_eq!(test.next_called(), "last");
+        // When they get done, they are no more than before.
+        for _ in 0..MAX_THREADS + MAX_STUCK {
+            test.go_on.send(()).expect("the resolver is there");
+        }
+        let until = Instant::now() + PATIENCE;
+        while test.pool.lock().threads > MAX_THREADS {
+            assert!(Instant::now() < until, "{} threads", test.pool.lock().threads);
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn names_that_nobody_waits_for_any_more_leave_room_for_others() {
+        let test = Test::new();
+        let _busy = test.occupy();
+        let mut waiting: Vec<_> = (0..MAX_NAMES).map(|n| test.ask(&n.to_string())).collect();
+        assert!(waiting.iter().all(Option::is_some));
+        assert!(test.ask("another").is_none());
+        waiting.truncate(MAX_NAMES / 2);
+        let more: Vec<_> = (0..MAX_NAMES / 2).map(|n| test.ask(&format!("more{n}"))).collect();
+        assert!(more.iter().all(Option::is_some));
+        assert!(test.ask("another").is_none());
+        assert_eq!(test.pool.lock().askers.len(), MAX_THREADS + MAX_NAMES);
+        assert_eq!(test.next_called(), "0", "those who waited first are first");
+    }
+
+    #[test]
+    fn those_who_gave_a_name_up_leave_room_for_others() {
+        let test = Test::new();
+        let _busy = test.occupy();
+        let mut waiting: Vec<_> = (0..MAX_ASKERS).map(|_| test.ask("one")).collect();
+        assert!(waiting.iter().all(Option::is_some));
+        assert!(test.ask("one").is_none());
+        waiting.pop();
+        assert!(test.ask("one").is_some());
     }
 }

@@ -35,11 +35,12 @@ impl Race {
         self.eyeballs.poll_timeout()
     }
 
-    /// Sees how the sockets are doing and starts those whose time has come. `Ok(None)`: still racing. An error: all have failed; it is the
-    /// one that came last.
+    /// Sees how the sockets are doing and starts those whose time has come, if they may. `Ok(None)`: still racing. An error: all have
+    /// failed; it is the one that came last.
     fn go_on(
         &mut self,
         now: Duration,
+        mut may_start: impl FnMut(&SocketAddr) -> bool,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Option<(PeerAddr, Transport)>> {
@@ -47,7 +48,7 @@ impl Race {
             if let Some(winner) = self.winner() {
                 return Ok(Some(winner));
             }
-            let Some(address) = self.eyeballs.next(now) else { break };
+            let Some(address) = self.eyeballs.next(now, &mut may_start) else { break };
             match connect_tcp(address, registry, token) {
                 Ok(transport) => self.runners.push((PeerAddr::Tcp(address), transport)),
                 Err(error) => self.lost(error),
@@ -77,6 +78,13 @@ impl Race {
         None
     }
 
+    /// Whether an attempt to connect to this server is under way.
+    fn is_at(&self, remote: &Remote) -> bool {
+        self.runners
+            .iter()
+            .any(|(peer, _)| matches!(peer, PeerAddr::Tcp(address) if Remote::address(address) == *remote))
+    }
+
     fn lost(&mut self, error: io::Error) {
         self.eyeballs.failed();
         self.last_error = Some(error);
@@ -88,33 +96,54 @@ impl<H: Handler> Driver<H> {
     pub(super) fn race(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
+        // §4.1: one connection at a time to an address. Through a proxy it is the server's name that has its turn, before the race.
+        let needs_places = !dialling.connect.concurrent && dialling.proxy().is_none();
         let Stage::Connecting(race) = &mut dialling.stage else { return };
-        let token = Token(index as usize);
+        let (now, token) = (self.shared.now, Token(index as usize));
+        let (places, serializer, id) = (&mut dialling.places, &mut self.serializer, slot.id);
+        let may_start =
+            |address: &SocketAddr| !needs_places || places.enter(serializer, Remote::address(address), id);
         let result = match &dialling.connect.target.place {
             #[cfg(unix)]
             Place::Unix(path) if race.runners.is_empty() => connect_unix(path, &self.registry, token)
                 .and_then(|transport| {
                     race.runners.push((PeerAddr::Unix, transport));
-                    race.go_on(self.shared.now, &self.registry, token)
+                    race.go_on(now, may_start, &self.registry, token)
                 }),
-            _ => race.go_on(self.shared.now, &self.registry, token),
+            _ => race.go_on(now, may_start, &self.registry, token),
         };
         match result {
-            Ok(None) => self.arm(index),
+            Ok(None) => {
+                let waits = race.runners.is_empty();
+                // An attempt that failed keeps its address from nobody.
+                let given_up = if needs_places {
+                    dialling.places.give_up(|remote| !race.is_at(remote))
+                } else {
+                    Vec::new()
+                };
+                dialling.suspend_deadline(waits, now);
+                self.give_up_remotes(given_up);
+                self.arm(index);
+            }
             Ok(Some((remote, mut transport))) => {
                 // What the loop was told was about any of the sockets; now it is told again, about this one.
                 if let Err(error) = transport.reregister(&self.registry, token) {
                     let cause = dialling.broken(error);
                     return self.dial_failed(index, By::Remote, cause);
                 }
+                dialling.suspend_deadline(false, now);
                 let link = &mut slot.link;
                 transport.set_nodelay();
                 link.remote = remote;
                 link.transport = transport;
                 (link.readable, link.read_closed, link.writable) = (false, false, true);
                 // A name can claim the address of any server: only that which was reached is kept from others meanwhile.
-                let others = match (dialling.proxy().is_some(), remote) {
-                    (false, PeerAddr::Tcp(address)) => dialling.places.keep_only(&Remote::address(&address)),
+                dialling.places.stop_waiting(&mut self.serializer);
+                let others = match remote {
+                    PeerAddr::Tcp(address) if needs_places => {
+                        let reached = Remote::address(&address);
+                        dialling.places.give_up(|other| *other != reached)
+                    }
                     _ => Vec::new(),
                 };
                 self.give_up_remotes(others);

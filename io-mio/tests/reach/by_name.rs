@@ -1,26 +1,42 @@
 //! Names, and the addresses they lead to.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use sansws_mio::{Resolver, Settings};
 
-use crate::world::{Blackhole, World, accept, has_ipv6, read_head, refusing, say, scripted};
+use crate::world::{
+    Blackhole, PATIENCE, World, accept, has_ipv6, listen, read_head, refusing, say, scripted,
+};
 
 /// A world whose names lead to `addresses`, and then to its own server.
 fn world_behind(addresses: Vec<SocketAddr>) -> World {
-    let server: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
-    let list = Arc::clone(&server);
-    let world = World::resolving(move |_, _| {
-        let mut all = addresses.clone();
-        all.extend(list.lock().expect("not poisoned").iter());
-        all
-    });
-    server.lock().expect("not poisoned").push(world.server);
+    world_of(move |_, server| addresses.iter().copied().chain([server]).collect())
+}
+
+/// A world whose resolver knows where its own server is.
+fn world_of(resolve: impl Fn(&str, SocketAddr) -> Vec<SocketAddr> + Send + Sync + 'static) -> World {
+    let server: Arc<OnceLock<SocketAddr>> = Arc::default();
+    let known = Arc::clone(&server);
+    let world = World::resolving(move |host, _| resolve(host, *known.get().expect("set below")));
+    server.set(world.server).expect("set once");
     world
+}
+
+/// Runs the loop until somebody has connected there.
+fn turn_until_accepted(world: &mut World, listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).expect("non-blocking");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        world.event_loop.turn(Some(Duration::from_millis(10))).expect("a turn");
+        match listener.accept() {
+            Ok((stream, _)) => return stream,
+            Err(_) => assert!(Instant::now() < deadline, "nobody connects"),
+        }
+    }
 }
 
 /// Rule R-4.1-b.
@@ -120,6 +136,27 @@ fn the_loop_goes_on_while_a_name_is_resolved_and_one_answer_serves_all() {
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 
+#[test]
+fn names_that_nobody_waits_for_any_more_do_not_hold_up_others() {
+    const LIMIT: Duration = Duration::from_millis(50);
+    let (_hold, never) = mpsc::channel::<()>();
+    let never = Mutex::new(never);
+    let mut world = world_of(move |host, server| {
+        if host != "server.test" {
+            let _ = never.lock().expect("not poisoned").recv();
+        }
+        vec![server]
+    });
+    // More than there are threads.
+    let given_up: Vec<u32> = (0..80)
+        .map(|n| world.start(&format!("ws://silent{n}.test/"), |connect| connect.connect_timeout(LIMIT)))
+        .collect();
+    for number in given_up {
+        world.wait(number).assert_failed("not reached in time");
+    }
+    world.reach("ws://server.test/").assert_good();
+}
+
 /// Rule R-4.1-a.
 #[test]
 fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
@@ -134,10 +171,10 @@ fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
             std::thread::yield_now();
         }
         listener.set_nonblocking(false).expect("blocking");
-        say(&mut first, "HTTP/1.1 503 Busy\r\n\r\n");
+        say(&mut first, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
         let mut second = accept(listener);
         read_head(&mut second);
-        say(&mut second, "HTTP/1.1 418 Teapot\r\n\r\n");
+        say(&mut second, "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n");
     });
     let hole = refusing("[::1]:0");
     let mut world = World::resolving(move |host, _| {
@@ -154,6 +191,61 @@ fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
 }
 
 #[test]
+fn an_attempt_that_failed_no_longer_keeps_its_address_from_others() {
+    let (refuses, hole) = (refusing("127.0.0.1:0"), Blackhole::new("127.0.0.1:0"));
+    let silent = hole.address;
+    let mut world = World::resolving(move |_, _| vec![refuses, silent]);
+    let racing = world.start("ws://server.test/", |connect| connect.connect_timeout(PATIENCE * 2));
+    // At some time in this it has come to the second address.
+    let until = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < until {
+        world.event_loop.turn(Some(Duration::from_millis(10))).expect("a turn");
+        world.reach(&format!("ws://{refuses}/")).assert_failed("refused");
+    }
+    assert!(!world.event_loop.handler().fates.contains_key(&racing));
+}
+
+#[test]
+fn one_that_has_reached_an_address_keeps_no_other_from_others() {
+    let (hole, silent) = (Blackhole::new("127.0.0.1:0"), listen("127.0.0.1:0"));
+    let addresses = vec![hole.address, silent.local_addr().expect("bound")];
+    let mut world = World::resolving(move |_, _| addresses.clone());
+    let reached = world.start("ws://server.test/", |connect| connect.handshake_timeout(PATIENCE * 2));
+    let _accepted = turn_until_accepted(&mut world, &silent);
+    let limit = Duration::from_millis(50);
+    let fate = world.reach_with(&format!("ws://{}/", hole.address), |connect| connect.connect_timeout(limit));
+    fate.assert_failed("not reached in time");
+    assert!(!world.event_loop.handler().fates.contains_key(&reached));
+}
+
+#[test]
+fn one_that_has_reached_an_address_waits_for_no_other() {
+    let (go, wait) = mpsc::channel();
+    let (address, server) = scripted(move |listener| {
+        let mut first = accept(listener);
+        read_head(&mut first);
+        wait.recv().expect("the test goes on");
+        say(&mut first, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+        let mut second = accept(listener);
+        read_head(&mut second);
+        say(&mut second, "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n");
+    });
+    let silent = listen("127.0.0.1:0");
+    let addresses = vec![address, silent.local_addr().expect("bound")];
+    let mut world = World::resolving(move |_, _| addresses.clone());
+    let direct = format!("ws://{address}/");
+    let first = world.start(&direct, |connect| connect);
+    let other = world.start("ws://server.test/", |connect| connect.handshake_timeout(PATIENCE * 2));
+    let _accepted = turn_until_accepted(&mut world, &silent);
+    let second = world.start(&direct, |connect| connect);
+    go.send(()).expect("as scripted");
+    world.wait(first).assert_failed("503");
+    world.wait(second).assert_failed("418");
+    assert!(!world.event_loop.handler().fates.contains_key(&other));
+    server.join().expect("as scripted");
+}
+
+#[test]
 fn what_came_before_the_race_was_won_is_read() {
     // The first SYN is dropped, so that the connection is not there at once; the next one comes after a second.
     let hole = Blackhole::new("127.0.0.1:0");
@@ -163,7 +255,7 @@ fn what_came_before_the_race_was_won_is_read() {
     let server = std::thread::spawn(move || {
         let listener = hole.open();
         let mut stream = accept(&listener);
-        say(&mut stream, "HTTP/1.1 418 Teapot\r\n\r\n");
+        say(&mut stream, "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n");
         told.send(()).expect("somebody waits");
         // Up to the client's end.
         let _ = io::copy(&mut stream, &mut io::sink());
@@ -191,7 +283,7 @@ fn a_unix_domain_socket_has_a_url() {
         while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|len| len == 1) {
             head.push(byte[0]);
         }
-        stream.write_all(b"HTTP/1.1 418 Teapot\r\n\r\n").expect("it listens");
+        stream.write_all(b"HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n").expect("it listens");
         String::from_utf8(head).expect("ASCII")
     });
     let mut world = World::new();
