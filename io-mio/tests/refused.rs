@@ -11,7 +11,7 @@ use sansws_mio::{
     By, Cause, Closed, Connect, Event, EventLoop, FailureCause, Handler, Peer, ReliableEvent,
     ReliableWebSocket, Settings, Timeouts, WebSocket,
 };
-use scripted::{DEADLINE, Got, Script, serve, serve_listener};
+use scripted::{DEADLINE, Got, Peer as Server, Script, serve, serve_listener};
 
 /// A deadline that passes while a server goes on.
 const SHORT: Duration = Duration::from_secs(2);
@@ -136,6 +136,30 @@ fn with_content_length() {
         answered(patient(), whole("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "")),
         refused(503, "")
     );
+}
+
+/// Rule R-4.1-n.
+#[test]
+fn who_is_refused_keeps_the_server_from_nobody() {
+    let script = serve_listener(|listener| {
+        let mut first = Server::accept(listener);
+        first.request();
+        first.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 5\r\n\r\n");
+        let mut second = Server::accept(listener);
+        second.request();
+        second.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(second.next(), Got::Eof);
+        first.write(b"hello");
+        assert_eq!(first.next(), Got::Eof);
+    });
+    let mut event_loop = event_loop(patient());
+    event_loop.connect(connect(&script));
+    event_loop.connect(connect(&script));
+    for expected in [refused(403, ""), refused(401, "hello")] {
+        turn_until(&mut event_loop, |client| client.end.is_some());
+        assert_eq!(event_loop.handler_mut().end.take(), Some(expected));
+    }
+    script.end();
 }
 
 /// Rule R-4.1-n.
@@ -321,10 +345,10 @@ fn a_redirection_has_a_content_if_it_is_not_followed() {
     assert_eq!(answered(patient(), whole(head, "there")), refused(302, "there"));
     // Nothing waits for that of one that is followed, which here never comes.
     let script = serve_listener(move |listener| {
-        let mut first = scripted::Peer::accept(listener);
+        let mut first = Server::accept(listener);
         first.request();
         first.write(head.as_bytes());
-        let mut second = scripted::Peer::accept(listener);
+        let mut second = Server::accept(listener);
         assert!(second.request().starts_with("GET /there HTTP/1.1\r\n"));
         second.write(b"HTTP/1.1 401 No\r\nContent-Length: 3\r\n\r\nyou");
         while second.next() != Got::Eof {}

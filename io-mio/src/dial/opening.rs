@@ -164,6 +164,9 @@ impl<H: Handler> Driver<H> {
                 Verdict::Refused(mut refusal) => {
                     let is_all = refusal.add(rest);
                     dialling.stage = Stage::Refused(refusal);
+                    // The opening handshake has failed: others may have theirs (§4.1).
+                    let places = std::mem::take(&mut dialling.places);
+                    self.give_up_places(places);
                     return Ok(if is_all { Progress::Refused } else { Progress::Waiting });
                 }
                 Verdict::Interim => {}
