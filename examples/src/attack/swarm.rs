@@ -264,6 +264,12 @@ impl Swarm {
         self.connections.iter().filter(|connection| connection.is_through()).count()
     }
 
+    /// Whether all connections but the first so many have ended.
+    pub(super) fn have_ended(&self, but: usize) -> bool {
+        self.waiting.is_empty()
+            && self.connections.iter().skip(but).all(|connection| connection.socket.is_none())
+    }
+
     /// Ends all connections that are left and says what became of each.
     pub(super) fn outcomes(self) -> Vec<Outcome> {
         let outcome = |connection: Connection| Outcome {
