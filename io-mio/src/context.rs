@@ -6,7 +6,7 @@ use std::time::Duration;
 use sansws::{CloseCode, Message, SendError};
 
 use crate::connect::Connect;
-use crate::deliver::{publish_here, run_all_deferred};
+use crate::deliver::{publish_here, run_deferred};
 use crate::frame::SharedFrame;
 use crate::handle::CommandError;
 use crate::peer::{Peer, PeerId};
@@ -26,7 +26,7 @@ impl<'a, S> Context<'a, S> {
 
     /// The peer with this name, if it belongs to this loop and has not been closed.
     pub fn peer(&mut self, id: PeerId) -> Option<Peer<'_, S>> {
-        run_all_deferred(self.slots, self.shared);
+        run_deferred(self.slots, self.shared);
         let slot = self.slots.get_peer(id)?;
         match &mut slot.phase {
             Phase::Open(open) => {
@@ -76,7 +76,7 @@ impl<'a, S> Context<'a, S> {
             return Ok(());
         }
         let frame = SharedFrame::new(message.into());
-        run_all_deferred(self.slots, self.shared);
+        run_deferred(self.slots, self.shared);
         publish_here(self.slots, self.shared, topic, &frame, None);
         self.shared.publish_elsewhere(topic, &frame)
     }
@@ -84,7 +84,7 @@ impl<'a, S> Context<'a, S> {
     /// Sends a message to those subscribers of a topic that belong to this loop.
     pub fn publish_here<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) {
         let frame = SharedFrame::new(message.into());
-        run_all_deferred(self.slots, self.shared);
+        run_deferred(self.slots, self.shared);
         publish_here(self.slots, self.shared, topic, &frame, None);
     }
 

@@ -9,21 +9,8 @@ use crate::sending::Sending;
 use crate::shared::Shared;
 use crate::slot::{Phase, Slot, Slots};
 
-/// Deliveries in a turn, after which sockets have their turn again: of messages that callbacks sent to other connections, and of those of
-/// other threads.
-pub(crate) const DELIVERIES_PER_TURN: usize = 16_384;
-
-/// Carries out, in order, what callbacks asked for about other connections, as far as it goes in this turn.
+/// Carries out, in order, what callbacks asked for about other connections.
 pub(crate) fn run_deferred<S>(slots: &mut Slots<S>, shared: &mut Shared<S>) {
-    while shared.deliveries_left > 0 {
-        let Some(command) = shared.deferred.pop_front() else { return };
-        let count = run(slots, shared, command);
-        shared.deliveries_left = shared.deliveries_left.saturating_sub(count);
-    }
-}
-
-/// The same to the end, before something that has to come after it.
-pub(crate) fn run_all_deferred<S>(slots: &mut Slots<S>, shared: &mut Shared<S>) {
     while let Some(command) = shared.deferred.pop_front() {
         run(slots, shared, command);
     }

@@ -12,7 +12,7 @@ use sansws::{CloseCode, Expired};
 use crate::accepting::Accepting;
 use crate::connect::Connect;
 use crate::context::Context;
-use crate::deliver::{DELIVERIES_PER_TURN, run, run_deferred};
+use crate::deliver::{run, run_deferred};
 use crate::handle::{Hub, Inbox, Received};
 use crate::handler::{By, Cause, Handler};
 use crate::peer::{Peer, PeerId};
@@ -23,6 +23,9 @@ use crate::shared::{NOBODY, Shared};
 use crate::slot::{Link, Phase, Slot, Slots};
 use crate::timers::{NOT_ARMED, Tick, Timers, tick_at};
 use crate::topics::Topics;
+
+/// When the commands of other threads have concerned so many connections, sockets have their turn again.
+pub(crate) const DELIVERIES_PER_TURN: usize = 4096;
 
 /// Memory for gathered output that is kept between turns.
 const KEPT_GATHERED: usize = 256 << 10;
@@ -90,7 +93,6 @@ impl<H: Handler> Driver<H> {
                 topics: Topics::default(),
                 timers: Timers::default(),
                 deferred: VecDeque::new(),
-                deliveries_left: DELIVERIES_PER_TURN,
                 dials: VecDeque::new(),
                 assembly: Vec::new(),
                 collecting: None,
@@ -187,7 +189,6 @@ impl<H: Handler> Driver<H> {
             self.dial(connect);
         }
         run_deferred(&mut self.slots, &mut self.shared);
-        self.shared.deliveries_left = DELIVERIES_PER_TURN;
         for index in self.dead.drain(..) {
             self.slots.remove(index);
         }
@@ -385,7 +386,7 @@ impl<H: Handler> Driver<H> {
         // What has arrived counts, even if this loop was too busy to read it.
         if matches!(slot.phase, Phase::Open(_)) && is_due(&slot.link, &self.shared) {
             slot.link.readable = true;
-            if (slot.link.paused || slot.link.is_backlogged()) && slot.link.closed_by.is_none() {
+            if slot.link.paused && slot.link.closed_by.is_none() {
                 // Whether the peer lives is not known, as nobody looks.
                 slot.link.keepalive.received(self.shared.now);
             }
@@ -458,12 +459,12 @@ impl<H: Handler> Driver<H> {
         for (id, resolved) in std::mem::take(&mut self.received.resolved) {
             self.resolved(id, resolved);
         }
-        while self.shared.deliveries_left > 0 {
+        let mut deliveries = 0;
+        while deliveries < DELIVERIES_PER_TURN {
             let Some(command) = self.received.commands.pop_front() else { break };
-            let count = run(&mut self.slots, &mut self.shared, command);
-            self.shared.deliveries_left = self.shared.deliveries_left.saturating_sub(count);
+            deliveries += run(&mut self.slots, &mut self.shared, command);
         }
-        if !self.received.commands.is_empty() || !self.shared.deferred.is_empty() {
+        if !self.received.commands.is_empty() {
             // What was asked for later comes later.
             return;
         }

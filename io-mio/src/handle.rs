@@ -368,8 +368,8 @@ impl Inbox {
         std::mem::swap(&mut state.commands, &mut received.commands);
         state.bytes = 0;
         received.resolved.append(&mut state.resolved);
-        received.wake = std::mem::take(&mut state.wake);
-        received.shutdown = state.shutdown.take();
+        received.wake |= std::mem::take(&mut state.wake);
+        received.shutdown = received.shutdown.into_iter().chain(state.shutdown.take()).min();
         state.notified = false;
     }
 

@@ -26,9 +26,6 @@ impl<H: Handler> Driver<H> {
     /// Reads a bounded number of times, and for a bounded time, so that neither a fast sender nor one whose messages are much work keeps the
     /// others waiting.
     pub(crate) fn read_frames(&mut self, index: u32) {
-        if self.is_backlogged(index) {
-            return self.serve_again(index);
-        }
         let mut began = None;
         for _ in 0..self.shared.settings.reads_per_turn {
             let Some(read) = self.read(index) else { return self.nothing_to_read(index) };
@@ -39,28 +36,25 @@ impl<H: Handler> Driver<H> {
             match read {
                 Ok(0) => self.input_ended(index, Cause::Eof),
                 Ok(len) => {
-                    let before = self.shared.deferred.len();
                     let mut buffer = std::mem::take(&mut self.buffer);
                     self.feed(index, buffer.get_mut(..len).unwrap_or_default());
                     self.buffer = buffer;
-                    if self.shared.deferred.len() > before {
-                        self.deliver_now(index);
-                    }
                 }
                 Err(error) => self.input_ended(index, Cause::of_transport(error)),
             }
             self.settle(index);
+            // What it has published is part of the work that its messages are. Its own output comes first.
+            self.shared.turn_of = NOBODY;
+            run_deferred(&mut self.slots, &mut self.shared);
+            self.shared.turn_of = index;
             let Some(slot) = self.slots.get_mut(index) else { return };
             if !matches!(slot.phase, Phase::Open(_)) {
                 return;
             }
-            if slot.link.is_backlogged() {
-                break;
-            }
             if let Some(began) = began {
                 let took = began.elapsed();
                 if took > SLICE {
-                    slot.link.portion.halve();
+                    slot.link.portion.shrink(took.as_micros() / SLICE.as_micros());
                     break;
                 }
                 if took < SLICE / 4 {
@@ -71,26 +65,6 @@ impl<H: Handler> Driver<H> {
         if self.slots.get(index).is_some_and(|slot| slot.link.readable) {
             self.serve_again(index);
         }
-    }
-
-    /// What a connection has published is part of the work that its messages are, and has its limit in a turn.
-    fn deliver_now(&mut self, index: u32) {
-        self.shared.turn_of = NOBODY;
-        run_deferred(&mut self.slots, &mut self.shared);
-        self.shared.turn_of = index;
-        if let (false, Some(slot)) = (self.shared.deferred.is_empty(), self.slots.get_mut(index)) {
-            slot.link.rare().backlogged = true;
-        }
-    }
-
-    /// Whether a connection waits until what it has published is delivered. All wait when far too much is to be delivered.
-    fn is_backlogged(&mut self, index: u32) -> bool {
-        let backlog = self.shared.deferred.len();
-        let Some(slot) = self.slots.get_mut(index) else { return false };
-        if let (0, Some(rare)) = (backlog, &mut slot.link.rare) {
-            rare.backlogged = false;
-        }
-        slot.link.is_backlogged() || backlog > self.shared.settings.max_commands
     }
 
     /// Takes bytes of the peer's. All output that follows is gathered.

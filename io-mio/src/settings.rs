@@ -59,7 +59,7 @@ pub struct Settings {
     pub low_water: usize,
     /// Size of the one buffer of each loop that all connections are read into, in bytes, at least 1024. Default 128 KiB.
     ///
-    /// Of a connection whose messages take the application long, only a part of so much is read at a time, down to 4 KiB.
+    /// Of a connection whose messages take the application long, only a part of so much is read at a time, down to 512 bytes.
     pub receive_buffer: usize,
     /// Most reads from one connection before others have their turn, at least 1. Default 4.
     pub reads_per_turn: usize,

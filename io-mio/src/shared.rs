@@ -29,8 +29,6 @@ pub(crate) struct Shared<S> {
     pub(crate) timers: Timers,
     /// What callbacks asked for that concerns other connections, carried out in order once they have returned.
     pub(crate) deferred: VecDeque<Command>,
-    /// How many more deliveries this turn has time for.
-    pub(crate) deliveries_left: usize,
     pub(crate) dials: VecDeque<Connect<S>>,
     /// A buffer that connections take turns with, to collect messages that came in pieces.
     pub(crate) assembly: Vec<u8>,

@@ -205,7 +205,7 @@ pub(crate) struct Link {
 pub(crate) struct Portion(u8);
 
 impl Portion {
-    pub(crate) const SMALLEST: Self = Self(12);
+    pub(crate) const SMALLEST: Self = Self(9);
     /// Until it is known how long its messages take the application.
     const FIRST: Self = Self(14);
 
@@ -213,8 +213,10 @@ impl Portion {
         1 << self.0
     }
 
-    pub(crate) fn halve(&mut self) {
-        self.0 = (self.0 - 1).max(Self::SMALLEST.0);
+    /// It took so many times as long as it should.
+    pub(crate) fn shrink(&mut self, times: u128) {
+        let halvings = 1 + times.checked_ilog2().unwrap_or(0) as u8;
+        self.0 = self.0.saturating_sub(halvings).max(Self::SMALLEST.0);
     }
 
     pub(crate) fn double(&mut self, most: usize) {
@@ -262,8 +264,6 @@ pub(crate) struct Rare {
     pub(crate) closing_end: Option<u64>,
     /// What was [surely written](Link::surely_written) when a message was refused for lack of room.
     pub(crate) refused_at: Option<u64>,
-    /// It has published what was not delivered in the same turn. Nothing is read from it until that is done.
-    pub(crate) backlogged: bool,
     /// Bytes that were sent and that the kernel never takes, since the connection is broken.
     discarded: usize,
 }
@@ -344,10 +344,6 @@ impl Link {
         self.congested
             && (self.waiting() == 0
                 || (self.waiting() <= low_water && refused_at.is_none_or(|at| self.surely_written() > at)))
-    }
-
-    pub(crate) fn is_backlogged(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.backlogged)
     }
 
     /// Whether the kernel has taken everything but what waits behind a fragmented message.
