@@ -200,6 +200,8 @@ impl Pool {
             if has_room {
                 askers.push(asker);
             }
+            // It may wait for threads that nobody else waits for any more.
+            self.start_thread_if_needed(&mut state);
             return has_room;
         }
         if state.waiting.len() >= MAX_NAMES {
@@ -208,21 +210,27 @@ impl Pool {
         if state.waiting.len() >= MAX_NAMES {
             return false;
         }
-        if state.idle <= state.waiting.len() && state.threads < state.max_threads() {
-            let spawned = thread::Builder::new().name("sansws-resolver".into()).spawn(|| self.run());
-            match spawned {
-                Ok(_) => state.threads += 1,
-                Err(error) if state.threads == 0 => {
-                    log::error!("no thread to resolve names: {error}");
-                    return false;
-                }
-                Err(_) => {}
-            }
-        }
         state.waiting.push_back(name.clone());
-        state.askers.insert(name, vec![asker]);
+        state.askers.insert(name.clone(), vec![asker]);
+        self.start_thread_if_needed(&mut state);
+        if state.threads == 0 {
+            state.waiting.pop_back();
+            state.askers.remove(&name);
+            return false;
+        }
         self.work.notify_one();
         true
+    }
+
+    fn start_thread_if_needed(&'static self, state: &mut PoolState) {
+        if state.idle >= state.waiting.len() || state.threads >= state.max_threads() {
+            return;
+        }
+        match thread::Builder::new().name("sansws-resolver".into()).spawn(|| self.run()) {
+            Ok(_) => state.threads += 1,
+            Err(error) if state.threads == 0 => log::error!("no thread to resolve names: {error}"),
+            Err(_) => {}
+        }
     }
 
     /// The life of one thread.
@@ -378,6 +386,17 @@ mod tests {
             assert!(Instant::now() < until, "{} threads", test.pool.lock().threads);
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn who_asks_again_for_a_name_that_waits_has_a_thread_in_place_of_one_that_hangs() {
+        let test = Test::new();
+        let busy = test.occupy();
+        let first = test.ask("again");
+        drop(busy);
+        let second = test.ask("again");
+        assert_eq!(test.called.recv_timeout(PATIENCE), Ok("again".to_owned()));
+        drop((first, second));
     }
 
     #[test]
