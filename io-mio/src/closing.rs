@@ -66,7 +66,8 @@ impl<H: Handler> Driver<H> {
         let link = &mut slot.link;
         self.shared.topics.unsubscribe_all(index, &mut link.topics);
         link.congested = false;
-        // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait to be written.
+        // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait to be written. That the transport broke
+        // before it was takes nothing away: the peer has said goodbye.
         let was_clean = conn.was_clean() && link.is_flushed();
         let cause = link.rare.as_mut().and_then(|rare| rare.cause.take());
         // A transport that broke after both Close frames took nothing away.
