@@ -339,7 +339,7 @@ fn control_frames_are_counted_over_reads_however_small() {
     let mut flooded = event_loop(settings());
     let socket = Socket::with_room(1_000_000);
     let peer = flooded.dialled_scripted(Box::new(socket.clone()), ());
-    // The first read takes 4 KiB, the next one twice as much at most.
+    // The first read takes 512 bytes, the next one twice as much at most.
     if let Some(slot) = flooded.driver.slots.get_peer(peer) {
         slot.link.portion = Portion::SMALLEST;
     }
