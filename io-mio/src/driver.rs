@@ -124,8 +124,6 @@ impl<H: Handler> Driver<H> {
             || !self.ready.is_empty()
             || self.woken
             || !self.received.commands.is_empty()
-            || self.received.wake
-            || self.received.shutdown.is_some()
             || !self.shared.dirty.is_empty()
             || !self.shared.dials.is_empty()
             || !self.shared.deferred.is_empty()
