@@ -73,6 +73,7 @@ impl<H: Handler> Driver<H> {
         // No extension is negotiated, so none may be used.
         settings.message.compression = false;
         settings.max_headers = settings.max_headers.min(Settings::MOST_HEADERS);
+        settings.max_control_frames = settings.max_control_frames.min(Settings::MOST_CONTROL_FRAMES);
         // A queue must be congested before it is full: who is refused has to hear when there is room.
         settings.high_water = settings.high_water.min(settings.max_buffered / 2);
         settings.low_water = settings.low_water.min(settings.high_water);
@@ -226,7 +227,8 @@ impl<H: Handler> Driver<H> {
     pub(crate) fn serve(&mut self, index: u32) {
         let Some(slot) = self.slots.get(index) else { return };
         self.shared.turn_of = index;
-        if !slot.link.is_flushed() {
+        // Over TLS reading writes too, so what made it congested may be gone already.
+        if !slot.link.is_flushed() || slot.link.congested {
             self.settle(index);
         }
         match self.slots.get(index).map(|slot| &slot.phase) {
@@ -316,11 +318,12 @@ impl<H: Handler> Driver<H> {
             }
             resumes = link.readable;
         }
-        // Reading may have been paused, and no event tells what came meanwhile; nor does one tell of every write that failed.
-        if resumes || (link.broken && !link.eof) {
+        self.tell_written(index);
+        // Reading may have been paused, and no event tells what came meanwhile.
+        if resumes {
             self.serve_again(index);
         }
-        self.tell_written(index);
+        self.see_broken(index);
         self.settle_closing(index);
         self.arm(index);
     }
@@ -333,6 +336,13 @@ impl<H: Handler> Driver<H> {
         // Whatever was sent just now, or is owed since.
         Sending { id: *id, conn: &mut open.conn, link, shared: &mut self.shared }.pay_debts();
         link.flush(&mut self.shared.gathered);
+    }
+
+    /// No event tells of every write that failed.
+    fn see_broken(&mut self, index: u32) {
+        if self.slots.get(index).is_some_and(|slot| slot.link.broken && !slot.link.eof) {
+            self.serve_again(index);
+        }
     }
 
     /// Has a connection served in the next turn, event or not.
@@ -418,6 +428,7 @@ impl<H: Handler> Driver<H> {
                 }
                 link.flush(&mut self.shared.gathered);
                 link.keepalive.ping_written(self.shared.now);
+                self.see_broken(index);
             }
             (Phase::Open(open), Expired::Idle) => {
                 let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };

@@ -154,7 +154,11 @@ pub(crate) fn publish_on(
     let topic: Arc<str> = topic.into();
     for inbox in inboxes {
         let command = Command::Publish { topic: Arc::clone(&topic), frame: frame.clone(), except: None };
-        result = result.and(inbox.push(command));
+        // Who has ended misses nothing; who is full does.
+        match inbox.push(command) {
+            Err(error) if result.is_ok() || error == CommandError::Full => result = Err(error),
+            _ => {}
+        }
     }
     result
 }

@@ -38,7 +38,7 @@ impl fmt::Debug for PeerId {
 /// One connection, during a call of the [`Handler`](crate::Handler).
 ///
 /// What is sent on it goes out when the read that led to the call has been dealt with: all replies in one write. What is published, or
-/// sent to others, goes out when the call returns. For each receiver the order is kept.
+/// sent to others, goes out after that. For each receiver the order is kept.
 pub struct Peer<'a, S> {
     sending: Sending<'a, S>,
     session: &'a mut S,
@@ -311,6 +311,11 @@ impl<'a, S> Peer<'a, S> {
     /// [`CommandError::Full`] or [`CommandError::Stopped`], if the peer belongs to another worker.
     pub fn send_to<'m>(&mut self, peer: PeerId, message: impl Into<Message<'m>>) -> Result<(), CommandError> {
         let frame = SharedFrame::new(message.into());
+        if peer == self.id() {
+            // At once, as in `publish`.
+            let _ = self.sending.deliver(&frame);
+            return Ok(());
+        }
         self.sending.shared.command(peer, Command::Send { peer, frame })
     }
 
@@ -321,6 +326,11 @@ impl<'a, S> Peer<'a, S> {
     /// [`CommandError`].
     pub fn close_peer(&mut self, peer: PeerId, code: CloseCode, reason: &str) -> Result<(), CommandError> {
         let command = Command::close(peer, code, reason)?;
+        if peer == self.id() {
+            // If it is closing already, there is nothing to do.
+            let _ = self.close(code, reason);
+            return Ok(());
+        }
         self.sending.shared.command(peer, command)
     }
 

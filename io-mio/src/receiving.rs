@@ -44,9 +44,9 @@ impl<H: Handler> Driver<H> {
             }
             self.settle(index);
             // What it has published is part of the work that its messages are. Its own output comes first.
-            self.shared.turn_of = NOBODY;
+            let turn_of = std::mem::replace(&mut self.shared.turn_of, NOBODY);
             run_deferred(&mut self.slots, &mut self.shared);
-            self.shared.turn_of = index;
+            self.shared.turn_of = turn_of;
             let Some(slot) = self.slots.get_mut(index) else { return };
             if !matches!(slot.phase, Phase::Open(_)) {
                 return;

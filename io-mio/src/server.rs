@@ -169,8 +169,8 @@ impl Server {
         listeners.push(bound);
 
         let run = |worker: usize, bound: Vec<Bound>| {
-            // If this loop ends, by an error or a panic, the others must not go on without it.
-            let _guard = ShutdownOnDrop(Arc::clone(&hub));
+            // If this loop ends by an error or a panic, the others must not go on without it.
+            let mut guard = ShutdownOnDrop(Some(Arc::clone(&hub)));
             let worker_id = u16::try_from(worker).unwrap_or(u16::MAX);
             let mut event_loop =
                 EventLoop::on_hub(handler(worker), settings.clone(), Arc::clone(&hub), worker_id)?;
@@ -178,7 +178,10 @@ impl Server {
                 let security = bound.security(&security);
                 event_loop.listen_on(bound, security)?;
             }
-            event_loop.run()
+            event_loop.run()?;
+            // It was shut down, and the others have the same deadline.
+            guard.0 = None;
+            Ok(())
         };
         thread::scope(|scope| {
             let mut listeners = listeners.into_iter().enumerate();
@@ -210,11 +213,13 @@ impl Server {
 /// Time for the other loops when one has failed.
 const FAILED_SHUTDOWN: Duration = Duration::from_secs(2);
 
-struct ShutdownOnDrop(Arc<Hub>);
+struct ShutdownOnDrop(Option<Arc<Hub>>);
 
 impl Drop for ShutdownOnDrop {
     fn drop(&mut self) {
-        self.0.shutdown(FAILED_SHUTDOWN);
+        if let Some(hub) = &self.0 {
+            hub.shutdown(FAILED_SHUTDOWN);
+        }
     }
 }
 

@@ -38,8 +38,8 @@ pub struct Settings {
     /// Most bytes that are read of the content of a dialled server's response that is not a 101, for
     /// [`Cause::Refused`](crate::Cause::Refused); the rest is cut off. 0: none, and the dial fails at once. Default 4 KiB.
     pub max_refusal_content: usize,
-    /// Most control frames in [`receive_buffer`](Self::receive_buffer) bytes of a peer that sends faster than it is read; more closes with
-    /// 1008. Default 1024.
+    /// Most control frames in [`receive_buffer`](Self::receive_buffer) bytes of a peer that sends faster than it is read, at most
+    /// [`Settings::MOST_CONTROL_FRAMES`]; more closes with 1008. Default 1024.
     pub max_control_frames: u32,
     /// Most connections accepted at a time, over all workers; one more is answered with 503. Default 65 536.
     ///
@@ -83,6 +83,9 @@ pub struct Settings {
 impl Settings {
     /// The most header lines that can be allowed.
     pub const MOST_HEADERS: usize = 128;
+
+    /// The most control frames that can be allowed.
+    pub const MOST_CONTROL_FRAMES: u32 = u16::MAX as u32 - 1;
 }
 
 impl Default for Settings {

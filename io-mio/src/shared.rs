@@ -60,7 +60,11 @@ impl<S> Shared<S> {
     }
 
     pub(crate) fn publish_elsewhere(&self, topic: &str, frame: &SharedFrame) -> Result<(), CommandError> {
-        publish_on(&self.others, topic, frame)
+        match publish_on(&self.others, topic, frame) {
+            // During a shutdown some loops end earlier. Nobody is left there who could want it.
+            Err(CommandError::Stopped) => Ok(()),
+            published => published,
+        }
     }
 
     /// Sends something to a peer that may be on another loop.

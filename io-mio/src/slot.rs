@@ -237,7 +237,8 @@ impl Flood {
     pub(crate) fn more(&mut self, len: usize, receive_buffer: usize) {
         let kib = u16::try_from(len.div_ceil(1024)).unwrap_or(u16::MAX);
         self.kib = self.kib.saturating_add(kib);
-        if usize::from(self.kib) << 10 > receive_buffer {
+        // It counts up to 64 MiB.
+        if usize::from(self.kib) << 10 > receive_buffer.min(32 << 20) {
             *self = Self { control_frames: 0, kib };
         }
     }

@@ -205,11 +205,16 @@ impl Transport {
 
     /// Small frames go out at once.
     pub(crate) fn set_nodelay(&self) {
-        if let Self::Tcp(stream) = self {
-            // Without it replies are late, not wrong.
-            if let Err(error) = stream.set_nodelay(true) {
-                log::debug!("TCP_NODELAY: {error}");
+        match self {
+            Self::Tcp(stream) => {
+                // Without it replies are late, not wrong.
+                if let Err(error) = stream.set_nodelay(true) {
+                    log::debug!("TCP_NODELAY: {error}");
+                }
             }
+            #[cfg(feature = "__tls")]
+            Self::Tls(stream) => stream.socket().set_nodelay(),
+            _ => {}
         }
     }
 }

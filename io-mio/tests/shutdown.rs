@@ -45,6 +45,21 @@ fn what_was_queued_is_delivered_first() {
 }
 
 #[test]
+fn a_worker_without_connections_leaves_the_others_their_time() {
+    let server = TestServer::workers(2, Settings::default());
+    let mut client = server.connect("/echo");
+    client.polite = false;
+    server.handle.shutdown(Duration::from_secs(20));
+    assert_eq!(client.next(), Got::Close(Some((1001, String::new()))));
+    // The other one has ended at once. Longer than a worker has whose companion failed.
+    std::thread::sleep(Duration::from_millis(2500));
+    // The answer, masked with zeros.
+    client.raw(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]);
+    let close = server.wait_for_close();
+    assert!(matches!(close, Called::Close { code: 1001, was_clean: true, .. }), "{close:?}");
+}
+
+#[test]
 fn nobody_is_accepted_any_more() {
     let mut server = TestServer::start();
     let mut client = server.connect("/echo");

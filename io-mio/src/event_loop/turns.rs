@@ -19,6 +19,7 @@ enum On {
     Nothing,
     MessagePublish,
     MessageSendAndTellItself { closes: bool },
+    MessageTellItselfAndSend,
     MessageAndDrainedSend,
     DrainedFail,
     WrittenFail,
@@ -52,6 +53,12 @@ impl Handler for App {
                 } else {
                     peer.send_to(id, "bb").expect("there is one loop");
                 }
+            }
+            On::MessageTellItselfAndSend => {
+                peer.send_to(peer.id(), "a").expect("there is one loop");
+                peer.publish("topic", "bb").expect("there is one loop");
+                peer.send("ccc").expect("there is room");
+                peer.close_peer(peer.id(), CloseCode::NORMAL, "").expect("there is one loop");
             }
             _ => {}
         }
@@ -131,6 +138,64 @@ fn what_a_connection_is_sent_in_its_turn_keeps_its_order() {
         let written = &socket.buffers().written;
         assert_eq!((written[0], written[1], written[7], written.len()), (0x81, 0x81, second, 7 + len));
     }
+}
+
+#[test]
+fn what_a_connection_tells_itself_keeps_its_order_too() {
+    let mut event_loop = event_loop(On::MessageTellItselfAndSend, Settings::default());
+    let socket = Socket::with_room(1000);
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    // The second message comes after the close, and is not heard.
+    socket.buffers().arrived = vec![0x82, 0, 0x82, 0];
+    event_loop.scripted_turn(ms(1), &[readable(peer)]);
+    settle(&mut event_loop, ms(1));
+    let written = socket.buffers().written.clone();
+    let heads = [0, 7, 15, 24].map(|at| (written[at], written[at + 1]));
+    assert_eq!(heads, [(0x81, 0x81), (0x81, 0x82), (0x81, 0x83), (0x88, 0x82)]);
+    assert_eq!(written.len(), 24 + 8);
+}
+
+/// A dialled connection is read without an event, too, if TLS has read more than the response.
+#[test]
+fn reading_outside_of_a_turn_leaves_none_behind() {
+    let mut event_loop = event_loop(On::Nothing, Settings::default());
+    let (first, second) = (Socket::with_room(1000), Socket::with_room(1000));
+    let reader = event_loop.dialled_scripted(Box::new(first.clone()), ());
+    let other = event_loop.dialled_scripted(Box::new(second.clone()), ());
+    settle(&mut event_loop, ms(1));
+    first.buffers().arrived = vec![0x82, 0];
+    event_loop.driver.slots.get_peer(reader).expect("it is there").link.readable = true;
+    event_loop.driver.read_frames(reader.index);
+    event_loop.handle().send(reader, "for the reader").expect("there is room");
+    event_loop.handle().send(other, "x").expect("there is room");
+    event_loop.scripted_turn(ms(1), &[]);
+    settle(&mut event_loop, ms(1));
+    assert_eq!(second.buffers().written.len(), 7, "nothing of the other one's");
+    assert_eq!(first.buffers().written.len(), 6 + "for the reader".len());
+}
+
+/// Over TLS a read writes the records that wait: the queue may be empty before any event says that there is room.
+#[test]
+fn drained_is_called_if_the_queue_was_written_by_a_read() {
+    let mut event_loop = event_loop(On::Nothing, Settings::default());
+    let peer = event_loop.dialled_scripted(Box::new(Socket::with_room(1000)), ());
+    settle(&mut event_loop, ms(1));
+    event_loop.driver.slots.get_peer(peer).expect("it is there").link.congested = true;
+    event_loop.scripted_turn(ms(1), &[writable(peer)]);
+    assert_eq!(event_loop.handler().drained, 1);
+}
+
+#[test]
+fn a_ping_that_cannot_be_written_ends_the_connection() {
+    let mut event_loop = event_loop(On::Nothing, Settings::default());
+    let socket = Socket::with_room(1000);
+    event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    settle(&mut event_loop, ms(1));
+    socket.buffers().is_broken = true;
+    let ping_due = event_loop.next_deadline().expect("a Ping is due");
+    event_loop.scripted_turn(ping_due, &[]);
+    settle(&mut event_loop, ping_due);
+    assert_eq!(event_loop.handle().connections(), 0, "no event comes, and it is not asked for again");
 }
 
 #[test]

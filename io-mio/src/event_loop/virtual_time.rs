@@ -25,6 +25,8 @@ pub(super) struct Buffers {
     pub(super) arrived: Vec<u8>,
     pub(super) room: usize,
     pub(super) written: Vec<u8>,
+    /// Writing fails, as without memory in the kernel: no event tells of it.
+    pub(super) is_broken: bool,
     fin: bool,
 }
 
@@ -54,6 +56,9 @@ impl Script for Socket {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut socket = self.buffers();
+        if socket.is_broken {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
         let before = socket.written.len();
         for slice in slices {
             let len = slice.len().min(socket.room);
@@ -349,7 +354,20 @@ fn control_frames_are_counted_over_reads_however_small() {
         flooded.scripted_turn(ms(1), &[]);
     }
     // §7.4.1: "1008 indicates that an endpoint is terminating the connection because it has received a message that violates its policy."
-    assert!(socket.buffers().written.windows(2).any(|bytes| bytes == [0x88, 0x82]), "no Close");
+    assert!(ends_with_close(&socket), "no Close");
+
+    // However many are allowed, more than can be counted are not.
+    let settings_of_many =
+        Settings { max_control_frames: u32::MAX, receive_buffer: 1 << 20, ..Settings::default() };
+    let mut flooded = event_loop(settings_of_many);
+    let socket = Socket::with_room(1_000_000);
+    let peer = flooded.dialled_scripted(Box::new(socket.clone()), ());
+    socket.buffers().arrived = empty_ping.repeat(70_000);
+    flooded.scripted_turn(ms(1), &[readable(peer)]);
+    while flooded.is_busy() {
+        flooded.scripted_turn(ms(1), &[]);
+    }
+    assert!(ends_with_close(&socket), "no Close");
 
     // More, each of them read before the next comes, are no flood.
     let mut patient = event_loop(settings());
@@ -360,4 +378,9 @@ fn control_frames_are_counted_over_reads_however_small() {
         patient.scripted_turn(ms(i / 100), &[readable(peer)]);
     }
     assert_eq!(socket.buffers().written.len(), 10_000 * 6);
+}
+
+/// Whether the last thing written is a client's Close with a code.
+fn ends_with_close(socket: &Socket) -> bool {
+    socket.buffers().written.rchunks(8).next().is_some_and(|close| close.starts_with(&[0x88, 0x82]))
 }

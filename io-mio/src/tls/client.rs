@@ -211,6 +211,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn small_records_go_out_at_once() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let socket = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+        let socket = Transport::Tcp(mio::net::TcpStream::from_std(socket));
+        let client = TlsClient::builder().build().expect("a client");
+        let transport = client.secure("localhost", socket).expect("a name");
+        transport.set_nodelay();
+        let Transport::Tls(stream) = transport else { panic!("not TLS") };
+        let Transport::Tcp(socket) = stream.socket() else { panic!("not TCP") };
+        assert!(socket.nodelay().expect("a socket"));
+    }
+
+    #[test]
     fn an_identity_can_be_left_behind() {
         let own = rcgen::generate_simple_self_signed(["me".to_owned()]).expect("a certificate");
         let pem = |text: String| Pem::Memory(text.into_bytes());
