@@ -264,7 +264,10 @@ fn a_server_that_says_nothing_is_dead() {
 fn pongs_confirm() {
     let script = serve(|peer| {
         peer.open();
-        assert_eq!(peer.next(), Got::Text("a".into()));
+        // The heart may beat before the program comes to send something; an answer to that confirms nothing.
+        while peer.next() != Got::Text("a".into()) {
+            peer.pay();
+        }
         loop {
             let Got::Ping(payload) = peer.next() else { panic!("no Ping") };
             peer.pay();
@@ -308,9 +311,10 @@ fn what_the_kernel_got_is_uncertain_and_the_rest_is_unsent() {
         }
         tell.send(count).expect("the test waits");
     });
-    let heartbeat = Heartbeat::ping(Duration::from_millis(50)).deadline(Duration::from_millis(300));
+    let heartbeat = Heartbeat::ping(Duration::from_millis(50)).deadline(Duration::from_secs(3));
     let socket = quick(&script.url("/")).heartbeat(heartbeat).max_retries(0).open().expect("a good URL");
     opened(&socket);
+    // A slow machine has until the heartbeat is missed.
     for id in 0..COUNT {
         assert_eq!(socket.send(&vec![id as u8; 4000][..]), Ok(MessageId(id)));
     }
