@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::client::{Client, PATIENCE};
 use super::report::{Findings, grouped};
 use super::scene::Scene;
-use super::swarm::{End, Script, Step};
+use super::swarm::{End, Script, Step, Swarm};
 use super::wire::{self, Heard};
 
 const LEN: usize = 64 << 10;
@@ -34,14 +34,25 @@ pub(super) fn byte_by_byte(scene: &Scene) -> Result<Findings, String> {
     let head = wire::shared(head);
     swarm.add_many(each, &Script::new([Step::ByteByByte(head.clone())]));
     swarm.add_many(each, &Script::new([Step::StopReading, Step::Send(head.clone(), 1), Step::Read]));
-    swarm.run(Duration::from_secs(60))?;
-    let (alone, statuses) = singly(scene, &head)?;
+    let in_time = swarm.run_until(MOST_TIME, Swarm::is_over)?;
+    let written = swarm.sent().take(each).sum();
+    if !in_time {
+        swarm.go_on([Step::Send(wire::shared([b'a'; LEN]), 1), Step::Read]);
+        swarm.run(Duration::from_secs(60))?;
+    }
+    let (alone, all_alone, statuses) = singly(scene, &head)?;
 
     let mut findings = Findings::new(format!(
-        "{each} heads of 64 KiB in writes of a byte, {each} at once, {} of which it reads {} bytes one by one",
+        "{each} heads in {} writes of a byte, {each} of 64 KiB at once, {} of which it reads {} bytes one by one",
+        grouped(written),
         statuses.len(),
         grouped(alone as u64)
     ));
+    for (is_whole, what) in [(in_time, "writes of a byte"), (all_alone, "bytes read one by one")] {
+        if !is_whole {
+            findings.remark(format!("{what}: after {} s the rest came at once", MOST_TIME.as_secs()));
+        }
+    }
     for status in statuses {
         let label = status.map_or("no status line".into(), |status| status.to_string());
         findings.expect(label, status == Some(431), "431");
@@ -54,8 +65,8 @@ pub(super) fn byte_by_byte(scene: &Scene) -> Result<Findings, String> {
 }
 
 /// Has the server read each byte alone: an echo between two of them comes back when it has read the first. Behind its limit the rest comes at
-/// once, and also when time is up. Returns how many bytes of each were read alone, and the answers.
-fn singly(scene: &Scene, head: &[u8]) -> Result<(usize, Vec<Option<u16>>), String> {
+/// once, and also when time is up. Returns how many bytes of each were read alone, whether that was all of them, and the answers.
+fn singly(scene: &Scene, head: &[u8]) -> Result<(usize, bool, Vec<Option<u16>>), String> {
     // The quick run is content with a tenth.
     let most = scene.scale.count(MAX_LEN + 1);
     let mut witness = Client::connect(scene.server(), "/echo")?;
@@ -87,7 +98,7 @@ fn singly(scene: &Scene, head: &[u8]) -> Result<(usize, Vec<Option<u16>>), Strin
         heard.add(&answer);
         statuses.push(heard.status);
     }
-    Ok((alone, statuses))
+    Ok((alone, alone == most, statuses))
 }
 
 /// What has cost other servers a crash or quadratic time.

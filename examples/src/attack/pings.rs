@@ -49,20 +49,28 @@ pub(super) fn unread(scene: &Scene) -> Result<Findings, String> {
     echo.read_all();
     echo.run(Duration::from_secs(60))?;
 
-    let mut findings = Findings::new(format!(
-        "{} Pings of 125 bytes to the ticker, as many to an echo, {count} empty ones, {count} Pongs of each kind, nothing read",
-        grouped(pings as u64 + 1),
-        count = grouped(count as u64),
-    ));
     let outcomes: Vec<_> = swarm.outcomes().into_iter().chain(echo.outcomes()).collect();
-    let expected = ["Close 1000", "Close 1008", "Close 1000", "Close 1008", "Close 1000"];
-    for (outcome, expected) in outcomes.iter().zip(expected) {
+    let kinds = [
+        ("Pings of 125 bytes to the ticker", "/stocks", 125, pings + 1, "Close 1000"),
+        ("empty ones to an echo", "/echo", 0, count, "Close 1008"),
+        ("Pongs of 125 bytes", "/echo", 125, count, "Close 1000"),
+        ("empty ones", "/echo", 0, count, "Close 1008"),
+        ("Pings of 125 bytes to an echo", "/echo", 125, pings + 1, "Close 1000"),
+    ];
+    let (mut findings, mut sent) = (Findings::default(), Vec::new());
+    for ((what, path, len, most, expected), outcome) in kinds.into_iter().zip(&outcomes) {
+        let before = wire::upgrade(path, &scene.host(), "").len();
+        let frame = wire::frame(PING, &last[..len]).len();
+        // What the kernel took, of those that are refused not all. Behind the last one comes a Close.
+        let frames = (outcome.sent.saturating_sub(before as u64) / frame as u64).min(most as u64);
+        sent.push(format!("{} {what}", grouped(frames)));
         findings.expect(outcome.label(), outcome.label() == expected, expected);
         findings.did.add_many("Pong", outcome.heard.pongs);
         if expected == "Close 1000" && outcome.heard.pongs > 0 && outcome.heard.last_pong != last {
             findings.fault("the last Ping has no Pong");
         }
     }
+    findings.sent = format!("{}; nothing read", sent.join(", "));
     let pongs = outcomes.first().map_or(0, |outcome| outcome.heard.pongs);
     let unanswered = (pings as u64 + 1).saturating_sub(pongs);
     findings.remark(format!(

@@ -215,6 +215,9 @@ pub(super) fn echo(scene: &Scene) -> Result<Findings, String> {
     let sent = format!("{count} clients, 4 096 messages of 4 KiB each, read after 3 s only");
     let mut findings = Findings::new(sent);
     findings.remark = format!("{stuck} were kept from sending");
+    if stuck == 0 && !scene.scale.quick {
+        findings.fault("the server read on, though nothing was read");
+    }
     for outcome in swarm.outcomes() {
         let heard = &outcome.heard;
         let label = format!("{} echoes, {}", grouped(heard.messages), outcome.label());
@@ -235,8 +238,8 @@ pub(super) fn pages(scene: &Scene) -> Result<Findings, String> {
     swarm.add_many(count, &Script::new(steps).small_window());
     swarm.run(Duration::from_secs(2))?;
 
-    let sent =
-        format!("{} requests for pages on {count} connections, nothing read", grouped(1000 * count as u64));
+    let asked = swarm.sent().map(|sent| sent / request.len() as u64).sum();
+    let sent = format!("{} requests for pages on {count} connections, nothing read", grouped(asked));
     let mut findings = Findings::new(sent);
     if !scene.await_attackers(0, Duration::from_secs(30))? {
         findings.fault(format!("{} connections are still there", scene.attackers()?));

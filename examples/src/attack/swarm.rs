@@ -239,6 +239,11 @@ impl Swarm {
         self.connections.iter().map(|connection| &connection.heard)
     }
 
+    /// How many bytes the kernel has taken of each connection, in the order in which they were added.
+    pub(super) fn sent(&self) -> impl Iterator<Item = u64> {
+        self.connections.iter().map(|connection| connection.sent)
+    }
+
     /// Has all connections read, whatever their scripts say.
     pub(super) fn read_all(&mut self) {
         for (index, connection) in self.connections.iter_mut().enumerate() {
