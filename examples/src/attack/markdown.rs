@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::process::{Command, Stdio};
 
 use super::command_line::Options;
 use super::report::{Line, Usage, mib, millis};
@@ -12,13 +12,12 @@ use super::{ATTACKS, Report};
 
 /// The text of the file.
 pub(super) fn text(report: &Report, options: &Options, path: &Path) -> String {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (date, command) = (date(since_1970), command(options, path));
+    let (commit, command) = (commit().unwrap_or_default(), command(options, path));
     let verdict = if report.is_ok() { "all was borne" } else { "FAILED" };
     let (ever, kept, wait) = (MOST_EVER >> 20, MOST_KEPT >> 20, MOST_TO_WAIT.as_secs());
     let mut text = format!(
         "# Attacks on the running demo\n\n\
-         Written on {date} by\n\n```text\n{command}\n```\n\n\
+         Written{commit} by\n\n```text\n{command}\n```\n\n\
          Result: {verdict}.\n\n\
          Memory is that of the demo in MiB: before the attack, at its peak, after it, and in brackets the bound for the peak. *Resident* is what was touched, \
          *allocated* what was asked for, touched or not (`VmRSS` and `VmData` of Linux). Besides, neither may ever be above {ever} MiB, nor after an attack more \
@@ -79,44 +78,17 @@ fn command(options: &Options, path: &Path) -> String {
     format!("{command} --report {}", path.display())
 }
 
-/// Year, month and day of a time since 1970, in UTC.
-fn date(since_1970: Duration) -> String {
-    let mut days = since_1970.as_secs() / (24 * 60 * 60);
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let mut year = 1970;
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let mut month = 1;
-    for len in [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < len {
-            break;
-        }
-        days -= len;
-        month += 1;
-    }
-    format!("{year}-{month:02}-{:02}", days + 1)
+/// The commit that the report is about, if git knows: that of the folder where this program was started.
+fn commit() -> Option<String> {
+    let git =
+        Command::new("git").args(["describe", "--always", "--dirty"]).stdin(Stdio::null()).output().ok()?;
+    let said = String::from_utf8(git.stdout).ok()?;
+    git.status.success().then(|| format!(" at commit {}", said.trim()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates() {
-        for (seconds, expected) in [
-            (0, "1970-01-01"),
-            (951_782_399, "2000-02-28"),
-            (951_782_400, "2000-02-29"),
-            (951_868_800, "2000-03-01"),
-            (1_767_225_599, "2025-12-31"),
-            (1_767_225_600, "2026-01-01"),
-            (4_107_542_400, "2100-03-01"),
-        ] {
-            assert_eq!(date(Duration::from_secs(seconds)), expected);
-        }
-    }
 
     #[test]
     fn the_command_names_no_place_of_this_machine() {
