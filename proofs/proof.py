@@ -65,10 +65,23 @@ def need_cargo(tool, version):
             skip(f"no cargo-{tool} {version}")
 
 
-def write_section(title, text):
+def ran(*tools):
+    """What RESULTS.md says of a run before anything else: the day, the commit, the tools."""
+    return ", ".join([str(datetime.date.today()), f"commit {commit()}", *map(str, tools)])
+
+
+def commit():
+    """The commit of core, and whether it was changed since; RESULTS.md itself, which the runs write, is no change."""
+    changes = said("git", "status", "--porcelain", "--", "core", "Cargo.toml", "Cargo.lock")
+    return f"{said('git', 'describe', '--always')}{'-dirty' if changes else ''}"
+
+
+def write_section(title, text, ran=None):
+    """Without `ran` it is still about the run that it was about."""
     old = RESULTS.read_text() if RESULTS.exists() else ""
     sections = dict(re.findall(r"^## (.*)\n\n((?:(?!## ).*\n?)*)", old, re.M))
-    sections[title] = f"{datetime.date.today()}, {text.strip()}\n"
+    ran = ran or sections.get(title, "unknown").split(": `proofs/")[0]
+    sections[title] = f"{ran}: `proofs/{title.lower()}`.\n\n{text}"
     RESULTS.write_text(HEAD + "".join(f"\n## {name}\n\n{sections[name].strip()}\n" for name in SECTIONS if name in sections))
     print(f"proofs/RESULTS.md: {title} is written")
 
