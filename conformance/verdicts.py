@@ -11,13 +11,10 @@ INFORMATIONAL = {
     "7.13.2": "a Close with status code 65535: undefined by the RFC",
 }
 CLOSED = "Connection was properly closed"
-# What is not offered or accepted cannot be tested.
-DEFLATE = ("12", "13")
 
 NO_RESULT = {"behavior": "NO RESULT", "behaviorClose": "NO RESULT", "result": "", "resultClose": "", "duration": 0}
 
 COLUMNS = ["strict", "non-strict", "informational", "failed"]
-WITH_DEFLATE = [*COLUMNS, "not negotiated"]
 
 
 def column(case):
@@ -29,15 +26,13 @@ def column(case):
         return "informational"
     if both <= {"OK", "NON-STRICT"}:
         return "non-strict"
-    if case["behavior"] == "UNIMPLEMENTED" and section(case) in DEFLATE:
-        return "not negotiated"
     return "failed"
 
 
 def is_as_it_should_be(case):
     if case["case"] in INFORMATIONAL:
         return column(case) == "informational" and case["resultClose"] == CLOSED
-    return column(case) in ("strict", "not negotiated")
+    return column(case) == "strict"
 
 
 def passed(results):
@@ -51,12 +46,11 @@ def section(case):
 def table(results):
     """Markdown: the cases of each section, counted."""
     sections = list(dict.fromkeys(section(case) for case in results["cases"]))
-    columns = WITH_DEFLATE if set(DEFLATE) & set(sections) else COLUMNS
-    rows = [["section", "", "cases", *columns]]
+    rows = [["section", "", "cases", *COLUMNS]]
     for number in sections:
         cases = [case for case in results["cases"] if section(case) == number]
-        rows.append([number, results["titles"][number], *counts(cases, columns)])
-    rows.append(["all", "", *counts(results["cases"], columns)])
+        rows.append([number, results["titles"][number], *counts(cases)])
+    rows.append(["all", "", *counts(results["cases"])])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     # The first two columns are words, the others numbers.
     lines = [[cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))] for row in rows]
@@ -64,9 +58,9 @@ def table(results):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def counts(cases, columns):
+def counts(cases):
     found = [column(case) for case in cases]
-    return [str(len(cases)), *(str(found.count(name)) for name in columns)]
+    return [str(len(cases)), *(str(found.count(name)) for name in COLUMNS)]
 
 
 def deviations(results):
