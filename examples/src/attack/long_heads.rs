@@ -16,7 +16,7 @@ const CONNECTIONS: usize = 16;
 /// Connections of which the server reads each byte alone, up to its limit.
 const SINGLY: usize = 4;
 
-/// So that a slow machine does not take longer than the server's deadline for the opening handshake, 10 s.
+/// So that a slow machine does not take longer with a head than the server's deadline for the opening handshake, 10 s.
 const MOST_TIME: Duration = Duration::from_secs(5);
 
 /// The server's defaults, `Settings::max_head_len` and `Settings::max_headers`.
