@@ -1,24 +1,38 @@
-//! A request of any bytes: nothing panics, it may arrive in any pieces, and our client takes the response to one that is accepted.
+//! A request of any bytes: nothing panics, it may arrive in any pieces, it is accepted only if a second reading of §4.2.1 finds nothing
+//! wrong with it, and always if that finds it plainly right. A refusal is a whole response whose status is that of something that is wrong;
+//! the response to what is accepted is one that our client takes.
 //!
 //! The input: the length of the first piece (one byte), the request and what follows it.
 
 #![no_main]
 
+mod head;
+
+use head::Head;
 use libfuzzer_sys::fuzz_target;
 use sansws::handshake::server::{self, Acceptor, Request};
-use sansws::handshake::{HeadReader, HeaderStorage, client};
+use sansws::handshake::{DEFAULT_MAX_HEAD_LEN, HandshakeError, HeadReader, HeaderStorage, client};
 use sansws::{Config, Role};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&cut, bytes)) = bytes.split_first() else { return };
-    assert_pieces_agree(bytes, usize::from(cut));
+    let mut out = Vec::new();
+    let accepted =
+        server::accept(bytes, &Config::default(), &mut out).map(|accepted| accepted.map(|(_, used)| used));
+    assert_pieces_agree(bytes, usize::from(cut), (accepted, &out));
+    assert_judged_right(bytes, accepted, &out);
 
     let mut storage = HeaderStorage::new();
     let Ok(Some((request, used))) = server::parse(bytes, &mut storage) else { return };
     assert_eq!(HeadReader::new(usize::MAX).find_end(bytes), Ok(Some(used)));
-    look_at(&request);
-    if let Ok(upgrade) = request.upgrade() {
-        assert!(request.is_upgrade() && !request.has_content());
+    let head = Head::new(&bytes[..used]);
+    look_at(&request, &head);
+    let upgrade = request.upgrade();
+    if used <= DEFAULT_MAX_HEAD_LEN {
+        assert_eq!(accepted, upgrade.map(|_| Some(used)), "in one call, or one by one");
+    }
+    if let Ok(upgrade) = upgrade {
+        assert!(head.request().allows_acceptance());
         let accept = server::Accept { subprotocol: request.subprotocols().next(), ..Default::default() };
         let mut out = Vec::new();
         let connection =
@@ -28,12 +42,60 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Every question has an answer.
-fn look_at(request: &Request<'_, '_>) {
-    assert!(request.version() <= 1);
+/// What is plainly right is accepted and what is wrong is refused, with the status of something that is wrong.
+fn assert_judged_right(bytes: &[u8], accepted: Result<Option<usize>, HandshakeError>, out: &[u8]) {
+    let end = HeadReader::new(DEFAULT_MAX_HEAD_LEN).find_end(bytes).unwrap_or(None);
+    let verdict = end.map(|end| Head::new(&bytes[..end]).request());
+    match (accepted, verdict) {
+        (Ok(None), None) => assert!(out.is_empty()),
+        (Ok(Some(used)), Some(verdict)) => {
+            assert_eq!(end, Some(used));
+            assert!(verdict.allows_acceptance(), "accepted: {verdict:?}");
+            assert!(out.starts_with(b"HTTP/1.1 101 ") && out.ends_with(b"\r\n\r\n"));
+        }
+        (Err(error), Some(verdict)) => {
+            let status = assert_refusal(out);
+            assert!(verdict.allows_refusal(status), "{error}: {status}, {verdict:?}");
+        }
+        // It is too long, or no HTTP by its first bytes.
+        (Err(_), None) => assert!(matches!(assert_refusal(out), 400 | 431)),
+        (accepted, verdict) => panic!("{accepted:?}, {verdict:?}"),
+    }
+}
+
+/// A whole response that refuses the request, with what belongs to its status, which it returns.
+fn assert_refusal(out: &[u8]) -> u16 {
+    let (head, content) = str::from_utf8(out)
+        .ok()
+        .and_then(|text| text.split_once("\r\n\r\n"))
+        .unwrap_or_else(|| panic!("no whole response: {}", out.escape_ascii()));
+    let has = |line: &str| head.split("\r\n").skip(1).any(|header| header == line);
+    assert!(has(&format!("Content-Length: {}", content.len())), "{head}");
+    let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    match status {
+        // §4.2.2: the version that it understands. RFC 7231 §6.5.15: the protocol to change to.
+        Some(426) => assert!(
+            has("Sec-WebSocket-Version: 13")
+                && has("Upgrade: websocket")
+                && has("Connection: Upgrade, close"),
+            "{head}"
+        ),
+        // RFC 7231 §6.5.5.
+        Some(405) => assert!(has("Allow: GET") && has("Connection: close"), "{head}"),
+        Some(400..600) => assert!(has("Connection: close"), "{head}"),
+        _ => panic!("no refusal: {head}"),
+    }
+    status.expect("it is one of those")
+}
+
+/// Every question has an answer, and the plain ones that which stands in the head.
+fn look_at(request: &Request<'_, '_>, head: &Head<'_>) {
+    assert_eq!((request.method().as_bytes(), request.target().as_bytes()), (head.part(0), head.part(1)));
+    assert_eq!(head.part(2), format!("HTTP/1.{}", request.version()).as_bytes());
+    assert_eq!(request.is_upgrade(), head.has("Upgrade", "websocket"));
+    assert_eq!(request.has_content(), head.has_content());
     assert!(!request.path().is_empty() && !request.path().contains('?'));
-    let _ = (request.method(), request.target(), request.query(), request.host(), request.origin());
-    let _ = (request.is_cross_origin(), request.has_content(), request.is_upgrade());
+    let _ = (request.query(), request.host(), request.origin(), request.is_cross_origin());
     assert!(request.subprotocols().all(|name| !name.is_empty()));
     for extension in request.extensions() {
         for param in extension.params() {
@@ -48,6 +110,9 @@ fn look_at(request: &Request<'_, '_>) {
 /// The response to an accepted request is one that the client who sent it accepts.
 fn assert_client_accepts(request: &Request<'_, '_>, subprotocol: Option<&str>, response: &[u8]) {
     let key = request.headers().get("Sec-WebSocket-Key").expect("it was checked");
+    let offered: Vec<&str> = request.subprotocols().collect();
+    let verdict = Head::new(response).response(&sansws::handshake::accept_value(key), &offered, &[]);
+    assert!(verdict.allows_acceptance(), "{verdict:?}");
     let mut storage = HeaderStorage::new();
     let (response, used) = client::parse_response(response, &mut storage)
         .expect("a proper response")
@@ -61,7 +126,6 @@ fn assert_client_accepts(request: &Request<'_, '_>, subprotocol: Option<&str>, r
     assert_eq!(response.subprotocol(), subprotocol);
     // A key that no encoder would write has no nonce.
     let Some(nonce) = nonce_of(key) else { return };
-    let offered: Vec<&str> = request.subprotocols().collect();
     let asked = client::Request { subprotocols: &offered, ..client::Request::new("localhost", "/") };
     let connection = response.accept(&asked, &nonce, &Config::default(), || [0; 4]);
     assert_eq!(connection.map(|connection| connection.role()), Ok(Role::Client));
@@ -84,19 +148,17 @@ fn nonce_of(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Byte by byte, in two pieces or whole: the head ends in the same place or is wrong in the same way, and gets the same response.
-fn assert_pieces_agree(bytes: &[u8], cut: usize) {
+fn assert_pieces_agree(bytes: &[u8], cut: usize, whole: (Result<Option<usize>, HandshakeError>, &Vec<u8>)) {
     for max_len in [64, 8 * 1024] {
-        let whole = HeadReader::new(max_len).find_end(bytes);
+        let found = HeadReader::new(max_len).find_end(bytes);
         let mut reader = HeadReader::new(max_len);
         let in_pieces =
             (0..=bytes.len()).map(|len| reader.find_end(&bytes[..len])).find(|found| *found != Ok(None));
-        assert_eq!(in_pieces.unwrap_or(Ok(None)), whole, "byte by byte, at most {max_len}");
-        assert_head_ends(bytes, max_len, whole.unwrap_or(None));
+        assert_eq!(in_pieces.unwrap_or(Ok(None)), found, "byte by byte, at most {max_len}");
+        assert_head_ends(bytes, max_len, found.unwrap_or(None));
     }
 
     let config = Config::default();
-    let mut out = Vec::new();
-    let whole = server::accept(bytes, &config, &mut out).map(|accepted| accepted.map(|(_, used)| used));
     for cuts in [vec![cut.min(bytes.len())], (1..bytes.len()).collect()] {
         let mut acceptor = Acceptor::default();
         let (mut out_in_pieces, mut in_pieces, mut start) = (Vec::new(), Ok(None), 0);
@@ -112,7 +174,7 @@ fn assert_pieces_agree(bytes: &[u8], cut: usize) {
             }
             assert!(input.is_empty(), "None means that the input is used up");
         }
-        assert_eq!((in_pieces, &out_in_pieces), (whole, &out));
+        assert_eq!((in_pieces, &out_in_pieces), whole);
     }
 }
 
