@@ -1,5 +1,6 @@
 //! A client and a server that are told to do anything, over a wire on which anything can happen. After each step each of them is compared
-//! with a model: its state, its debts, its memory, what it wrote; what it received with what the reference finds in the same bytes.
+//! with a model: its state, its debts, its memory, what it wrote; and what it received with what the reference finds in the same bytes, which
+//! is read again from its start: after each step up to 4 KiB of it, beyond that whenever it has doubled, and at the end.
 //!
 //! The input: flags, three bytes of limits, then operations as `Operation` reads them.
 
@@ -22,6 +23,8 @@ use sansws::{
 const COMPRESSION: u8 = 0x01;
 const LIMITS_OF: [u8; 2] = [0x02, 0x04]; // of the client, of the server
 const MAX_OPERATIONS: usize = 100;
+/// Up to here the reference reads all that arrived after each step. It begins anew each time: of more it would be slow.
+const COMPARED_EACH_STEP: usize = 4096;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Unstructured::new(bytes);
@@ -29,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     for _ in 0..MAX_OPERATIONS {
         let Ok((by, operation)) = <(bool, Operation)>::arbitrary(&mut input) else { break };
         session.operate(usize::from(by), operation);
-        session.ends.iter().for_each(End::check);
+        session.ends.iter_mut().for_each(End::check);
         if input.is_empty() {
             break;
         }
@@ -59,6 +62,8 @@ struct End {
     sending: Option<(MessageKind, bool, Vec<u8>)>,
     /// All that was received.
     arrived: Vec<u8>,
+    /// How much of it the reference has read.
+    compared: usize,
     seen: Vec<Seen>,
     in_progress: bool,
     /// Nothing is received any more: `fail` was called, or the transport ended.
@@ -257,7 +262,7 @@ impl Session {
                 self.ends[by].room = usize::MAX;
                 self.operate(by, Operation::Transmit);
                 self.operate(by, Operation::Deliver(usize::MAX));
-                self.ends.iter().for_each(End::check);
+                self.ends.iter_mut().for_each(End::check);
             }
         }
         for end in &self.ends {
@@ -306,6 +311,7 @@ impl End {
             sent: Vec::new(),
             sending: None,
             arrived: Vec::new(),
+            compared: 0,
             seen: Vec::new(),
             in_progress: false,
             deaf: false,
@@ -321,7 +327,12 @@ impl End {
     }
 
     /// The connection says what the model says.
-    fn check(&self) {
+    fn check(&mut self) {
+        let arrived = self.arrived.len();
+        if arrived > self.compared && (arrived <= COMPARED_EACH_STEP || arrived / 2 >= self.compared) {
+            self.assert_like_reference();
+            self.compared = arrived;
+        }
         let connection = &self.connection;
         assert_eq!(connection.state(), self.state);
         assert_eq!(connection.can_send(), self.state == State::Open);
