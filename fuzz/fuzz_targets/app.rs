@@ -1,4 +1,6 @@
-//! An application that does what it is told, by its peers' messages or from outside, for `driver`.
+//! An application that does what it is told, by its peers' messages or from outside, for `driver`. It keeps account of what it was promised.
+
+use std::time::Duration;
 
 use sansws_mio::{
     Accept, Cause, Chunk, CloseCode, Closed, Context, Handler, Message, Peer, PeerId, Request, Response,
@@ -32,6 +34,16 @@ pub struct Record {
     partial: Vec<u8>,
     /// Messages that were taken to be sent.
     pub sent: Vec<Seen>,
+    /// Messages from elsewhere; so many of them were carried out when the connection was open and not in the middle of a message.
+    pub offers: Vec<Offer>,
+    pub carried_out: usize,
+    /// Messages from elsewhere that passed it by, as the driver counts them, and whether any may.
+    pub dropped: u64,
+    pub may_drop: bool,
+    is_open: bool,
+    is_subscribed: bool,
+    /// When it was open no more.
+    pub closing_at: Option<Duration>,
     fragments: Option<String>,
     /// This end began to close, or may have.
     pub closes: bool,
@@ -40,6 +52,17 @@ pub struct Record {
     pub paused: bool,
     pub end: Option<End>,
 }
+
+/// A message from elsewhere for a connection: sent to it by a handle, or published.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    pub number: Number,
+    /// The connection was open, and subscribed if need be: if it still is when the loop comes round to it, it gets the message.
+    pub is_due: bool,
+}
+
+/// Where a message is from (`h`: a handle, `0` and `1`: the connections), and a number that no other has.
+pub type Number = (char, u32);
 
 #[derive(Debug)]
 pub struct End {
@@ -72,14 +95,34 @@ impl App {
         }
     }
 
-    /// A message that can be told from all others, and that tells where it is from: `h` a handle, `0` and `1` the connections.
-    pub fn numbered(&mut self, source: char) -> String {
+    /// A message for one connection, or published for all.
+    pub fn offer(&mut self, source: char, to: Option<usize>) -> String {
         self.next_number += 1;
+        let number = (source, self.next_number);
+        for (which, record) in self.records.iter_mut().enumerate() {
+            if to.is_none_or(|to| to == which) {
+                let is_due = record.is_open && (to.is_some() || record.is_subscribed);
+                record.offers.push(Offer { number, is_due });
+            }
+        }
         format!("#{source}{}", self.next_number)
     }
 
+    /// All that was asked for has been carried out.
+    pub fn turn_ended(&mut self, now: Duration) {
+        for record in &mut self.records {
+            // What is published during a fragmented message waits for its end (`Peer::send_text_fragment`), and is lost if the connection
+            // closes before that.
+            if record.is_open && record.fragments.is_none() {
+                record.carried_out = record.offers.len();
+            }
+            if record.opened > 0 && !record.is_open {
+                record.closing_at.get_or_insert(now);
+            }
+        }
+    }
+
     fn obey(&mut self, peer: &mut Peer<'_, usize>, command: Command) {
-        let published = self.numbered(if *peer.session() == 0 { '0' } else { '1' });
         let record = &mut self.records[*peer.session()];
         let Command(what, how_much) = command;
         match what {
@@ -124,10 +167,11 @@ impl App {
                 record.paused = how_much % 2 == 0;
             }
             10 => {
-                let _ = peer.subscribe(TOPIC);
+                record.is_subscribed |= peer.subscribe(TOPIC).is_ok();
             }
             11 => {
-                let _ = peer.publish(TOPIC, &published);
+                let text = self.offer(if *peer.session() == 0 { '0' } else { '1' }, None);
+                peer.publish(TOPIC, &text).expect("there is no other worker");
             }
             _ => {}
         }
@@ -136,8 +180,10 @@ impl App {
 
     fn look_at(&mut self, peer: &Peer<'_, usize>) {
         self.most_buffered = self.most_buffered.max(peer.buffered_amount());
-        assert_eq!(self.records[*peer.session()].closed, 0, "called after the end");
-        assert_eq!(self.records[*peer.session()].opened, 1, "called before the start");
+        let record = &mut self.records[*peer.session()];
+        assert_eq!(record.closed, 0, "called after the end");
+        assert_eq!(record.opened, 1, "called before the start");
+        record.is_open = peer.is_open();
     }
 
     fn hear(&mut self, peer: &mut Peer<'_, usize>, seen: Seen) {
@@ -160,8 +206,8 @@ impl App {
     }
 }
 
-/// Source and number of a [numbered](App::numbered) message.
-pub fn number(message: &Seen) -> Option<(char, u32)> {
+/// Of a message that was [offered](App::offer).
+pub fn number(message: &Seen) -> Option<Number> {
     let Seen::Text(text) = message else { return None };
     let mut text = text.strip_prefix('#')?.chars();
     Some((text.next()?, text.as_str().parse().ok()?))
@@ -177,6 +223,7 @@ impl Handler for App {
             DROP => SlowConsumer::Drop,
             _ => SlowConsumer::Close(CloseCode::TRY_AGAIN_LATER),
         });
+        self.records[0].may_drop = self.flags & (DROP | CLOSE) == DROP;
         Ok(0)
     }
 
@@ -224,12 +271,15 @@ impl Handler for App {
     }
 
     fn written(&mut self, peer: &mut Peer<'_, usize>) {
+        self.records[*peer.session()].dropped += peer.take_dropped();
         self.look_at(peer);
     }
 
     fn close(&mut self, peer: &mut Peer<'_, usize>, closed: Closed<'_>) {
         let record = &mut self.records[*peer.session()];
         record.closed += 1;
+        record.is_open = false;
+        record.dropped += peer.take_dropped();
         let gave_up = !matches!(closed.cause, None | Some(Cause::Eof | Cause::Io(_) | Cause::Protocol(_)));
         record.end = Some(End { code: closed.code.get(), was_clean: closed.was_clean, gave_up });
         assert!(peer.send("after the end").is_err(), "sent after the end");

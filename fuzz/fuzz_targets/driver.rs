@@ -2,8 +2,10 @@
 //! resets or says nothing; at any moment, with an application that sends, stops reading, closes. Each turn is bounded, time is virtual.
 //! In the end the loop is asked to shut down, and must.
 //!
-//! Then each connection is looked at: what reached the wire are whole legal frames, with every message once and in order; what the application
-//! heard is what the reference finds in the bytes that were read; it was closed once and heard nothing after that.
+//! Then each connection is looked at, before the peers fall silent and in the end. Who asks for no WebSocket gets a whole HTTP response. Else
+//! what reached the wire are whole legal frames, with every message once and in order, those from elsewhere too, and the last Ping answered; what
+//! may be missing at which end is in [`Missing`]. What the application heard is what the reference finds in the bytes that were read; it was
+//! closed once and heard nothing after that.
 //!
 //! The input: flags, then steps as `Step` reads them.
 
@@ -15,11 +17,11 @@ mod reference;
 
 use std::time::Duration;
 
-use app::{App, Command, Record};
+use app::{App, Command, Offer, Record};
 use arbitrary::{Arbitrary, Result, Unstructured};
-use kernel::{Act, Shared, Socket};
+use kernel::{Act, Kernel, Shared, Socket};
 use libfuzzer_sys::fuzz_target;
-use reference::{Seen, Written};
+use reference::{Received, Seen, Written};
 use sansws_mio::{CloseCode, Config, Edge, EventLoop, PeerId, Role, Settings};
 
 const SMALL_QUEUE: u8 = 0x01;
@@ -32,6 +34,8 @@ const MAX_STEPS: usize = 60;
 const MAX_IDLE_TURNS: u32 = 8;
 const MAX_IDLE_CALLS: u64 = 32;
 const SHUTDOWN: Duration = Duration::from_secs(5);
+const CLOSING: Duration = Duration::from_secs(5);
+const MAX_HEAD_LEN: usize = 1024;
 /// All of the time-outs of a connection whose peer is silent.
 const LONGEST_SILENCE: Duration = Duration::from_secs(120);
 
@@ -118,6 +122,7 @@ struct World {
     ends: [End; 2],
     config: Config,
     max_buffered: usize,
+    shutdown_at: Option<Duration>,
     is_over: bool,
 }
 
@@ -134,6 +139,7 @@ impl World {
         let mut settings = Settings { receive_buffer: 1024, max_control_frames: 16, ..Settings::default() };
         settings.message.max_message_len = if flags & SMALL_MESSAGES != 0 { 600 } else { 100_000 };
         settings.message.max_fragments = 5;
+        (settings.timeouts.close, settings.max_head_len) = (CLOSING, MAX_HEAD_LEN);
         settings.reads_per_turn = if flags & ONE_READ != 0 { 1 } else { 4 };
         if flags & SMALL_QUEUE != 0 {
             (settings.max_buffered, settings.high_water, settings.low_water) = (4096, 1024, 200);
@@ -152,7 +158,15 @@ impl World {
             End { role: Role::Client, peer: client, kernel: dialled, head_len: 0 },
         ];
         event_loop.handler_mut().peers = Some([server, client]);
-        let mut world = Self { event_loop, now: Duration::ZERO, ends, config, max_buffered, is_over: false };
+        let mut world = Self {
+            event_loop,
+            now: Duration::ZERO,
+            ends,
+            config,
+            max_buffered,
+            shutdown_at: None,
+            is_over: false,
+        };
         world.turn();
         world
     }
@@ -189,12 +203,12 @@ impl World {
             }
             Step::SendByHandle => {
                 drop(kernel);
-                let text = self.event_loop.handler_mut().numbered('h');
+                let text = self.event_loop.handler_mut().offer('h', Some(which));
                 self.event_loop.handle().send(end.peer, &text).expect("there is room");
             }
             Step::PublishByHandle => {
                 drop(kernel);
-                let text = self.event_loop.handler_mut().numbered('h');
+                let text = self.event_loop.handler_mut().offer('h', None);
                 self.event_loop.handle().publish(app::TOPIC, &text).expect("there is room");
             }
             Step::CloseByHandle(code) => {
@@ -205,11 +219,17 @@ impl World {
             }
             Step::Shutdown(deadline) => {
                 drop(kernel);
-                self.event_loop.shut_down_scripted(deadline);
-                self.event_loop.handler_mut().records.iter_mut().for_each(|record| record.closes = true);
+                self.shut_down(deadline);
                 self.turn();
             }
         }
+    }
+
+    fn shut_down(&mut self, deadline: Duration) {
+        let at = self.now + deadline;
+        self.shutdown_at = Some(self.shutdown_at.map_or(at, |earlier| earlier.min(at)));
+        self.event_loop.shut_down_scripted(deadline);
+        self.event_loop.handler_mut().records.iter_mut().for_each(|record| record.closes = true);
     }
 
     /// One turn with the events that are due. It calls the kernel in vain a few times at most.
@@ -221,6 +241,7 @@ impl World {
         let mut before = Vec::new();
         for end in &self.ends {
             let mut kernel = end.kernel.lock();
+            kernel.now = self.now;
             let (readable, writable) = (kernel.readable_edge, kernel.writable_edge);
             (kernel.readable_edge, kernel.writable_edge) = (false, false);
             if (readable || writable) && !kernel.closed {
@@ -230,6 +251,7 @@ impl World {
             before.push((kernel.idle_calls, kernel.progress));
         }
         self.is_over = !self.event_loop.scripted_turn(self.now, &edges);
+        self.event_loop.handler_mut().turn_ended(self.now);
         for (end, (idle_calls, progress)) in self.ends.iter().zip(before) {
             let kernel = end.kernel.lock();
             let (idle_calls, progress) = (kernel.idle_calls - idle_calls, kernel.progress - progress);
@@ -272,9 +294,7 @@ impl World {
             kernel.make_room(usize::MAX);
         }
         self.quiesce();
-        for (end, record) in self.ends.iter().zip(&self.event_loop.handler().records) {
-            end.check(record, &self.config);
-        }
+        self.check();
         // Now the peers are silent.
         let until = self.now + LONGEST_SILENCE;
         while let Some(deadline) = self.event_loop.next_deadline().filter(|at| *at <= until && !self.is_over)
@@ -287,7 +307,7 @@ impl World {
         let left = self.event_loop.handle().connections();
         assert!(left == 0 || paused, "{left} connections with a silent peer");
         if !self.is_over {
-            self.event_loop.shut_down_scripted(SHUTDOWN);
+            self.shut_down(SHUTDOWN);
             self.quiesce();
             self.now += SHUTDOWN;
             self.turn();
@@ -297,57 +317,47 @@ impl World {
             assert!(end.kernel.lock().closed, "the socket is still open");
             assert_eq!(record.opened, record.closed, "opened, closed");
         }
+        self.check();
+    }
+
+    /// All that could move has moved.
+    fn check(&self) {
+        for (end, record) in self.ends.iter().zip(&self.event_loop.handler().records) {
+            end.check(record, &self.config, self.shutdown_at);
+        }
     }
 }
 
-impl End {
-    /// All that could move has moved.
-    fn check(&self, record: &Record, config: &Config) {
-        let kernel = self.kernel.lock();
-        let is_cut = kernel.broken || kernel.closed;
-        let mut wire = &kernel.wire[..];
-        if self.role == Role::Server {
-            let end = wire.windows(4).position(|end| end == b"\r\n\r\n");
-            let (head, rest) = wire.split_at(end.map_or(wire.len(), |end| end + 4));
-            if !head.starts_with(b"HTTP/1.1 101 ") {
-                assert!(is_cut || record.opened == 0, "no response");
-                return;
-            }
-            wire = rest;
-        }
-        let (frames, cut) = Written::default().frames_and_rest(wire, self.role, false);
-        assert!(cut == 0 || is_cut, "{cut} bytes of a frame");
+/// What may be missing on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+enum Missing {
+    Nothing,
+    /// A Pong or a Close, or a part of it: what the peer asks for when the connection is closing already buys no time.
+    ControlFrames,
+    Anything,
+}
 
+impl End {
+    fn check(&self, record: &Record, config: &Config, shutdown_at: Option<Duration>) {
+        let kernel = self.kernel.lock();
+        let missing = self.missing(&kernel, record, shutdown_at);
+        let Some(wire) = self.frames(&kernel, record, missing) else { return };
+        let (frames, cut) = Written::default().frames_and_rest(wire, self.role, false);
+        assert!(cut == 0 || missing > Missing::Nothing, "{cut} bytes of a frame");
         let (messages, pongs, has_close) = sort(frames);
-        let (numbered, messages): (Vec<_>, Vec<_>) =
-            messages.into_iter().partition(|message| app::number(message).is_some());
-        // What one source sends stays in order; between them there is none.
-        for source in ['h', '0', '1'] {
-            let numbers = numbered.iter().filter_map(app::number).filter(|number| number.0 == source);
-            assert!(numbers.is_sorted_by(|a, b| a < b), "from elsewhere: {numbered:?}");
-        }
-        assert!(record.sent.starts_with(&messages), "sent {:?}, written {messages:?}", record.sent);
-        assert!(
-            is_cut || record.sent.len() == messages.len(),
-            "sent {:?}, written {messages:?}",
-            record.sent
-        );
+        // A Close comes after all that was sent before it (`Peer::fail`, §5.5.1), so what is not there when it is will never be.
+        check_messages(record, messages, has_close || missing < Missing::Anything);
+        assert!(record.dropped == 0 || record.may_drop || kernel.broken, "{} dropped", record.dropped);
 
         let read = kernel.read.get(self.head_len..).unwrap_or_default();
         let start = match (self.role, self.head_len) {
-            (Role::Server, 0) => {
-                read.windows(4).position(|end| end == b"\r\n\r\n").map_or(read.len(), |at| at + 4)
-            }
+            (Role::Server, 0) => reference::head_len(read).unwrap_or(read.len()),
             _ => 0,
         };
         let reference = reference::receive(&read[start..], self.role, config);
-        let mut pings = reference.seen.iter().filter_map(|seen| match seen {
-            Seen::Ping(payload) => Some(payload),
-            _ => None,
-        });
-        for pong in &pongs {
-            assert!(pings.any(|ping| ping == pong), "a Pong without its Ping");
-        }
+        // When the peer's stream has ended without a Close, nothing is owed any more (`Connection::receive_eof`).
+        let is_forgotten = kernel.eof_read && !reference.seen.last().is_some_and(Seen::is_last);
+        check_pongs(record, &pongs, &reference, missing == Missing::Nothing && !is_forgotten);
         let heard: Vec<_> = reference.seen.iter().filter(|seen| !seen.is_last()).cloned().collect();
         assert!(heard.starts_with(&record.seen), "arrived {heard:?}, heard {:?}", record.seen);
         let Some(closed) = &record.end else {
@@ -384,6 +394,121 @@ impl End {
         );
         assert!(!closed.was_clean || code != 1006, "clean without the peer's Close");
         assert!(!closed.was_clean || has_close || kernel.broken, "clean without our Close");
+    }
+
+    /// What broke, or ran out of time, excuses. What only the peer's Close or FIN ended does not: the queue is written all the same.
+    fn missing(&self, kernel: &Kernel, record: &Record, shutdown_at: Option<Duration>) -> Missing {
+        if kernel.broken {
+            return Missing::Anything;
+        }
+        // §7.1.1: the socket is closed after FIN, and that comes after all that is to be written.
+        if !kernel.closed || kernel.fin {
+            return Missing::Nothing;
+        }
+        // Or when the time is up: that of `Handle::shutdown`, or that of the closing handshake.
+        let shutdown_is_over = shutdown_at.is_some_and(|at| kernel.closed_at >= at);
+        let closing_at = record.closing_at.unwrap_or(kernel.taken_at);
+        let said_nothing = self.role == Role::Server && kernel.read.is_empty();
+        assert!(
+            shutdown_is_over || kernel.closed_at >= closing_at + CLOSING || said_nothing,
+            "closed without FIN"
+        );
+        if !kernel.blocked {
+            return Missing::Nothing;
+        }
+        // `Settings::timeouts`: "The time for the closing handshake begins anew whenever some of the output is taken."
+        if shutdown_is_over || kernel.closed_at >= kernel.taken_at + CLOSING {
+            Missing::Anything
+        } else {
+            Missing::ControlFrames
+        }
+    }
+
+    /// What was written after the 101, if that was.
+    fn frames<'k>(&self, kernel: &'k Kernel, record: &Record, missing: Missing) -> Option<&'k [u8]> {
+        if self.role == Role::Client {
+            return Some(&kernel.wire);
+        }
+        let end = reference::head_len(&kernel.wire);
+        if kernel.wire.starts_with(b"HTTP/1.1 101 ") {
+            assert_eq!(record.opened, 1, "101, and not opened");
+            assert!(end.is_some() || missing == Missing::Anything, "a part of the response");
+            return Some(&kernel.wire[end?..]);
+        }
+        assert!(record.opened == 0 || missing == Missing::Anything, "no response");
+        check_refusal(kernel, end, missing);
+        None
+    }
+}
+
+/// §4.2.1: who does not send a correct handshake gets "an HTTP response with an appropriate error code".
+fn check_refusal(kernel: &Kernel, end: Option<usize>, missing: Missing) {
+    let (wire, read) = (&kernel.wire[..], &kernel.read[..]);
+    const START: &[u8] = b"HTTP/1.1 ";
+    assert!(wire.starts_with(&START[..START.len().min(wire.len())]), "not a status line");
+    if missing > Missing::Nothing {
+        return;
+    }
+    if wire.is_empty() {
+        let bare_lf =
+            read.first() == Some(&b'\n') || read.windows(2).any(|end| end[0] != b'\r' && end[1] == b'\n');
+        let is_head = reference::head_len(read).is_some() || read.len() >= MAX_HEAD_LEN;
+        let is_over = is_head || bare_lf || kernel.eof_read || kernel.closed;
+        assert!(read.is_empty() || !is_over, "no response to {:?}", String::from_utf8_lossy(read));
+        return;
+    }
+    let (head, content) = wire.split_at(end.expect("a whole head"));
+    let head = std::str::from_utf8(head).expect("a head in ASCII");
+    let (status, _) = head[START.len()..].split_once(' ').expect("a status");
+    // The application answers plain requests with 404.
+    assert!(matches!(status.parse(), Ok(400..600)), "{head}");
+    let len = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    let is_empty = content.is_empty() && read.trim_ascii_start().starts_with(b"HEAD ");
+    assert!(is_empty || len == Some(content.len().to_string().as_str()), "{} bytes: {head}", content.len());
+    assert!(kernel.fin, "the response does not end");
+}
+
+/// `all`: nothing may be missing that was sent or offered while the connection was open.
+fn check_messages(record: &Record, messages: Vec<Seen>, all: bool) {
+    let (numbered, messages): (Vec<_>, Vec<_>) =
+        messages.into_iter().partition(|message| app::number(message).is_some());
+    assert!(record.sent.starts_with(&messages), "sent {:?}, written {messages:?}", record.sent);
+    assert!(!all || record.sent.len() == messages.len(), "sent {:?}, written {messages:?}", record.sent);
+
+    let numbers: Vec<_> = numbered.iter().filter_map(app::number).collect();
+    let is_there = |offer: &Offer| numbers.contains(&offer.number);
+    assert_eq!(record.offers.iter().filter(|offer| is_there(offer)).count(), numbers.len(), "{numbers:?}");
+    let mut missing = 0;
+    for source in ['h', '0', '1'] {
+        // What one source sends stays in order; between them there is none.
+        let written = numbers.iter().filter(|number| number.0 == source);
+        assert!(written.is_sorted_by(|a, b| a < b), "from elsewhere: {numbers:?}");
+        let offers = record.offers.iter().enumerate().filter(|(_, offer)| offer.number.0 == source);
+        // There is no gap before what was written.
+        let last = offers.clone().rfind(|(_, offer)| is_there(offer)).map_or(0, |(index, _)| index);
+        let end = if all { last.max(record.carried_out) } else { last };
+        missing += offers.filter(|(index, offer)| *index < end && offer.is_due && !is_there(offer)).count();
+    }
+    // `SlowConsumer::Drop`: `Peer::take_dropped` counts them.
+    assert!(missing as u64 <= record.dropped, "{missing} missing of {:?} in {numbers:?}", record.offers);
+}
+
+/// §5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response"; of several, the last one's is enough (§5.5.3).
+fn check_pongs(record: &Record, pongs: &[Vec<u8>], reference: &Received, all: bool) {
+    fn payload(seen: &Seen) -> Option<&Vec<u8>> {
+        if let Seen::Ping(payload) = seen { Some(payload) } else { None }
+    }
+    let pings: Vec<_> = reference.seen.iter().filter_map(payload).collect();
+    let mut rest = pings.iter();
+    for pong in pongs {
+        assert!(rest.any(|ping| *ping == pong), "a Pong without its Ping");
+    }
+    // Once the connection is given up, the rest of what was read is not looked at (`Connection::fail`). What was heard before is answered.
+    let gave_up = record.end.as_ref().is_some_and(|end| end.gave_up);
+    let to_answer = if gave_up { record.seen.iter().filter_map(payload).count() } else { pings.len() };
+    if all && to_answer > 0 {
+        let last = pongs.last().expect("a Pong for the last Ping");
+        assert!(pings[to_answer - 1..].contains(&last), "{last:?} for the last of {pings:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use sansws_mio::Script;
 
@@ -27,12 +28,17 @@ pub struct Kernel {
     /// What was read.
     pub read: Vec<u8>,
     pub peer_fin: bool,
+    /// The driver has read the end of the peer's stream.
+    pub eof_read: bool,
     pub interrupted_reads: u32,
     pub acts: VecDeque<Act>,
     /// How many bytes it still takes.
     pub room: usize,
-    /// What it took.
+    /// What it took, and when it last took something.
     pub wire: Vec<u8>,
+    pub taken_at: Duration,
+    /// The time of the test.
+    pub now: Duration,
     pub reset: bool,
     reset_told: bool,
     pub fin: bool,
@@ -42,6 +48,7 @@ pub struct Kernel {
     /// The last write did not take all.
     pub blocked: bool,
     pub closed: bool,
+    pub closed_at: Duration,
     /// Calls that led to nothing, and others.
     pub idle_calls: u64,
     pub progress: u64,
@@ -118,6 +125,7 @@ impl Kernel {
             return Err(ErrorKind::ConnectionReset.into());
         }
         if self.reset || self.peer_fin {
+            self.eof_read = true;
             self.count_idle();
             return Ok(0);
         }
@@ -158,6 +166,7 @@ impl Kernel {
             return Err(self.idle(ErrorKind::WouldBlock));
         }
         self.blocked = false;
+        self.taken_at = self.now;
         self.progress += 1;
         self.room -= if self.room == usize::MAX { 0 } else { len };
         let mut rest = len;
@@ -195,7 +204,7 @@ impl Script for Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         if let Ok(mut kernel) = self.0.0.lock() {
-            kernel.closed = true;
+            (kernel.closed, kernel.closed_at) = (true, kernel.now);
             kernel.progress += 1;
         }
     }

@@ -216,6 +216,13 @@ pub fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
     Ok(Some(Header { fin, rsv, opcode, key, payload_len, len }))
 }
 
+/// Where the head of an HTTP message ends. Empty lines before it belong to it (RFC 9112 §2.2).
+pub fn head_len(bytes: &[u8]) -> Option<usize> {
+    let blank = bytes.chunks(2).take_while(|line| line == b"\r\n").count() * 2;
+    let head = &bytes[blank..];
+    head.windows(4).position(|end| end == b"\r\n\r\n").map(|at| blank + at + 4)
+}
+
 /// How long the header of the first frame is, and its payload by what the header says, whether or not it is legal.
 pub fn extent(bytes: &[u8]) -> Option<(usize, u64)> {
     let b1 = *bytes.get(1)?;
