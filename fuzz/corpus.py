@@ -234,6 +234,11 @@ SEEDS["driver"] = {
     "shutdown": b"\0" + room(10) + command(MANY, 4) + bytes([14, 50, 8, 10]) + TURN,
     "fin": b"\0" + command(MANY, 4) + PEER_FIN + TURN,
     "request": bytes([RAW_REQUEST]) + arrives(REQUEST[:100]) + TURN + arrives(REQUEST[100:]) + arrives(frame(0x81, b"\x01")) + TURN,
+    "bare-lf": bytes([RAW_REQUEST]) + arrives(b"GET\n\n") + TURN,
+    "ping-behind-queue": bytes([SMALL_QUEUE]) + room(0) + command(MANY, 3) + bytes([1, 0x89]) + counted(b"p") + TURN,
+    "close-behind-queue": bytes([SMALL_QUEUE]) + room(0) + command(MANY, 3) + bytes([1, 0x88]) + counted(b"\x03\xe8") + PEER_FIN + TURN,
+    "sent-behind-queue": bytes([SMALL_QUEUE]) + command(SUBSCRIBE) + room(0) + command(MANY, 3) + SEND * 3 + PUBLISH * 2 + TURN,
+    "slow-while-closing": bytes([SMALL_QUEUE]) + room(0) + command(MANY, 15) + command(6) + bytes([8, 62]) + room(100) + TURN + bytes([8, 62]) + TURN,
     "page": bytes([RAW_REQUEST]) + room(20) + arrives(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") + TURN + PEER_FIN + room(255) + TURN,
 }
 
