@@ -32,15 +32,23 @@ use send::Sender;
 /// A driver does this, over and over:
 ///
 /// 1. read some bytes, into any buffer of any size; at the end of the transport call `receive_eof`;
-/// 2. `while let Some(event) = receive(&mut input)`: handle the event, send what there is to send;
+/// 2. `while let Some(event) = receive(&mut input)`: handle the event, send what there is to send if [`can_send`](Self::can_send). The
+///    loop must not be left before `None`: what is left of the input would be lost, the peer's Close with it;
 /// 3. `poll_transmit`; inside the loop of step 2 every Ping gets its Pong, after it the last one does (§5.5.3 allows that);
 /// 4. write the output, whole and in order;
 /// 5. if `should_close_transport`, shut the transport down. If a read or a write fails, the connection is over whatever it says: call
 ///    `receive_eof` and close.
 ///
 /// An output that cannot grow says [`OutputFull`](crate::OutputFull), and what was received is not received again. So before `receive` is called, have room
-/// for what the answer may be, or stop calling it and keep `input` until there is: that is back-pressure. An echo needs as much room as
-/// `input` is long, and a debt at most [`MAX_CONTROL_FRAME_LEN`](crate::MAX_CONTROL_FRAME_LEN).
+/// for what the answer may be, or stop calling it and keep `input` until there is: that is back-pressure. An echo needs, at most:
+///
+/// - of one chunk, in one frame: 17 bytes more than `input` has before the call, 14 for the header and 3 for the part of a code point
+///   that came before;
+/// - of all chunks in an `input` of up to 64 KiB, each in a frame: a server `input.len() + 13`, as the first header may have come before;
+///   a client `3 * input.len() + 7`, as a frame of two bytes is answered with one of six;
+/// - of messages out of an [`Assembler`](crate::Assembler): for the first that ends in the input
+///   [`max_message_len`](crate::Config::max_message_len)` + 14`, of which the last byte may be all that is new; for the rest as chunks;
+/// - and a Pong and a Close that are owed: a server 127 + 4, a client 131 + 8.
 ///
 /// Frames are appended whole, so nothing can come between the bytes of one. Only after [`frame_header`](Self::frame_header) is that the
 /// caller's duty: the payload has to follow before anything else is written.
@@ -55,7 +63,9 @@ use send::Sender;
 /// let mut input = &mut bytes[..];
 /// while let Some(event) = server.receive(&mut input) {
 ///     if let Event::Text(chunk) = event {
-///         server.send_text(chunk.text, &mut out)?; // `chunk` borrows `bytes`, not `server`
+///         if server.can_send() { // not after a `close` of ours, though messages still come
+///             server.send_text(chunk.text, &mut out)?; // `chunk` borrows `bytes`, not `server`
+///         }
 ///     }
 /// }
 /// server.poll_transmit(&mut out)?;
@@ -198,6 +208,8 @@ impl Connection {
                 self.receiver.discard();
             }
             State::CloseSent => {
+                // Our Close is out: there is nothing left to say, and the Pong that is owed is no reason to stay.
+                self.sender.forget_debts();
                 self.state = State::Failed;
                 self.receiver.discard();
             }

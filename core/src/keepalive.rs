@@ -62,8 +62,9 @@ pub enum Expired {
 /// due.
 ///
 /// Time is an argument: a [`Duration`] since any moment that the caller chooses, such as the start of the
-/// program. It should not run backwards; if it does, deadlines come later, nothing else. The settings are an
-/// argument too, so that ten thousand connections share one [`Timeouts`].
+/// program. It should not run backwards; if it does, what happens counts as no earlier than what happened
+/// before it: deadlines come later, nothing else. After 584 years it stands still. The settings are an argument
+/// too, so that ten thousand connections share one [`Timeouts`].
 ///
 /// ```
 /// use core::time::Duration;
@@ -85,19 +86,24 @@ pub struct KeepAlive {
     phase: Phase,
 }
 
+/// A moment, in nanoseconds: half as large as a [`Duration`], and enough for 584 years.
+type Nanos = u64;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Opening {
-        since: Duration,
+        since: Nanos,
     },
     Open {
-        heard: Duration,
+        heard: Nanos,
         ping: Ping,
     },
     /// Given up, but the driver may still want a closing handshake.
-    Expired,
+    Expired {
+        at: Nanos,
+    },
     Closing {
-        since: Duration,
+        since: Nanos,
     },
     Over,
 }
@@ -106,22 +112,24 @@ enum Phase {
 enum Ping {
     None,
     /// Was due, and is not written yet.
-    Due,
+    Due {
+        at: Nanos,
+    },
     Written {
-        at: Duration,
+        at: Nanos,
     },
 }
 
 impl KeepAlive {
     /// A connection whose opening handshake begins `now`.
     pub const fn new(now: Duration) -> Self {
-        Self { phase: Phase::Opening { since: now } }
+        Self { phase: Phase::Opening { since: nanos(now) } }
     }
 
     /// The opening handshake is done. Later calls change nothing.
     pub fn opened(&mut self, now: Duration) {
         if let Phase::Opening { .. } = self.phase {
-            self.phase = Phase::Open { heard: now, ping: Ping::None };
+            self.phase = Phase::Open { heard: self.no_earlier(now), ping: Ping::None };
         }
     }
 
@@ -129,8 +137,9 @@ impl KeepAlive {
     /// longer by it.
     #[inline]
     pub fn received(&mut self, now: Duration) {
+        let now = self.no_earlier(now);
         if let Phase::Open { heard, ping } = &mut self.phase {
-            *heard = now.max(*heard);
+            *heard = now;
             // One that is not written yet is still on its way.
             if let Ping::Written { .. } = ping {
                 *ping = Ping::None;
@@ -141,6 +150,7 @@ impl KeepAlive {
     /// The transport took the last byte of a Ping, be it one that was due or the application's own: the
     /// deadline for its Pong counts from now, unless that of an earlier one is running.
     pub fn ping_written(&mut self, now: Duration) {
+        let now = self.no_earlier(now);
         if let Phase::Open { ping, .. } = &mut self.phase {
             if !matches!(ping, Ping::Written { .. }) {
                 *ping = Ping::Written { at: now };
@@ -152,7 +162,7 @@ impl KeepAlive {
     /// the first call starts the closing deadline, later ones change nothing.
     pub fn closing(&mut self, now: Duration) {
         if !matches!(self.phase, Phase::Closing { .. } | Phase::Over) {
-            self.phase = Phase::Closing { since: now };
+            self.phase = Phase::Closing { since: self.no_earlier(now) };
         }
     }
 
@@ -163,7 +173,7 @@ impl KeepAlive {
     /// again when it fires is right too: [`handle_timeout`](Self::handle_timeout) says `None` to a call that
     /// comes early.
     pub fn poll_timeout(&self, timeouts: &Timeouts) -> Option<Duration> {
-        self.deadlines(timeouts).into_iter().flatten().map(|deadline| deadline.at).min()
+        self.deadlines(timeouts).into_iter().flatten().map(|deadline| Duration::from_nanos(deadline.at)).min()
     }
 
     /// What is due `now`, told once; the most serious if several are.
@@ -171,14 +181,28 @@ impl KeepAlive {
     /// After [`Expired::Handshake`], [`Expired::Pong`] or [`Expired::Idle`] no deadline is left until
     /// [`closing`](Self::closing) sets one; after [`Expired::Close`] none is left for good.
     pub fn handle_timeout(&mut self, now: Duration, timeouts: &Timeouts) -> Option<Expired> {
-        let expired =
-            self.deadlines(timeouts).into_iter().flatten().find(|deadline| deadline.at <= now)?.expired;
+        let mut deadlines = self.deadlines(timeouts).into_iter().flatten();
+        let expired = deadlines.find(|deadline| deadline.at <= nanos(now))?.expired;
+        let at = self.no_earlier(now);
         match (&mut self.phase, expired) {
-            (Phase::Open { ping, .. }, Expired::PingDue) => *ping = Ping::Due,
+            (Phase::Open { ping, .. }, Expired::PingDue) => *ping = Ping::Due { at },
             (phase, Expired::Close) => *phase = Phase::Over,
-            (phase, _) => *phase = Phase::Expired,
+            (phase, _) => *phase = Phase::Expired { at },
         }
         Some(expired)
+    }
+
+    /// `now`, or the moment of the last thing that happened, if the clock was set back since.
+    fn no_earlier(&self, now: Duration) -> Nanos {
+        let now = nanos(now);
+        let last = match self.phase {
+            Phase::Opening { since } | Phase::Closing { since } => since,
+            Phase::Open { heard, ping: Ping::None } => heard,
+            Phase::Open { heard, ping: Ping::Due { at } | Ping::Written { at } } => heard.max(at),
+            Phase::Expired { at } => at,
+            Phase::Over => return now,
+        };
+        now.max(last)
     }
 
     /// The deadlines that are running, the more serious one first.
@@ -190,23 +214,29 @@ impl KeepAlive {
                 let idle = deadline(heard, idle, Expired::Idle);
                 match ping {
                     Ping::None => [idle, deadline(heard, ping_interval, Expired::PingDue)],
-                    Ping::Due => [idle, None],
+                    Ping::Due { .. } => [idle, None],
                     Ping::Written { at } => [deadline(at, Some(pong), Expired::Pong), idle],
                 }
             }
             Phase::Closing { since } => [deadline(since, Some(close), Expired::Close), None],
-            Phase::Expired | Phase::Over => [None, None],
+            Phase::Expired { .. } | Phase::Over => [None, None],
         }
     }
 }
 
 struct Deadline {
-    at: Duration,
+    at: Nanos,
     expired: Expired,
 }
 
 /// None if it is off, or so far away that it has no representation.
-fn deadline(start: Duration, wait: Option<Duration>, expired: Expired) -> Option<Deadline> {
-    let at = start.checked_add(wait.filter(|wait| !wait.is_zero())?)?;
+fn deadline(start: Nanos, wait: Option<Duration>, expired: Expired) -> Option<Deadline> {
+    let at = start.checked_add(nanos(wait.filter(|wait| !wait.is_zero())?))?;
     Some(Deadline { at, expired })
+}
+
+/// Later moments than there are become the last one, and no wait reaches beyond that.
+const fn nanos(time: Duration) -> Nanos {
+    let nanos = time.as_nanos();
+    if nanos > Nanos::MAX as u128 { Nanos::MAX } else { nanos as Nanos }
 }

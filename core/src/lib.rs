@@ -22,8 +22,8 @@
 //!    # }
 //!    # opened(b"GET", &mut Vec::new()).unwrap();
 //!    ```
-//! 2. **Talk** ([§5](https://datatracker.ietf.org/doc/html/rfc6455#section-5), [§6](https://datatracker.ietf.org/doc/html/rfc6455#section-6)): read into any buffer, call [`Connection::receive`] until it says `None`, answer with
-//!    [`Connection::send_text`] and the like, pay the protocol's debts with [`Connection::poll_transmit`], write the output.
+//! 2. **Talk** ([§5](https://datatracker.ietf.org/doc/html/rfc6455#section-5), [§6](https://datatracker.ietf.org/doc/html/rfc6455#section-6)): read into any buffer, call [`Connection::receive`] until it says `None` (who stops
+//!    before that loses the rest of the input, perhaps the peer's Close), answer with [`Connection::send_text`] and the like, pay the protocol's debts with [`Connection::poll_transmit`], write the output.
 //!
 //!    ```
 //!    use sansws::{Assembler, Connection, SendError};
@@ -31,7 +31,9 @@
 //!    fn echo(ws: &mut Connection, messages: &mut Assembler, mut input: &mut [u8], out: &mut Vec<u8>) -> Result<(), SendError> {
 //!        while let Some(event) = ws.receive(&mut input) {
 //!            if let Some(message) = messages.push(event) {
-//!                ws.send(message, out)?;
+//!                if ws.can_send() { // not after a `close` of ours, though messages still come
+//!                    ws.send(message, out)?;
+//!                }
 //!            }
 //!        }
 //!        ws.poll_transmit(out)?; // a Pong, a Close

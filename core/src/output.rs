@@ -126,7 +126,11 @@ impl Output for alloc::vec::Vec<u8> {
 impl Output for bytes::BytesMut {
     #[inline]
     fn reserve(&mut self, len: usize) -> Result<(), OutputFull> {
-        Self::reserve(self, len);
+        // There is no `try_reserve`: more than any allocation can have would be a panic.
+        match self.len().checked_add(len) {
+            Some(needed) if isize::try_from(needed).is_ok() => Self::reserve(self, len),
+            _ => return Err(OutputFull),
+        }
         Ok(())
     }
 

@@ -22,7 +22,7 @@ fn open_at(now: Duration) -> KeepAlive {
 
 #[test]
 fn it_is_small() {
-    assert!(size_of::<KeepAlive>() <= 40, "{}", size_of::<KeepAlive>());
+    assert!(size_of::<KeepAlive>() <= 24, "{}", size_of::<KeepAlive>());
 }
 
 #[test]
@@ -193,6 +193,33 @@ fn time_that_runs_backwards_only_delays() {
     alive.received(s(50));
     assert_eq!(alive.handle_timeout(s(60), &t), None);
     assert_eq!(alive.poll_timeout(&t), Some(s(130)));
+
+    let mut alive = KeepAlive::new(s(100));
+    alive.opened(s(10));
+    assert_eq!(alive.poll_timeout(&t), Some(s(130)));
+    // A Ping is due, and the clock is set back before it is written, and again before it is answered.
+    assert_eq!(alive.handle_timeout(s(131), &t), Some(Expired::PingDue));
+    alive.ping_written(s(20));
+    assert_eq!(alive.poll_timeout(&t), Some(s(151)));
+    alive.received(s(30));
+    assert_eq!(alive.poll_timeout(&t), Some(s(161)));
+    alive.ping_written(s(40));
+    assert_eq!(alive.poll_timeout(&t), Some(s(151)));
+
+    // Before each way to the closing handshake.
+    for mut alive in [KeepAlive::new(s(100)), open_at(s(100))] {
+        alive.closing(s(10));
+        assert_eq!(alive.handle_timeout(s(101), &t), None);
+        assert_eq!(alive.poll_timeout(&t), Some(s(105)));
+    }
+    let mut alive = open_at(s(100));
+    alive.ping_written(s(110));
+    alive.closing(s(10));
+    assert_eq!(alive.poll_timeout(&t), Some(s(115)));
+    let mut alive = KeepAlive::new(s(100));
+    assert_eq!(alive.handle_timeout(s(111), &t), Some(Expired::Handshake));
+    alive.closing(s(10));
+    assert_eq!(alive.poll_timeout(&t), Some(s(116)));
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -202,6 +229,8 @@ enum Step {
     PingWritten,
     Closing,
     Wait(Duration),
+    /// The clock is set back.
+    Back(Duration),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -211,6 +240,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::PingWritten),
         1 => Just(Step::Closing),
         8 => duration().prop_map(Step::Wait),
+        2 => duration().prop_map(Step::Back),
     ]
 }
 
@@ -243,13 +273,27 @@ proptest! {
     ) {
         let mut now = s(1_000);
         let mut alive = KeepAlive::new(now);
+        // One to whom everything happens no earlier than what happened to the first before.
+        let (mut twin, mut last) = (alive.clone(), now);
         for step in steps {
+            let before = format!("{alive:?}");
+            for (alive, now) in [(&mut alive, now), (&mut twin, now.max(last))] {
+                match step {
+                    Step::Opened => alive.opened(now),
+                    Step::Received => alive.received(now),
+                    Step::PingWritten => alive.ping_written(now),
+                    Step::Closing => alive.closing(now),
+                    Step::Wait(_) | Step::Back(_) => {}
+                }
+            }
+            if format!("{alive:?}") != before {
+                last = last.max(now);
+            }
+            prop_assert_eq!(format!("{:?}", alive), format!("{:?}", twin));
             match step {
-                Step::Opened => alive.opened(now),
-                Step::Received => alive.received(now),
-                Step::PingWritten => alive.ping_written(now),
-                Step::Closing => alive.closing(now),
                 Step::Wait(time) => now = now.saturating_add(time),
+                Step::Back(time) => now = now.saturating_sub(time),
+                _ => {}
             }
             // Every deadline there is, one after the other, on a copy: progress each time, and soon an end.
             let mut ahead = alive.clone();
@@ -262,7 +306,10 @@ proptest! {
                 prop_assert!(ahead.handle_timeout(at, &t).is_some(), "refused at {:?}: {:?}", at, ahead);
             }
             // And at this moment.
-            if alive.handle_timeout(now, &t).is_some() {
+            let expired = alive.handle_timeout(now, &t);
+            prop_assert_eq!(twin.handle_timeout(now, &t), expired);
+            if expired.is_some() {
+                last = last.max(now);
                 prop_assert_eq!(alive.handle_timeout(now, &t), None);
             }
         }

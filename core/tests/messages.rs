@@ -2,7 +2,8 @@
 
 mod support;
 
-use sansws::handshake::server::Acceptor;
+use sansws::handshake::HandshakeError;
+use sansws::handshake::server::{self, Acceptor};
 use sansws::{
     Assembler, BinaryChunk, Config, Message, MessageKind, Output, OutputFull, Prepared, SendError,
     SliceOutput, TextChunk,
@@ -142,6 +143,47 @@ fn a_head_without_an_end_is_refused_and_not_kept() {
     let mut line = [b"GET / HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; 100_000]].concat();
     assert!(acceptor.receive(&mut &mut line[..], &Config::default(), &mut out).is_err());
     assert!(out.starts_with(b"HTTP/1.1 431 "));
+    assert_eq!(format!("{acceptor:?}"), "Acceptor { head_len: 0, refused: Some(HeadTooLong), .. }");
+}
+
+#[test]
+fn a_request_waits_for_room_to_accept_it() {
+    let bytes = [REQUEST, &masked(0x81, b"hi")].concat();
+    for cut in [1, REQUEST.len() - 1, REQUEST.len(), bytes.len()] {
+        let (mut acceptor, mut bytes) = (Acceptor::default(), bytes.clone());
+        let (head, tail) = bytes.split_at_mut(cut);
+        let (mut small, mut large) = ([0; 100], [0; 200]);
+        let (mut small, mut large) = (SliceOutput::new(&mut small), SliceOutput::new(&mut large));
+        // Without the last byte of the request nothing has to be written.
+        let mut input = head;
+        let mut result = acceptor.receive(&mut input, &Config::default(), &mut small);
+        let mut rest = input.to_vec();
+        if matches!(result, Ok(None)) {
+            let mut input = tail;
+            result = acceptor.receive(&mut input, &Config::default(), &mut small);
+            rest = input.to_vec();
+        } else {
+            rest.extend_from_slice(tail);
+        }
+        assert_eq!(result.err(), Some(HandshakeError::OutputFull), "cut at {cut}");
+        let again = acceptor.receive(&mut &mut rest[..], &Config::default(), &mut small);
+        assert_eq!(again.err(), Some(HandshakeError::OutputFull), "cut at {cut}");
+        assert!(small.is_empty());
+        let mut input = &mut rest[..];
+        let mut connection =
+            acceptor.receive(&mut input, &Config::default(), &mut large).unwrap().expect("a connection");
+        assert!(large.filled().starts_with(b"HTTP/1.1 101 "));
+        let mut watcher = Watcher::default();
+        watcher.feed(&mut connection, input);
+        assert_eq!(watcher.seen, [text("hi")], "cut at {cut}");
+    }
+    // The short way is asked again, too.
+    let mut small = [0; 128];
+    let mut small = SliceOutput::new(&mut small);
+    let result = server::accept(REQUEST, &Config::default(), &mut small);
+    assert_eq!(result.err(), Some(HandshakeError::OutputFull));
+    assert!(small.is_empty());
+    assert!(server::accept(REQUEST, &Config::default(), &mut Vec::new()).unwrap().is_some());
 }
 
 #[test]
@@ -259,6 +301,14 @@ fn a_shared_buffer_is_an_output_too() {
     let mut out = bytes::BytesMut::new();
     Output::reserve(&mut out, 1000).unwrap();
     assert!(out.capacity() >= 1000);
+    // More than an allocation can have is no panic.
+    for len in [usize::MAX, isize::MAX as usize + 1] {
+        assert_eq!(Output::reserve(&mut out, len), Err(OutputFull));
+    }
+    out.extend_from_slice(b"!");
+    for len in [usize::MAX, isize::MAX as usize] {
+        assert_eq!(Output::reserve(&mut out, len), Err(OutputFull));
+    }
     let mut out = bytes::BytesMut::new();
     client().send_text("hi", &mut out).unwrap();
     client().send_binary(&[7; 17_000], &mut out).unwrap();

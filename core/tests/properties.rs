@@ -4,8 +4,8 @@ mod support;
 
 use proptest::prelude::*;
 use sansws::{
-    Connection, EncodedHeader, FrameHeader, MessageKind, Opcode, Output, OutputFull, Prepared, Rsv,
-    SendError, SliceOutput, Utf8Stream, apply_mask,
+    Assembler, Config, Connection, EncodedHeader, Event, FrameHeader, MessageKind, Opcode, Output,
+    OutputFull, Prepared, Role, Rsv, SendError, SliceOutput, Utf8Stream, apply_mask,
 };
 use support::*;
 
@@ -78,7 +78,79 @@ impl Output for Counting {
     }
 }
 
+/// Text messages in fragments of a few bytes, cut within code points, and some empty ones.
+fn tiny_fragments(frame: fn(u8, &[u8]) -> Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+    let code_points = prop::sample::select(vec!["a", "é", "€", "🦀"]);
+    let message = (prop::collection::vec(code_points, 0..20), prop::collection::vec(0..5_usize, 1..9))
+        .prop_filter("one of them takes something", |(_, lens)| lens.iter().any(|&len| len > 0))
+        .prop_map(move |(code_points, lens)| {
+            let text = code_points.concat().into_bytes();
+            let (mut stream, mut rest, mut first) = (Vec::new(), &text[..], 0x01);
+            for len in lens.into_iter().cycle() {
+                let (piece, tail) = rest.split_at(len.min(rest.len()));
+                rest = tail;
+                stream.extend(frame(if rest.is_empty() { first | 0x80 } else { first }, piece));
+                if rest.is_empty() {
+                    break;
+                }
+                first = 0x00;
+            }
+            stream
+        });
+    prop::collection::vec(message, 0..6).prop_map(|messages| messages.concat())
+}
+
+/// Sends back every chunk of one read in a frame of its own, and pays the debts after each event or in the end. Returns how many bytes that
+/// are; there is room for no more than the documentation of `Connection` tells.
+fn echo(connection: &mut Connection, read: &[u8], pay_at_once: bool) -> usize {
+    let (echo, debts) = match connection.role() {
+        Role::Server => (read.len() + 13, 127 + 4),
+        Role::Client => (3 * read.len() + 7, 131 + 8),
+    };
+    let (mut bytes, mut tx) = (read.to_vec(), vec![0; echo + debts]);
+    let (mut input, mut out) = (&mut bytes[..], SliceOutput::new(&mut tx));
+    loop {
+        let (arrived, room) = (input.len(), out.remaining());
+        let Some(event) = connection.receive(&mut input) else { break };
+        match event {
+            Event::Text(chunk) => {
+                let mut text = String::new();
+                chunk.append_to(&mut text);
+                connection.send_text_fragment(&text, chunk.last, &mut out).unwrap();
+                assert!(room - out.remaining() <= arrived + 17);
+            }
+            Event::Binary(chunk) => {
+                connection.send_binary_fragment(chunk.payload, chunk.last, &mut out).unwrap();
+                assert!(room - out.remaining() <= arrived + 17);
+            }
+            _ if pay_at_once => connection.poll_transmit(&mut out).unwrap(),
+            _ => {}
+        }
+    }
+    connection.poll_transmit(&mut out).unwrap();
+    assert!(!connection.wants_transmit());
+    out.filled().len()
+}
+
 proptest! {
+    #[test]
+    #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
+    fn an_echo_needs_no_more_room_than_is_told(
+        from_client in prop_oneof![stream(masked), tiny_fragments(masked)],
+        from_server in prop_oneof![stream(unmasked), tiny_fragments(unmasked)],
+        cuts in prop::collection::vec(1..40_usize, 1..20),
+        pay_at_once in any::<bool>(),
+    ) {
+        for (mut connection, stream) in [(server(), from_client), (client(), from_server)] {
+            let (mut rest, mut cuts) = (&stream[..], cuts.iter().copied().cycle());
+            while !rest.is_empty() {
+                let (read, tail) = rest.split_at(cuts.next().unwrap_or(1).min(rest.len()));
+                echo(&mut connection, read, pay_at_once);
+                rest = tail;
+            }
+        }
+    }
+
     /// Rule R-5.4-d.
     #[test]
     #[cfg_attr(miri, ignore = "its regular expressions take minutes")]
@@ -153,7 +225,7 @@ proptest! {
         }
     }
 
-    /// Attack A-13.
+    /// Rule R-5.5.2-b. Attack A-13.
     #[test]
     fn debts_are_owed_until_they_fit(payload in prop::collection::vec(any::<u8>(), 0..=125), capacity in 0..140_usize) {
         let mut connection = server();
@@ -287,6 +359,51 @@ proptest! {
             prop_assert_eq!(&by_header, &sent);
         }
     }
+}
+
+/// The room that is told is needed: what comes before a read, the read, and how much longer its echo is.
+#[test]
+fn the_worst_that_an_echo_needs() {
+    let crab = "🦀".as_bytes();
+    let long_text = [&crab[3..], &[b'a'; 65_532]].concat();
+    let header = |frame: Vec<u8>, missing: usize| frame[..frame.len() - missing].to_vec();
+    let whole_text = [crab, &[b'a'; 65_532]].concat();
+    for (mut connection, before, read, more) in [
+        // Each frame of two bytes gets one of six.
+        (client(), vec![], unmasked(0x82, b"").repeat(512), 2 * 1024),
+        // The header came before.
+        (server(), header(masked(0x82, &[0; 1024]), 1024), vec![0; 1024], 4),
+        (client(), header(unmasked(0x82, &[0; 1024]), 1024), vec![0; 1024], 8),
+        // So did most of a code point; the rest is masked with the last octet of the key.
+        (server(), header(masked(0x81, crab), 1), vec![crab[3] ^ KEY[3]], 5),
+        (client(), header(unmasked(0x81, crab), 1), crab[3..].to_vec(), 2 + 7),
+        (client(), header(unmasked(0x81, &whole_text), 65_533), long_text, 10 + 4 + 3),
+        // A Ping, and the Close behind it.
+        (server(), header(masked(0x89, &[0; 125]), 1), vec![KEY[0]], 126),
+        (
+            client(),
+            header(unmasked(0x89, &[0; 125]), 1),
+            [&b"\0"[..], &unmasked(0x88, b"\x03\xe8")].concat(),
+            130 + 4,
+        ),
+    ] {
+        echo(&mut connection, &before, false);
+        assert_eq!(echo(&mut connection, &read, false), read.len() + more);
+    }
+    // The same text for a server, which is sent it masked.
+    let (mut connection, bytes) = (server(), masked(0x81, &whole_text));
+    let (before, read) = bytes.split_at(bytes.len() - 65_533);
+    echo(&mut connection, before, false);
+    assert_eq!(echo(&mut connection, read, false), read.len() + 13);
+    // A message that the last byte ends.
+    let config = Config { max_message_len: 70_000, ..Config::default() };
+    let mut connection = Connection::client(&config, || KEY);
+    let (mut messages, mut bytes, mut out) = (Assembler::new(), unmasked(0x82, &[0; 70_000]), vec![]);
+    let (before, mut last) = bytes.split_at_mut(10 + 69_999);
+    assert_eq!(messages.receive(&mut connection, &mut &mut before[..]), None);
+    let message = messages.receive(&mut connection, &mut last).unwrap();
+    connection.send(message, &mut out).unwrap();
+    assert_eq!(out.len(), 70_000 + 14);
 }
 
 #[test]

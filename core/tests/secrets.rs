@@ -21,6 +21,14 @@ fn debug_shows_no_credentials() {
     for text in &printed {
         assert!(!text.contains("sesame"), "{text}");
     }
+    #[cfg(feature = "alloc")]
+    {
+        let (mut acceptor, mut out) = (server::Acceptor::default(), Vec::new());
+        let mut bytes = *b"GET / HTTP/1.1\r\nCookie: id=sesame\r\n";
+        let opened = acceptor.receive(&mut &mut bytes[..], &sansws::Config::default(), &mut out);
+        assert!(opened.is_ok_and(|connection| connection.is_none()));
+        assert_eq!(format!("{acceptor:?}"), "Acceptor { head_len: 35, refused: None, .. }");
+    }
     // What is no secret is there.
     assert!(printed[0].contains("example.com") && printed[0].contains("/chat"), "{}", printed[0]);
     for text in &printed[1..] {

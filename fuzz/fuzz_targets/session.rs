@@ -231,6 +231,7 @@ impl Session {
                 if end.state == State::Open {
                     end.close = Some(Some(if may_be_sent(code) { code } else { 1011 }));
                 }
+                end.forget_pong();
                 end.go(Cause::Failing);
             }
             Operation::Corrupt(at, bits) => {
@@ -319,6 +320,13 @@ impl End {
             pong: None,
             close: None,
             eof: false,
+        }
+    }
+
+    /// §5.5.1: our Close is out and theirs, or a failure, came: a Pong that was owed is owed no more.
+    fn forget_pong(&mut self) {
+        if self.state == State::CloseSent {
+            self.pong = None;
         }
     }
 
@@ -413,12 +421,14 @@ impl End {
                     if self.state == State::Open {
                         self.close = Some(close.as_ref().map(|(code, _)| *code));
                     }
+                    self.forget_pong();
                     self.go(Cause::CloseArrived);
                 }
                 Some(Seen::Failed(error)) => {
                     if self.state == State::Open {
                         self.close = Some(Some(code_of(*error)));
                     }
+                    self.forget_pong();
                     self.go(Cause::Failing);
                 }
                 _ => {}

@@ -78,6 +78,10 @@ impl<H: Handler> Driver<H> {
             Err(error) => return Answer::Refuse(error),
         };
         *is_head = head.method() == "HEAD";
+        // RFC 9112 §3.2: 400 to any request without one Host that is right, whatever it wants.
+        if let Err(error) = head.check_host() {
+            return Answer::Refuse(error);
+        }
         let request = Request::new(&head, slot.link.remote);
         if !head.is_upgrade() {
             return Answer::Respond(self.handler.request(&request));

@@ -79,7 +79,9 @@ fn rows() -> Vec<Row> {
         // §4.2.1: the request line.
         row("method POST", with(START, "POST /echo HTTP/1.1\r\n"), 405),
         row("method get", with(START, "get /echo HTTP/1.1\r\n"), 405),
-        row("HTTP/1.0", with(START, "GET /echo HTTP/1.0\r\n"), 505),
+        // It asks for a page then, RFC 9110 §7.8: Upgrade means nothing in HTTP/1.0.
+        row("HTTP/1.0", with(START, "GET /echo HTTP/1.0\r\n"), 404),
+        row("HTTP/1.0 where there is a page", with(START, "GET / HTTP/1.0\r\n"), 200),
         row("HTTP/1.2", with(START, "GET /echo HTTP/1.2\r\n"), 505),
         row("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         row("HTTP/0.9", "GET /echo\r\n\r\n", 400),
@@ -102,6 +104,11 @@ fn rows() -> Vec<Row> {
         row("Host with half a bracket", with("Host: localhost", "Host: [::1\r\n"), 400),
         row("Host with a bare IPv6", with("Host: localhost", "Host: ::1\r\n"), 400),
         row("Host not in ASCII", with("Host: localhost", "Host: \u{e4}\r\n"), 400),
+        row(
+            "no Host, and no GET either",
+            with(START, "POST /echo HTTP/1.1\r\n").replace("Host: localhost\r\n", ""),
+            400,
+        ),
         // Upgrade and Connection. Without the first it is a request for a page, of which there is none here.
         row("no Upgrade", with("Upgrade: websocket", ""), 404),
         row("another Upgrade", with("Upgrade: websocket", "Upgrade: h2c\r\n"), 404),

@@ -31,6 +31,36 @@ fn pages() {
     server.wait_for_connections(0);
 }
 
+/// Rule R-4.2.1-c.
+#[test]
+fn pages_are_for_requests_with_one_host() {
+    let server = TestServer::start();
+    let status = |request: &str| {
+        let answer = exchange(server.addr, request.as_bytes());
+        assert!(!request.starts_with("HEAD") || body(&answer).is_empty(), "{answer}");
+        answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).map(String::from)
+    };
+    for first in ["GET / HTTP/1.1", "HEAD / HTTP/1.1", "POST / HTTP/1.1", "GET http://localhost/ HTTP/1.1"] {
+        for (host, expected) in [
+            ("Host: localhost\r\n", "200"),
+            ("", "400"),
+            ("Host:\r\n", "400"),
+            ("Host: a b\r\n", "400"),
+            ("Host: localhost\r\nhost: localhost\r\n", "400"),
+        ] {
+            assert_eq!(
+                status(&format!("{first}\r\n{host}\r\n")).as_deref(),
+                Some(expected),
+                "{first} {host}"
+            );
+        }
+    }
+    // RFC 9112 §3.2: in HTTP/1.0 it may be missing, but not be wrong.
+    assert_eq!(status("GET / HTTP/1.0\r\n\r\n").as_deref(), Some("200"));
+    assert_eq!(status("GET / HTTP/1.0\r\nHost: a b\r\n\r\n").as_deref(), Some("400"));
+    server.wait_for_connections(0);
+}
+
 /// Rule R-7.1.1-a.
 #[test]
 fn a_page_arrives_whole_though_the_request_has_content() {
@@ -55,7 +85,7 @@ fn handshakes_that_are_wrong_get_their_status() {
     let good = request("/echo", "");
     let cases = [
         (good.replace("GET", "POST"), "405"),
-        (good.replace("HTTP/1.1", "HTTP/1.0"), "505"),
+        (good.replace("HTTP/1.1", "HTTP/1.0"), "404"),
         (good.replace("Host: localhost\r\n", ""), "400"),
         (good.replace("Version: 13", "Version: 12"), "426"),
         (good.replace("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), "400"),

@@ -116,6 +116,9 @@ impl Connection {
                     self.sender.owe_close(close.map(|frame| frame.code));
                     self.state = State::CloseReceived;
                 } else {
+                    // §5.5.1: with both Close frames through "the server MUST close the underlying TCP connection immediately": no
+                    // Pong that did not fit before keeps it open.
+                    self.sender.forget_debts();
                     self.state = State::Closed;
                 }
                 Event::Close(close)

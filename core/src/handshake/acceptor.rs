@@ -1,6 +1,7 @@
 //! The server's short way for requests that arrive in pieces.
 
 use alloc::vec::Vec;
+use core::{fmt, mem};
 
 use super::error::HandshakeError;
 use super::head::{DEFAULT_MAX_HEAD_LEN, HeadReader};
@@ -27,7 +28,7 @@ use crate::output::Output;
 /// assert_eq!(input, b"\x81\x80\x00"); // the beginning of a frame, for the connection
 /// # Ok::<(), sansws::handshake::HandshakeError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Acceptor {
     head: Vec<u8>,
     reader: HeadReader,
@@ -44,7 +45,8 @@ impl Acceptor {
     /// # Errors
     ///
     /// Those of [`server::accept`](super::server::accept). The refusal is in `out`: send it and close the transport. Later calls say the same
-    /// and write nothing.
+    /// and write nothing. Only [`HandshakeError::OutputFull`] does not last: the request is kept, `input` is what came behind it, and
+    /// the next call, with this `input` and more room, accepts.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -68,16 +70,41 @@ impl Acceptor {
             Err(error) => {
                 // Without room for the refusal the transport is closed without one.
                 let _ = refuse(&error, out);
-                self.refused = Some(error);
+                self.give_up(error);
                 return Err(error);
             }
         };
-        let accepted = accept(self.head.get(..end).unwrap_or_default(), config, out)
-            .inspect_err(|error| self.refused = Some(*error))?;
-        *input = core::mem::take(input).get_mut(end.saturating_sub(before)..).unwrap_or_default();
-        // Ready for the next connection.
-        *self = Self::default();
-        Ok(accepted.map(|(connection, _)| connection))
+        // What came behind the head stays with the caller.
+        self.head.truncate(end);
+        *input = mem::take(input).get_mut(end.saturating_sub(before)..).unwrap_or_default();
+        match accept(&self.head, config, out) {
+            Ok(accepted) => {
+                // Ready for the next connection.
+                *self = Self::default();
+                Ok(accepted.map(|(connection, _)| connection))
+            }
+            Err(HandshakeError::OutputFull) => Err(HandshakeError::OutputFull),
+            Err(error) => {
+                self.give_up(error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps why, and nothing of the request.
+    fn give_up(&mut self, error: HandshakeError) {
+        self.refused = Some(error);
+        self.head = Vec::new();
+    }
+}
+
+/// What is printed ends up in logs, and a request may have credentials.
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("head_len", &self.head.len())
+            .field("refused", &self.refused)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,15 +116,19 @@ impl Default for Acceptor {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     #[test]
-    fn no_more_is_kept_than_the_longest_head() {
-        let (mut acceptor, mut out) = (Acceptor::default(), Vec::new());
-        let mut line = [b'x'; DEFAULT_MAX_HEAD_LEN - 1];
-        assert!(acceptor.receive(&mut &mut line[..], &Config::default(), &mut out).unwrap().is_none());
-        let mut more = [b'x'; 100_000];
-        assert!(acceptor.receive(&mut &mut more[..], &Config::default(), &mut out).is_err());
-        assert_eq!(acceptor.head.len(), DEFAULT_MAX_HEAD_LEN);
+    fn nothing_is_kept_of_a_request_that_is_refused() {
+        for last in [vec![b'x'; 100_000], b"\n".to_vec(), b"\r\n\r\n".to_vec()] {
+            let (mut acceptor, mut out) = (Acceptor::default(), Vec::new());
+            let mut line = [b'x'; DEFAULT_MAX_HEAD_LEN - 10];
+            assert!(acceptor.receive(&mut &mut line[..], &Config::default(), &mut out).unwrap().is_none());
+            assert_eq!(acceptor.head.len(), line.len());
+            assert!(acceptor.receive(&mut &mut last.clone()[..], &Config::default(), &mut out).is_err());
+            assert_eq!(acceptor.head.capacity(), 0);
+        }
     }
 }

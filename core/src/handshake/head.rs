@@ -44,6 +44,7 @@ impl HeadReader {
     ///
     /// # Errors
     ///
+    /// The same in every later call:
     /// [`HandshakeError::HeadTooLong`] if the head cannot end within `max_len`;
     /// [`HandshakeError::MalformedHead`] for a line that ends without CR, and for bytes that do not begin as
     /// HTTP does, such as a TLS ClientHello.
@@ -64,13 +65,14 @@ impl HeadReader {
                 self.scanned = limit;
                 break;
             };
-            self.scanned = lf + 1;
             // RFC 7230 §3.5: "a recipient MAY recognize a single LF as a line terminator". We do not: where
             // one endpoint sees a line's end and a proxy before it does not, requests are smuggled.
             let Some((b'\r', line)) = input.get(self.line_start..lf).and_then(|line| line.split_last())
             else {
+                // The line was not passed: the next call finds the same.
                 return Err(HandshakeError::MalformedHead);
             };
+            self.scanned = lf + 1;
             self.line_start = self.scanned;
             if !line.is_empty() {
                 self.started = true;

@@ -45,15 +45,22 @@ use crate::uri::{same_host, split_authority, split_host_port};
 ///
 /// Those of [`HeadReader::find_end`], [`parse`] and [`Request::upgrade`]. The response that refuses the
 /// request was then already written to `out`, if there was room for it: send it and close the transport.
+///
+/// [`HandshakeError::OutputFull`] if there is no room for the response that accepts it. Nothing was written
+/// then: call again with the same `input` and more room, about 130 bytes.
 pub fn accept(
     input: &[u8],
     config: &Config,
     out: &mut impl Output,
 ) -> Result<Option<(Connection, usize)>, HandshakeError> {
     let result = accept_or_err(input, config, out);
-    if let Err(error) = &result {
-        // Without room for it the transport is closed without a response.
-        let _ = refuse(error, out);
+    match &result {
+        // The request is right, and can still be accepted.
+        Ok(_) | Err(HandshakeError::OutputFull) => {}
+        Err(error) => {
+            // Without room for it the transport is closed without a response.
+            let _ = refuse(error, out);
+        }
     }
     result
 }
@@ -210,12 +217,39 @@ impl<'h, 'b> Request<'h, 'b> {
             || !matches!(self.headers.content_length(), Ok(0) | Err(Fault::Missing))
     }
 
-    /// Whether the request asks for a WebSocket: its Upgrade header contains `websocket`.
+    /// Whether the request asks for a WebSocket: it is HTTP/1.1, and its Upgrade header contains `websocket`.
     ///
-    /// A server that has pages too answers other requests with them, and gives these to
-    /// [`upgrade`](Self::upgrade).
+    /// A server that has pages too answers other requests with them, after [`check_host`](Self::check_host),
+    /// and gives these to [`upgrade`](Self::upgrade).
     pub fn is_upgrade(&self) -> bool {
-        self.headers.contains_token("Upgrade", "websocket")
+        // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0
+        // request."
+        self.version >= 1 && self.headers.contains_token("Upgrade", "websocket")
+    }
+
+    /// Checks the Host header of any request, be it for a WebSocket or for a page: RFC 9112
+    /// [§3.2](https://datatracker.ietf.org/doc/html/rfc9112#section-3.2).
+    ///
+    /// A server that has pages too asks this first; [`upgrade`](Self::upgrade) does so by itself. In an
+    /// HTTP/1.0 request there may be no Host.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::Request`] with [`Field::Host`], status 400: there is none, or more than one, or it is
+    /// not `host[:port]`. An empty one is refused too, as no HTTP URI has an empty host (§3.3).
+    pub fn check_host(&self) -> Result<(), HandshakeError> {
+        // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+        // lacks a Host header field and to any request message that contains more than one Host header field
+        // line or a Host header field with an invalid field value."
+        let fault = match self.headers.only(Field::Host.name()) {
+            Ok(host) if core::str::from_utf8(host).is_ok_and(|host| split_host_port(host).is_ok()) => {
+                return Ok(());
+            }
+            Ok(_) => Fault::Invalid,
+            Err(Fault::Missing) if self.version < 1 => return Ok(()),
+            Err(fault) => fault,
+        };
+        Err(HandshakeError::Request(Field::Host, fault))
     }
 
     /// Checks the request as §4.2.1 wants it. Resource name and Origin are the application's to judge, before
@@ -225,7 +259,10 @@ impl<'h, 'b> Request<'h, 'b> {
     ///
     /// The first thing that is wrong. [`refuse`] writes the response for it.
     pub fn upgrade(&self) -> Result<Upgrade<'h, 'b>, HandshakeError> {
-        // §4.2.1 (1): "An HTTP/1.1 or higher GET request, including a "Request-URI" that should be
+        // §4.2.1 (2): "A |Host| header field containing the server's authority." Before the rest, as HTTP
+        // wants it of every request.
+        self.check_host()?;
+        // (1) "An HTTP/1.1 or higher GET request, including a "Request-URI" that should be
         // interpreted as a /resource name/ (or an absolute HTTP/HTTPS URI containing the /resource name/)."
         if self.method != "GET" {
             return Err(HandshakeError::Method);
@@ -239,8 +276,6 @@ impl<'h, 'b> Request<'h, 'b> {
         if self.has_content() {
             return Err(HandshakeError::Content);
         }
-        // (2) "A |Host| header field containing the server's authority."
-        self.check_host().map_err(|fault| HandshakeError::Request(Field::Host, fault))?;
         // (3) "An |Upgrade| header field containing the value "websocket", treated as an ASCII
         // case-insensitive value."
         self.check_token(Field::Upgrade, "websocket")?;
@@ -286,14 +321,6 @@ impl<'h, 'b> Request<'h, 'b> {
             None => self.target.starts_with('/'),
         };
         if has_fragment || !authority_is_valid { Err(HandshakeError::Target) } else { Ok(()) }
-    }
-
-    /// RFC 7230 §5.4: 400 to a request "that lacks a Host header field and to any request message that
-    /// contains more than one Host header field or a Host header field with an invalid field-value".
-    fn check_host(&self) -> Result<(), Fault> {
-        let host =
-            core::str::from_utf8(self.headers.only(Field::Host.name())?).map_err(|_| Fault::Invalid)?;
-        split_host_port(host).map_err(|_| Fault::Invalid).map(|_| ())
     }
 
     fn check_token(&self, field: Field, token: &str) -> Result<(), HandshakeError> {

@@ -102,6 +102,30 @@ fn malformed_heads() {
 }
 
 #[test]
+fn a_head_that_is_wrong_stays_wrong() {
+    for head in [
+        &b"GET / HTTP/1.1\nA: b\r\n\r\n"[..],
+        b"\nGET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: b\n\r\n\r\n",
+        b"\r\n GET / HTTP/1.1\r\n\r\n",
+    ] {
+        for step in [1, head.len()] {
+            let mut reader = HeadReader::new(1024);
+            let mut found = Ok(None);
+            for end in (step..=head.len()).step_by(step) {
+                let before = found;
+                found = reader.find_end(&head[..end]);
+                assert!(before == Ok(None) || before == found, "{}", head.escape_ascii());
+            }
+            for _ in 0..3 {
+                assert_eq!(found, Err(HandshakeError::MalformedHead));
+                found = reader.find_end(head);
+            }
+        }
+    }
+}
+
+#[test]
 fn empty_lines_before_the_request_are_skipped() {
     let mut input = b"\r\n\r\n".to_vec();
     input.extend_from_slice(&request_with("", &[]));

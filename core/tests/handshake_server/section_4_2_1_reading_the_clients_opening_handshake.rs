@@ -50,6 +50,10 @@ fn the_version_is_http_1_1() {
         let line = format!("GET /chat {version}");
         assert_refused(&request_with("GET", &[&line]), HandshakeError::HttpVersion, 505);
     }
+    // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request."
+    let old = request_with("GET", &["GET /chat HTTP/1.0"]);
+    parsed(&old, |request| assert!(!request.is_upgrade()));
+    parsed(&request_with("", &[]), |request| assert!(request.is_upgrade()));
     // What an HTTP/2 client says first.
     assert_refused(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", HandshakeError::HttpVersion, 505);
 }
@@ -84,6 +88,32 @@ fn there_is_one_host() {
         request(Field::Host, Fault::Repeated),
         400,
     );
+}
+
+/// Rule R-4.2.1-c.
+#[test]
+fn there_is_one_host_in_every_request() {
+    let check = |first: &str, lines: &str| {
+        let head = format!("{first}\r\n{lines}\r\n");
+        parsed(head.as_bytes(), |request| request.check_host())
+    };
+    for first in ["GET / HTTP/1.1", "POST /form HTTP/1.1", "OPTIONS * HTTP/1.1", "GET http://a/ HTTP/1.1"] {
+        assert_eq!(check(first, "Host: a:80\r\n"), Ok(()));
+        assert_eq!(check(first, ""), Err(request(Field::Host, Fault::Missing)));
+        assert_eq!(check(first, "Host: a\r\nHost: a\r\n"), Err(request(Field::Host, Fault::Repeated)));
+        for host in ["", "a b", "a/b", "[::1", "\u{e4}"] {
+            let lines = format!("Host: {host}\r\n");
+            assert_eq!(check(first, &lines), Err(request(Field::Host, Fault::Invalid)), "{host}");
+        }
+    }
+    // RFC 9112 §3.2: only an HTTP/1.1 request has to have one.
+    let old = "GET / HTTP/1.0";
+    assert_eq!(check(old, ""), Ok(()));
+    assert_eq!(check(old, "Host: a\r\nHost: a\r\n"), Err(request(Field::Host, Fault::Repeated)));
+    assert_eq!(check(old, "Host: a b\r\n"), Err(request(Field::Host, Fault::Invalid)));
+    // It comes before what a WebSocket wants.
+    assert_refused(b"POST / HTTP/1.1\r\n\r\n", request(Field::Host, Fault::Missing), 400);
+    assert_refused(b"GET / HTTP/1.0\r\n\r\n", HandshakeError::HttpVersion, 505);
 }
 
 /// Rule R-4.2.1-d.

@@ -45,13 +45,14 @@ struct Walk {
     events: usize,
     was_last: bool,
     out: Vec<u8>,
+    in_message: bool,
     path: Vec<Step>,
 }
 
 impl Walk {
     fn new(role: Role) -> Self {
         let connection = if role == Role::Server { server() } else { client() };
-        Self { connection, events: 0, was_last: false, out: Vec::new(), path: Vec::new() }
+        Self { connection, events: 0, was_last: false, out: Vec::new(), in_message: false, path: Vec::new() }
     }
 
     fn arrives(&mut self, first: u8, payload: &[u8]) {
@@ -93,11 +94,22 @@ impl Walk {
                 return self.check(before);
             }
             Step::SendText => connection.send_text("s", out),
-            Step::SendFragment => connection.send_binary_fragment(b"f", true, out),
+            // The first begins a message, the next one ends it.
+            Step::SendFragment => {
+                let sent = connection.send_binary_fragment(b"f", self.in_message, out);
+                self.in_message ^= sent.is_ok();
+                sent
+            }
             Step::SendPrepared => connection.send_prepared(&Prepared::text("p"), out),
             Step::SendPing => connection.send_ping(b"", out),
             Step::DoClose => connection.close(4000.into(), "", out),
         };
+        let is_message = matches!(step, Step::SendText | Step::SendPrepared);
+        if could_send && is_message && self.in_message {
+            assert_eq!(sent, Err(SendError::MessageInProgress), "{:?}", self.path);
+            assert_eq!(self.out.len(), len, "{:?}", self.path);
+            return self.check(before);
+        }
         assert_eq!(sent.is_ok(), could_send, "{:?}", self.path);
         if !could_send {
             assert_eq!(sent, Err(SendError::NotOpen));
@@ -136,6 +148,9 @@ impl Walk {
         }
         // §7.1.4: clean is when both Close frames are through.
         assert!(!connection.was_clean() || (after == Closed && closes.len() == 1), "{path:?}");
+        // §5.5.1: our Close was out before, and theirs or a failure came: nothing is left to say, not even a Pong.
+        let is_through = before == CloseSent && after != CloseSent;
+        assert!(!(is_through && connection.wants_transmit()), "{path:?}");
         // An end is an end: nothing is owed any more.
         assert!(!(connection.should_close_transport() && connection.wants_transmit()), "{path:?}");
     }

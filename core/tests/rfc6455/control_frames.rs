@@ -1,4 +1,4 @@
-use sansws::{MessageKind, Prepared, ProtocolError, SendError, SliceOutput, State};
+use sansws::{Connection, MessageKind, Prepared, ProtocolError, SendError, SliceOutput, State};
 
 use crate::support::*;
 
@@ -56,6 +56,34 @@ mod section_5_5_1_close {
             assert!(watcher.feed(&mut connection, &frame).is_empty());
             assert_eq!(connection.state(), state);
             assert!(connection.should_close_transport());
+        }
+    }
+
+    /// Rules R-5.5.1-c and R-5.5.2-b.
+    #[test]
+    fn after_our_own_leaves_no_pong_to_wait_for() {
+        let ends = [(server as fn() -> Connection, true), (client, false)];
+        for (connection, is_masked) in ends {
+            let frame = if is_masked { masked } else { unmasked };
+            for last in [frame(0x88, b"\x03\xe8"), frame(0x83, b""), Vec::new()] {
+                let mut connection = connection();
+                connection.close(1000.into(), "", &mut Vec::new()).unwrap();
+                let mut bytes = [frame(0x89, &[7; 125]), last.clone()].concat();
+                let mut input = &mut bytes[..];
+                while let Some(event) = connection.receive(&mut input) {
+                    drop(event);
+                }
+                if last.is_empty() {
+                    assert!(connection.wants_transmit(), "the peer's Close has not come");
+                    connection.fail(1011.into());
+                }
+                assert!(!connection.wants_transmit());
+                let waits = connection.state() == State::Closed && !is_masked;
+                assert_eq!(connection.should_close_transport(), !waits, "a client waits for the server");
+                let mut out = Vec::new();
+                connection.poll_transmit(&mut out).unwrap();
+                assert!(out.is_empty());
+            }
         }
     }
 

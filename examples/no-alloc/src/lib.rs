@@ -16,7 +16,7 @@ pub trait Stream {
 
 /// Serves one connection: a binary message of any length goes back piece by piece, each as a fragment; text is not supported.
 pub fn serve(stream: &mut impl Stream) {
-    let (mut rx, mut tx, mut len) = ([0; 1024], [0; 1152], 0); // a frame goes out shorter than it came in
+    let (mut rx, mut tx, mut len) = ([0; 1024], [0; 1160], 0); // what came in and a header, a Pong, a Close
     let mut out = SliceOutput::new(&mut tx);
     let (mut ws, used) = loop {
         let n @ 1.. = stream.read(&mut rx[len..]) else { return };
