@@ -62,6 +62,19 @@ pub(crate) struct Readiness {
     pub(crate) ended: bool,
 }
 
+/// Whether the next event of a socket may come after a read that was not refused: events are edges of epoll or kqueue here. Elsewhere mio
+/// waits for a call that would have to.
+const SHORT_READ_DRAINS: bool = cfg!(any(
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "ios",
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "netbsd",
+    target_os = "openbsd",
+));
+
 impl<H: Handler> Driver<H> {
     pub(crate) fn new(
         handler: H,
@@ -260,9 +273,10 @@ impl<H: Handler> Driver<H> {
                     return Some(Ok(0));
                 }
                 Ok(len) => {
-                    // Edge-triggered: a short read has drained the socket, and what comes later is a new event. Only a FIN whose event
-                    // has been seen already would be missed.
-                    if len < portion && !link.read_closed && !link.transport.has_more() {
+                    // A short read has drained the socket, and what comes later is a new event. Only a FIN whose event has been seen
+                    // already would be missed.
+                    let short = SHORT_READ_DRAINS && len < portion;
+                    if short && !link.read_closed && !link.transport.has_more() {
                         link.readable = false;
                     }
                     link.received += len as u64;

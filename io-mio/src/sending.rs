@@ -237,7 +237,12 @@ impl<S> Sending<'_, S> {
         }
         match self.put(frame) {
             Err(SendError::MessageInProgress) => {
+                // The other half is for the rest of the message: nothing but its end makes room.
+                let most = self.shared.settings.max_buffered / 2;
                 let rare = self.link.rare();
+                if rare.held_len + frame.max_len() > most {
+                    return Err(SendError::OutputFull);
+                }
                 rare.held_len += frame.max_len();
                 rare.held.push_back(frame.clone());
                 Ok(())

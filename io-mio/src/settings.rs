@@ -51,7 +51,8 @@ pub struct Settings {
     pub max_connections_per_address: Option<usize>,
     /// Most bytes queued for one connection; a message that does not fit is not queued at all. Default 32 MiB.
     ///
-    /// A single message longer than this can never be sent.
+    /// A single message longer than this can never be sent. Half of it at most is for what is published while the application is in the
+    /// middle of a fragmented message.
     pub max_buffered: usize,
     /// With more bytes queued than this a connection is congested, see [`SlowConsumer`](crate::SlowConsumer). Default 256 KiB.
     pub high_water: usize,

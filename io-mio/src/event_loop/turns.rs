@@ -6,7 +6,7 @@ use sansws::{CloseCode, Message};
 
 use super::EventLoop;
 use super::virtual_time::{Socket, ms, readable, writable};
-use crate::accept::Accept;
+use crate::accept::{Accept, SlowConsumer};
 use crate::driver::DELIVERIES_PER_TURN;
 use crate::handler::Handler;
 use crate::peer::Peer;
@@ -20,6 +20,7 @@ enum On {
     MessagePublish,
     MessageSendAndTellItself { closes: bool },
     MessageTellItselfAndSend,
+    MessagePublishWithinAnother,
     MessageAndDrainedSend,
     DrainedFail,
     WrittenFail,
@@ -59,6 +60,13 @@ impl Handler for App {
                 peer.publish("topic", "bb").expect("there is one loop");
                 peer.send("ccc").expect("there is room");
                 peer.close_peer(peer.id(), CloseCode::NORMAL, "").expect("there is one loop");
+            }
+            On::MessagePublishWithinAnother => {
+                peer.send_binary_fragment(&[1], false).expect("there is room");
+                for _ in 0..10 {
+                    peer.publish("topic", &[2; 1000][..]).expect("there is one loop");
+                }
+                peer.send_binary_fragment(&[3; 4000], true).expect("there is room for the rest");
             }
             _ => {}
         }
@@ -153,6 +161,23 @@ fn what_a_connection_tells_itself_keeps_its_order_too() {
     let heads = [0, 7, 15, 24].map(|at| (written[at], written[at + 1]));
     assert_eq!(heads, [(0x81, 0x81), (0x81, 0x82), (0x81, 0x83), (0x88, 0x82)]);
     assert_eq!(written.len(), 24 + 8);
+}
+
+#[test]
+fn what_waits_for_the_end_of_a_message_leaves_room_for_it() {
+    let settings = Settings { max_buffered: 10_000, ..Settings::default() };
+    let mut event_loop = event_loop(On::MessagePublishWithinAnother, settings);
+    let socket = Socket::with_room(100_000);
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    let slot = event_loop.driver.slots.get_peer(peer).expect("it is there");
+    slot.link.slow_consumer = SlowConsumer::Drop;
+    socket.buffers().arrived = vec![0x82, 0];
+    event_loop.scripted_turn(ms(1), &[readable(peer)]);
+    settle(&mut event_loop, ms(1));
+    // Two fragments, and as many messages as half of the queue can hold, each of them reckoned with the longest header.
+    assert_eq!(socket.buffers().written.len(), 7 + 4008 + 4 * 1008);
+    let slot = event_loop.driver.slots.get_peer(peer).expect("it is there");
+    assert_eq!(slot.link.rare().dropped, 6);
 }
 
 /// A dialled connection is read without an event, too, if TLS has read more than the response.
