@@ -92,7 +92,8 @@ fn assert_refusal(out: &[u8]) -> u16 {
 fn look_at(request: &Request<'_, '_>, head: &Head<'_>) {
     assert_eq!((request.method().as_bytes(), request.target().as_bytes()), (head.part(0), head.part(1)));
     assert_eq!(head.part(2), format!("HTTP/1.{}", request.version()).as_bytes());
-    assert_eq!(request.is_upgrade(), head.has("Upgrade", "websocket"));
+    // RFC 9110 §7.8: it is to be ignored in HTTP/1.0.
+    assert_eq!(request.is_upgrade(), head.part(2) != b"HTTP/1.0" && head.has("Upgrade", "websocket"));
     assert_eq!(request.has_content(), head.has_content());
     assert!(!request.path().is_empty() && !request.path().contains('?'));
     let _ = (request.query(), request.host(), request.origin(), request.is_cross_origin());
