@@ -39,11 +39,11 @@ pub fn run(options: Options) -> Result<ExitCode, String> {
     let (sender, happenings) = sync_channel(MAX_PENDING);
     let uses_keys = !options.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     let keys = if uses_keys { KeyMode::enter().ok() } else { None };
-    let (from_signal, to_restore) = (sender.clone(), keys.clone());
+    let (from_signal, original) = (sender.clone(), keys.as_ref().map(KeyMode::original));
     on_interrupt(move || {
         // A second signal ends the program at once.
-        if let Some(keys) = to_restore {
-            keys.restore();
+        if let Some(original) = original {
+            original.restore();
         }
         let _ = from_signal.send(Happening::Interrupted);
     })

@@ -1,7 +1,6 @@
 //! One line that is typed at the bottom of a terminal while others are printed above it.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
@@ -12,11 +11,14 @@ const MAX_LEN: usize = 100_000;
 /// Of a terminal that does not say.
 const DEFAULT_WIDTH: usize = 80;
 
-/// A terminal that hands over each key, until this is dropped or [restored](Self::restore).
-#[derive(Clone)]
+/// A terminal that hands over each key, until this is dropped.
 pub struct KeyMode {
-    original: Arc<Mutex<Option<Termios>>>,
+    original: Original,
 }
+
+/// How the terminal was before [`KeyMode`].
+#[derive(Clone)]
+pub struct Original(Termios);
 
 impl KeyMode {
     /// Sets stdin so.
@@ -30,25 +32,26 @@ impl KeyMode {
         // Ctrl-C stays a signal.
         keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN);
         tcsetattr(io::stdin(), OptionalActions::Now, &keys)?;
-        Ok(Self { original: Arc::new(Mutex::new(Some(original))) })
+        Ok(Self { original: Original(original) })
     }
 
-    /// Sets stdin as it was.
-    pub fn restore(&self) {
-        let mut original = self.original.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(original) = original.take() {
-            // There is nothing that could be done about it.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &original);
-        }
+    /// For whoever has to set it back earlier, or cannot be sure that this is dropped.
+    pub fn original(&self) -> Original {
+        self.original.clone()
     }
 }
 
 impl Drop for KeyMode {
     fn drop(&mut self) {
-        // The last one, not each copy.
-        if Arc::strong_count(&self.original) == 1 {
-            self.restore();
-        }
+        self.original.restore();
+    }
+}
+
+impl Original {
+    /// Sets stdin so again; twice does no harm.
+    pub fn restore(&self) {
+        // There is nothing that could be done about it.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }
 
