@@ -1,4 +1,4 @@
-//! chat-client in a terminal.
+//! chat-client and ticker-client in a terminal.
 
 #![cfg(target_os = "linux")]
 
@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use sansws_mio::{Accept, Handler, Message, Peer, Request, Response};
 use support::closing::Closing;
 use support::{DEADLINE, Server};
 
 const CHAT_CLIENT: &str = env!("CARGO_BIN_EXE_chat-client");
+const TICKER_CLIENT: &str = env!("CARGO_BIN_EXE_ticker-client");
 
 /// A program in a terminal of its own.
 struct Terminal {
@@ -126,4 +128,73 @@ fn the_terminal_is_left_as_it_was() {
         Terminal::start(CHAT_CLIENT, &["--name", "ann", &format!("ws://{}/", server.addr)], (80, 24));
     assert_eq!(ann.wait(), Some(0), "{}", ann.seen);
     assert_eq!(ann.modes(), (true, true), "ended by the server");
+}
+
+/// Says one thing to whoever comes.
+struct Saying(&'static str);
+
+impl Handler for Saying {
+    type Session = ();
+
+    fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+        Ok(())
+    }
+
+    fn open(&mut self, peer: &mut Peer<'_, ()>) {
+        peer.send(self.0).unwrap();
+    }
+
+    fn message(&mut self, _: &mut Peer<'_, ()>, _: Message<'_>) {}
+}
+
+#[test]
+fn no_terminal_obeys_a_server() {
+    let server = sansws_mio::Server::bind("127.0.0.1:0").unwrap();
+    let (url, handle) = (format!("ws://{}/", server.local_addrs()[0]), server.handle());
+    let said = "{\"type\":\"error\",\"message\":\"\u{9b}2J\u{7f}\u{202e}forged\"}";
+    let thread = std::thread::spawn(move || server.run(Saying(said)).unwrap());
+    let expected = "\u{fffd}2J\u{fffd}\u{fffd}forged";
+    for args in [&["--json"][..], &[]] {
+        for (program, name) in [(CHAT_CLIENT, &["--name", "ann"][..]), (TICKER_CLIENT, &[])] {
+            let mut client = Terminal::start(program, &[name, args, &[&*url]].concat(), (100, 24));
+            client.wait_for("forged");
+            assert!(client.seen.contains(expected), "{program} {args:?}: {:?}", client.seen);
+            client.interrupt();
+            assert_eq!(client.wait(), Some(0), "{}", client.seen);
+        }
+    }
+    handle.shutdown(Duration::ZERO);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_table_does_not_outgrow_the_terminal() {
+    let server = Server::start(env!("CARGO_BIN_EXE_ticker"), &[]);
+    let url = format!("ws://{}/stocks", server.addr);
+    // The server does not know most of them, and says so at length.
+    let symbols: Vec<String> = (0..30).map(|i| format!("NO-SUCH-SYMBOL-{i}")).collect();
+    let symbols = format!("AAPL,{}", symbols.join(","));
+    let mut client = Terminal::start(TICKER_CLIENT, &["--symbols", &symbols, &url], (30, 10));
+    // Some frames, each over the one before.
+    client.wait_for_times("\x1b[9A", 3);
+    client.interrupt();
+    assert_eq!(client.wait(), Some(0), "{}", client.seen);
+    assert!(client.seen.contains("and 25 more"), "{}", client.seen);
+    let mut lines_up = 0;
+    let shown: String = client
+        .seen
+        .split("\x1b[")
+        .enumerate()
+        .map(|(i, part)| {
+            let end = part.find(|c: char| c.is_ascii_alphabetic()).filter(|_| i > 0);
+            if let Some((end, lines)) = end.and_then(|end| Some((end, part[..end].parse::<usize>().ok()?))) {
+                lines_up = lines_up.max(if part[end..].starts_with('A') { lines } else { 0 });
+            }
+            end.map_or(part, |end| &part[end + 1..])
+        })
+        .collect();
+    assert_eq!(lines_up, 9, "the cursor has a line of its own");
+    for line in shown.lines() {
+        assert!(line.trim_matches('\r').chars().count() < 30, "{line:?}");
+    }
 }

@@ -9,7 +9,7 @@ const HISTORY: usize = 200;
 /// Longest line, in characters.
 const MAX_LEN: usize = 100_000;
 /// Of a terminal that does not say.
-const DEFAULT_WIDTH: usize = 80;
+const DEFAULT_SIZE: (usize, usize) = (80, 24);
 
 /// A terminal that hands over each key, until this is dropped.
 pub struct KeyMode {
@@ -57,10 +57,40 @@ impl Original {
 
 /// Columns of the terminal.
 pub fn width() -> usize {
-    tcgetwinsize(io::stdout()).map_or(DEFAULT_WIDTH, |size| match size.ws_col {
-        0 => DEFAULT_WIDTH,
-        columns => columns.into(),
-    })
+    size().0
+}
+
+/// Columns and rows of the terminal.
+pub fn size() -> (usize, usize) {
+    let (columns, rows) = tcgetwinsize(io::stdout()).map_or((0, 0), |size| (size.ws_col, size.ws_row));
+    let known = |number: u16, default| if number == 0 { default } else { number.into() };
+    (known(columns, DEFAULT_SIZE.0), known(rows, DEFAULT_SIZE.1))
+}
+
+/// A line that takes no more than so many columns; its colours remain, and switch off again.
+pub fn cut(line: &str, columns: usize) -> String {
+    let visible = |is_escape: &mut bool, c: char| {
+        let is_visible = !*is_escape && c != '\x1b';
+        // Ours end in a letter.
+        *is_escape = !is_visible && !c.is_ascii_alphabetic();
+        is_visible
+    };
+    let mut is_escape = false;
+    let total: usize = line.chars().filter(|c| visible(&mut is_escape, *c)).map(column).sum();
+    if total <= columns {
+        return line.into();
+    }
+    let (mut out, mut used, mut is_cut) = (String::new(), 1, false);
+    for c in line.chars() {
+        if !visible(&mut is_escape, c) {
+            out.push(c);
+        } else if !is_cut {
+            used += column(c);
+            is_cut = used > columns;
+            out.push(if is_cut { '…' } else { c });
+        }
+    }
+    out
 }
 
 /// The line and where in it the next character goes.
@@ -297,6 +327,15 @@ mod tests {
         assert_eq!(all, one_by_one);
         assert!(!all.is_empty());
         whole.draw("> ", 20);
+    }
+
+    #[test]
+    fn lines_are_cut_to_columns() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcde…");
+        assert_eq!(cut("日本語日", 6), "日本…");
+        assert_eq!(cut("a\x1b[31mbcdefg\x1b[0m!", 6), "a\x1b[31mbcde…\x1b[0m");
+        assert_eq!(cut("a\x1b[31mbcdef\x1b[0m", 6), "a\x1b[31mbcdef\x1b[0m");
     }
 
     #[test]

@@ -9,7 +9,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 }
 
 fn is_unsafe(c: char) -> bool {
-    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || c.is_control() && c != '\t' && c != '\n'
 }
 
@@ -21,6 +22,9 @@ mod tests {
     fn what_a_terminal_would_obey_is_replaced() {
         assert_eq!(printable("plain añ🦀\ttext"), "plain añ🦀\ttext");
         assert!(matches!(printable("plain"), Cow::Borrowed(_)));
-        assert_eq!(printable("\u{1b}[2J\rx\u{9b}1m\u{202e}y"), "\u{fffd}[2J\u{fffd}x\u{fffd}1m\u{fffd}y");
+        assert_eq!(
+            printable("\u{1b}[2J\rx\u{9b}1m\u{202e}y\u{61c}"),
+            "\u{fffd}[2J\u{fffd}x\u{fffd}1m\u{fffd}y\u{fffd}"
+        );
     }
 }

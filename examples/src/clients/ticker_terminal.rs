@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::command_line::{EXIT_ABNORMAL, EXIT_FAILURE};
 use super::connecting::without_password;
+use super::line_editor::size;
 use super::live_data_client::{LiveDataClient, LiveState, Quote};
 use super::signals::on_interrupt;
 use super::terminal::printable;
@@ -134,13 +135,13 @@ impl Ticker {
         match &mut self.look {
             Look::Json => {
                 let Quote { symbol, price, change, volume } = quote;
-                line(&json!({
+                json_line(&json!({
                     "type": "quote", "symbol": symbol, "price": price, "change": change, "volume": volume,
                 }))?;
             }
             Look::Lines => {
                 let Quote { symbol, price, change, volume } = quote;
-                line(&format!("{symbol} {price:.2} {change:+.2} {}", table::grouped(*volume)))?;
+                line(format!("{symbol} {price:.2} {change:+.2} {}", table::grouped(*volume)))?;
             }
             Look::Table(table) => table.quote(quote),
         }
@@ -160,7 +161,7 @@ impl Ticker {
 
     fn state(&mut self, state: &LiveState) -> io::Result<()> {
         if let Look::Json = self.look {
-            return line(&as_json(state));
+            return json_line(&as_json(state));
         }
         if matches!(state, LiveState::Disconnected { code: 1000, .. }) {
             // `Over` follows.
@@ -184,7 +185,7 @@ impl Ticker {
 
     fn notice(&mut self, text: &str) -> io::Result<()> {
         match &mut self.look {
-            Look::Table(table) => table.notice(&printable(text).replace('\n', " ")),
+            Look::Table(table) => table.notice(&printable(text).replace(['\n', '\t'], " ")),
             Look::Json | Look::Lines => self.note(text),
         }
         Ok(())
@@ -193,7 +194,7 @@ impl Ticker {
     fn note(&mut self, text: &str) {
         match &mut self.look {
             Look::Json => {}
-            Look::Table(table) => table.state(&printable(text).replace('\n', " ")),
+            Look::Table(table) => table.state(&printable(text).replace(['\n', '\t'], " ")),
             // There is nowhere to say that stderr is gone.
             Look::Lines => drop(writeln!(io::stderr(), "* {}", printable(text))),
         }
@@ -202,12 +203,18 @@ impl Ticker {
     fn draw(&mut self) -> io::Result<()> {
         let Look::Table(table) = &mut self.look else { return Ok(()) };
         let mut out = io::stdout();
-        out.write_all(table.draw().as_bytes())?;
+        out.write_all(table.draw(size()).as_bytes())?;
         out.flush()
     }
 }
 
-fn line(text: &dyn std::fmt::Display) -> io::Result<()> {
+/// In a terminal it may differ from what the server said: JSON does not escape everything that a terminal obeys.
+fn json_line(value: &Value) -> io::Result<()> {
+    let text = value.to_string();
+    line(if io::stdout().is_terminal() { printable(&text) } else { text.into() })
+}
+
+fn line(text: impl std::fmt::Display) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "{text}")?;
     out.flush()
