@@ -6,6 +6,8 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sansws_examples::clients::chat_client::{ChatClient, ChatEvent};
+use sansws_mio::{Accept, Context, Handler, Message, Peer, ReliableWebSocket, Request, Response};
 use serde_json::{Value, json};
 use support::closing::{Closing, REASON};
 use support::process::Process;
@@ -274,18 +276,106 @@ fn quotes_go_on_after_the_server_was_started_anew() {
 #[test]
 fn mistakes_are_one_line_and_exit_code_1() {
     for (program, args, part) in [
-        (CHAT_CLIENT, &["ws://127.0.0.1:1/"][..], "--name is missing"),
+        (CHAT_CLIENT, &["--name", "ann"][..], "a URL is missing"),
+        (CHAT_CLIENT, &["ws://127.0.0.1:1/"], "--name is missing"),
         (CHAT_CLIENT, &["--name", "ann", "ws://a b/"], "ws://a b/"),
         (TICKER_CLIENT, &["--count", "x", "ws://a"], "--count x"),
-        (TICKER_CLIENT, &["--retries", "0", "ws://127.0.0.1:1/"], ""),
     ] {
         let finished = Process::run(program, args, b"");
         assert_eq!(finished.code, Some(1), "{finished:?}");
-        assert!(finished.stderr.contains(part) && finished.stdout.is_empty(), "{finished:?}");
+        assert!(finished.stderr.starts_with("error: ") && finished.stderr.contains(part), "{finished:?}");
+        assert!(finished.stderr.lines().count() == 1 && finished.stdout.is_empty(), "{finished:?}");
     }
-    for program in [CHAT_CLIENT, TICKER_CLIENT] {
+    for (program, usage) in [(CHAT_CLIENT, "Usage: chat-client "), (TICKER_CLIENT, "Usage: ticker-client ")] {
         let help = Process::run(program, &["--help"], b"");
-        assert!(help.code == Some(0) && help.stdout.starts_with(b""), "{help:?}");
-        assert!(String::from_utf8(help.stdout).unwrap().contains("Exit codes"));
+        assert!(help.code == Some(0) && help.stderr.is_empty(), "{help:?}");
+        let help = String::from_utf8(help.stdout).unwrap();
+        assert!(help.contains(usage) && help.contains("Exit codes"), "{help}");
     }
+}
+
+#[test]
+fn giving_up_is_told_with_the_number_of_retries() {
+    for (program, name) in [(CHAT_CLIENT, &["--name", "ann"][..]), (TICKER_CLIENT, &[])] {
+        for (retries, told) in [("0", "given up without a retry"), ("1", "given up after 1 retry")] {
+            let finished =
+                Process::run(program, &[name, &["--retries", retries, "ws://127.0.0.1:1/"]].concat(), b"");
+            assert_eq!(finished.code, Some(1), "{finished:?}");
+            assert!(finished.stderr.ends_with(&format!("* closed (1006: {told})")), "{finished:?}");
+            let failed = finished.stderr.matches("not connected (1006").count();
+            assert_eq!(failed.to_string(), (retries.parse::<u32>().unwrap() + 1).to_string(), "{finished:?}");
+        }
+    }
+}
+
+#[test]
+fn what_others_say_does_not_keep_a_pipe_waiting() {
+    /// Confirms nothing, and has somebody talk.
+    struct Talkative;
+
+    impl Handler for Talkative {
+        type Session = ();
+
+        fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+            Ok(())
+        }
+
+        fn open(&mut self, peer: &mut Peer<'_, ()>) {
+            peer.wake_after(Duration::ZERO);
+        }
+
+        fn message(&mut self, _: &mut Peer<'_, ()>, _: Message<'_>) {}
+
+        fn wake(&mut self, cx: &mut Context<'_, ()>) {
+            cx.for_each_peer(|peer| {
+                let _ = peer.send(r#"{"type":"message","username":"bob","text":"and so on"}"#);
+            });
+            cx.wake_after(Duration::from_secs(1));
+        }
+    }
+
+    let server = sansws_mio::Server::bind("127.0.0.1:0").unwrap();
+    let (url, handle) = (format!("ws://{}/", server.local_addrs()[0]), server.handle());
+    let thread = std::thread::spawn(move || server.run(Talkative).unwrap());
+    let finished = Process::run(CHAT_CLIENT, &["--name", "ann", &url], b"hello\n");
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert!(finished.stderr.contains("perhaps not heard by anyone: hello"), "{finished:?}");
+    handle.shutdown(Duration::ZERO);
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_finds_the_queue_full_is_said_later() {
+    let server = chat();
+    let builder =
+        ReliableWebSocket::builder(&url(&server, "/chat")).websocket(|socket| socket.max_buffered(30_000));
+    let ann = ChatClient::connect_with(builder, "ann").unwrap();
+    let start = Instant::now();
+    let next = || {
+        let left = DEADLINE.saturating_sub(start.elapsed());
+        ann.next_event(Some(left)).expect("something happens")
+    };
+    while !matches!(next(), ChatEvent::Joined { .. }) {}
+    let text = |i: usize| format!("{i} {}", "x".repeat(10_000));
+    for i in 0..100 {
+        ann.send_message(&text(i)).unwrap();
+    }
+    ann.join_room("den").unwrap();
+    ann.send_message_to(Some("den"), "the last one").unwrap();
+    let mut heard = 0;
+    loop {
+        match next() {
+            ChatEvent::Message { text: said, room: None, .. } => {
+                assert!(said == text(heard), "message {heard}");
+                heard += 1;
+            }
+            ChatEvent::Message { text, room: Some(room), .. } => {
+                assert_eq!((&*text, &*room), ("the last one", "den"));
+                break;
+            }
+            ChatEvent::Refused(why) => panic!("{why}"),
+            _ => {}
+        }
+    }
+    assert_eq!((heard, ann.pending()), (100, 0));
 }

@@ -28,6 +28,7 @@ use sansws_mio::{
 use serde_json::{Value, json};
 
 use super::close_code::in_words;
+use super::connecting::given_up;
 use crate::chat::wire::MAX_TEXT;
 
 /// Most messages that wait for a connection.
@@ -36,6 +37,8 @@ pub const MAX_WAITING: usize = 1000;
 pub const MAX_QUESTIONS: usize = 16;
 /// How often the server is asked for a sign of life, with a Ping.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How often it is tried again to send what the connection had no room for.
+const ROOM_CHECK: Duration = Duration::from_millis(20);
 
 /// A member of the chat.
 ///
@@ -56,6 +59,8 @@ struct State {
     /// The server has been told who this is, on this connection.
     is_joined: bool,
     rooms: BTreeSet<String>,
+    /// Rooms to be entered and left on this connection, for which it had no room yet.
+    commands: VecDeque<Value>,
     /// Messages that could not be sent yet.
     waiting: VecDeque<Outgoing>,
     /// Messages that were sent, of which the server has not told everyone yet, this client too.
@@ -161,7 +166,7 @@ pub enum ChatEvent {
 pub enum ChatError {
     /// The chat is over.
     Over,
-    /// [`MAX_WAITING`] messages, or [`MAX_QUESTIONS`] questions, wait for a connection already.
+    /// [`MAX_WAITING`] messages or commands, or [`MAX_QUESTIONS`] questions, wait for a connection already.
     TooManyWaiting,
     /// Longer than [`MAX_TEXT`] bytes.
     TooLong,
@@ -243,15 +248,13 @@ impl ChatClient {
     ///
     /// # Errors
     ///
-    /// [`ChatError::Over`].
+    /// [`ChatError`]; nothing changes then.
     pub fn join_room(&self, room: &str) -> Result<(), ChatError> {
-        let mut state = self.lock();
-        if state.is_over {
-            return Err(ChatError::Over);
-        }
+        let mut state = self.lock_for_commands()?;
         let room = room.trim();
         if state.rooms.insert(room.into()) && state.is_joined {
-            self.send_join(Some(room));
+            state.commands.push_back(self.join(Some(room)));
+            self.send_waiting(&mut state);
         }
         Ok(())
     }
@@ -260,15 +263,13 @@ impl ChatClient {
     ///
     /// # Errors
     ///
-    /// [`ChatError::Over`].
+    /// [`ChatError`]; nothing changes then.
     pub fn leave_room(&self, room: &str) -> Result<(), ChatError> {
-        let mut state = self.lock();
-        if state.is_over {
-            return Err(ChatError::Over);
-        }
+        let mut state = self.lock_for_commands()?;
         let room = room.trim();
         if state.rooms.remove(room) && state.is_joined {
-            self.send_json(&json!({ "type": "leave", "room": room }));
+            state.commands.push_back(json!({ "type": "leave", "room": room }));
+            self.send_waiting(&mut state);
         }
         Ok(())
     }
@@ -302,11 +303,27 @@ impl ChatClient {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let event = self.socket.next_event(left)?;
-            if let Some(event) = self.take(event) {
-                return Some(event);
+            // What has happened counts before anything is sent: perhaps this is another connection, on which nobody has joined.
+            let event = self.socket.try_next_event().or_else(|| self.socket.next_event(self.send_rest(left)));
+            match event {
+                Some(event) => {
+                    if let Some(event) = self.take(event) {
+                        return Some(event);
+                    }
+                }
+                None if self.lock().is_over || left.is_some_and(|left| left.is_zero()) => return None,
+                None => {}
             }
         }
+    }
+
+    /// Sends what waits, if there is room. Returns how long nothing else is to be done, `left` at most.
+    fn send_rest(&self, left: Option<Duration>) -> Option<Duration> {
+        let mut state = self.lock();
+        self.send_waiting(&mut state);
+        // Nothing tells when there is room again.
+        let room_check = (state.is_joined && state.waits()).then_some(ROOM_CHECK);
+        [left, room_check].into_iter().flatten().min()
     }
 
     fn take(&self, event: ReliableEvent) -> Option<ChatEvent> {
@@ -334,8 +351,7 @@ impl ChatClient {
             ReliableEvent::Retrying { attempt, delay } => Some(ChatEvent::Retrying { attempt, delay }),
             ReliableEvent::GaveUp { attempts, unsent } => {
                 let unsent = unsent.iter().filter_map(|unsent| outgoing(&unsent.data)).collect();
-                let why = format!("given up after {attempts} attempts");
-                Some(self.over(1006, false, why, String::new(), unsent))
+                Some(self.over(1006, false, given_up(attempts), String::new(), unsent))
             }
             ReliableEvent::Closed { close, unsent } => {
                 let unsent = unsent.iter().filter_map(|unsent| outgoing(&unsent.data)).collect();
@@ -355,10 +371,8 @@ impl ChatClient {
     /// A new connection: the server has to be told who this is, before anything else.
     fn enter(&self) {
         let mut state = self.lock();
-        self.send_join(None);
-        for room in &state.rooms {
-            self.send_join(Some(room));
-        }
+        let rooms = state.rooms.iter().map(|room| self.join(Some(room)));
+        state.commands = std::iter::once(self.join(None)).chain(rooms).collect();
         state.is_joined = true;
         self.send_waiting(&mut state);
     }
@@ -384,6 +398,7 @@ impl ChatClient {
     fn lost(&self, unsent: Vec<Outgoing>) -> Vec<Outgoing> {
         let mut state = self.lock();
         state.is_joined = false;
+        state.commands.clear();
         state.unanswered = 0;
         let sent = state.unconfirmed.len().saturating_sub(unsent.len());
         let unconfirmed = state.unconfirmed.drain(..sent).collect();
@@ -411,6 +426,13 @@ impl ChatClient {
 
     fn send_waiting(&self, state: &mut State) {
         while state.is_joined {
+            let Some(command) = state.commands.front() else { break };
+            if !self.send_json(command) {
+                return;
+            }
+            state.commands.pop_front();
+        }
+        while state.is_joined {
             let Some(Outgoing { room, text }) = state.waiting.front() else { break };
             let message = json!({ "type": "message", "username": self.username, "text": text });
             if !self.send_json(&in_room(message, room.as_deref())) {
@@ -428,8 +450,8 @@ impl ChatClient {
         }
     }
 
-    fn send_join(&self, room: Option<&str>) {
-        self.send_json(&in_room(json!({ "type": "join", "username": self.username }), room));
+    fn join(&self, room: Option<&str>) -> Value {
+        in_room(json!({ "type": "join", "username": self.username }), room)
     }
 
     fn ask(&self, question: Value) -> Result<(), ChatError> {
@@ -445,13 +467,29 @@ impl ChatClient {
         Ok(())
     }
 
-    /// Whether it was sent. It is not if there is no connection any more, which the next event tells.
+    /// Whether it was sent. It is not if there is no connection any more, which the next event tells, or while there is no room.
     fn send_json(&self, value: &Value) -> bool {
         self.socket.send(value.to_string().as_str()).is_ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_for_commands(&self) -> Result<MutexGuard<'_, State>, ChatError> {
+        let state = self.lock();
+        match state.commands.len() {
+            _ if state.is_over => Err(ChatError::Over),
+            MAX_WAITING.. => Err(ChatError::TooManyWaiting),
+            _ => Ok(state),
+        }
+    }
+}
+
+impl State {
+    /// Whether there is something to be sent.
+    fn waits(&self) -> bool {
+        !(self.commands.is_empty() && self.waiting.is_empty() && self.questions.is_empty())
     }
 }
 

@@ -21,7 +21,7 @@ use view::View;
 
 /// Things that happen and are not dealt with yet; beyond that, whoever makes them waits.
 const MAX_PENDING: usize = 256;
-/// After the end of stdin: how long to wait for anything to happen to messages that are not confirmed.
+/// After the end of stdin: how long to wait for the next of one's own messages to be confirmed, or for the first connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const COMMANDS: &str = "/join ROOM, /leave [ROOM], /room [ROOM] to speak elsewhere, /who [ROOM], /rooms, /quit; // for a message that begins with /";
@@ -62,7 +62,7 @@ pub fn run(options: Options) -> Result<ExitCode, String> {
     let input = move || if reads_keys { read_keys(&sender) } else { read_lines(&sender) };
     thread::Builder::new().name("input".into()).spawn(input).map_err(fail)?;
     let view = View::new(options.json, reads_keys.then(LineEditor::default));
-    Terminal { chat, view, room: None, ending: None, was_connected: false, unsent: 0 }
+    Terminal { chat, view, room: None, ending: None, pending: 0, was_connected: false, unsent: 0 }
         .run(&options, &happenings)
 }
 
@@ -111,8 +111,10 @@ struct Terminal {
     view: View,
     /// Where the next line is said.
     room: Option<String>,
-    /// The input has ended; since then, or since something happened after it.
+    /// The input has ended; since then, or since something happened after it that is waited for.
     ending: Option<Instant>,
+    /// What was not confirmed when something last happened.
+    pending: usize,
     was_connected: bool,
     /// What was not sent, or perhaps not heard by anyone.
     unsent: usize,
@@ -147,10 +149,22 @@ impl Terminal {
                 self.chat.disconnect();
                 return Err(why);
             }
-            if self.ending.is_some() && self.was_connected && self.chat.pending() == 0 {
-                self.ending = None;
-                self.chat.disconnect();
-            }
+            self.check_end();
+        }
+    }
+
+    /// After the end of stdin. What others say does not count.
+    fn check_end(&mut self) {
+        let pending = self.chat.pending();
+        let has_fewer = pending < std::mem::replace(&mut self.pending, pending);
+        if self.ending.is_none() {
+            return;
+        }
+        if self.was_connected && pending == 0 {
+            self.ending = None;
+            self.chat.disconnect();
+        } else if has_fewer {
+            self.ending = Some(Instant::now());
         }
     }
 
@@ -182,10 +196,12 @@ impl Terminal {
     }
 
     fn event(&mut self, event: ChatEvent) -> Option<u8> {
-        self.ending = self.ending.map(|_| Instant::now());
         self.view.event(&event);
         match event {
-            ChatEvent::Connected { .. } => self.was_connected = true,
+            ChatEvent::Connected { .. } => {
+                let was_connected = std::mem::replace(&mut self.was_connected, true);
+                self.ending = self.ending.map(|since| if was_connected { since } else { Instant::now() });
+            }
             ChatEvent::Disconnected { unconfirmed, .. } => self.unsent += unconfirmed.len(),
             ChatEvent::Over { code, was_clean, unsent, unconfirmed, .. } => {
                 self.unsent += unsent.len() + unconfirmed.len();
@@ -279,7 +295,8 @@ mod tests {
     fn exit_code(lost: usize, lost_at_last: usize) -> u8 {
         let chat = Arc::new(ChatClient::connect("ws://127.0.0.1:1/", "ann").unwrap());
         let view = View::new(true, None);
-        let mut terminal = Terminal { chat, view, room: None, ending: None, was_connected: true, unsent: 0 };
+        let mut terminal =
+            Terminal { chat, view, room: None, ending: None, pending: 0, was_connected: true, unsent: 0 };
         let messages = |count| vec![Outgoing { room: None, text: "hello".into() }; count];
         let lost = ChatEvent::Disconnected {
             code: 1006,

@@ -7,7 +7,7 @@ use sansws_mio::{Proxy, ReliableBuilder, ReliableWebSocket, TlsClient};
 /// The options that `chat-client` and `ticker-client` have in common.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Connecting {
-    /// Attempts in a row before it is given up; `None`: for ever.
+    /// Retries in a row that may fail before it is given up; `None`: any number.
     pub retries: Option<u32>,
     /// Certificates that are trusted beside the usual ones, in PEM.
     pub ca: Option<PathBuf>,
@@ -32,6 +32,15 @@ impl Connecting {
             builder = builder.websocket(|socket| socket.proxy(proxy));
         }
         Ok(builder)
+    }
+}
+
+/// How it is told that no more attempts are made, after so many retries in a row.
+pub(super) fn given_up(retries: u32) -> String {
+    match retries {
+        0 => "given up without a retry".into(),
+        1 => "given up after 1 retry".into(),
+        retries => format!("given up after {retries} retries"),
     }
 }
 

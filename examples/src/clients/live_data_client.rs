@@ -20,6 +20,7 @@ use sansws_mio::{
 use serde_json::{Value, json};
 
 use super::close_code::in_words;
+use super::connecting::given_up;
 
 /// How often the server is asked for a sign of life, with a Ping.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -176,7 +177,7 @@ impl Channels {
             ReliableEvent::GaveUp { attempts, .. } => LiveState::Over {
                 code: 1006,
                 was_clean: false,
-                why: format!("given up after {attempts} attempts"),
+                why: given_up(attempts),
                 reason: String::new(),
             },
             ReliableEvent::Closed { close, .. } => {

@@ -28,17 +28,18 @@ URL: such as ws://localhost:8080/chat
       --name NAME   who you are
       --room ROOM   enter this room and speak there, rather than in the lobby
       --json        print each event as one line of JSON
-      --retries N   give up after N attempts to connect in a row (default: never)
+      --retries N   when there is no connection, or none any more, try again up to N times in a row (default: for ever)
       --ca FILE     trust these certificates (PEM) as well, for wss://
       --proxy URL   through an HTTP proxy; env takes it from the environment
   -h, --help        print this
   -V, --version     print the version
 
 Typed: /join ROOM, /leave [ROOM], /room [ROOM] to speak elsewhere, /who [ROOM], /rooms, /quit; // for a message that
-begins with /. The end of stdin leaves once everything has been said; Ctrl-C leaves.
+begins with /. The end of stdin leaves once everything has been said, or nothing more of it has been for 5 s; Ctrl-C
+leaves. Any end of the connection but a close by the server with 1000 is followed by a new one.
 
-Exit codes: 0 left, or closed by the server with 1000 or 1001; 1 wrong usage, no connection; 2 the connection broke and
-was given up, or was closed with another code; 3 something was not sent.
+Exit codes: 0 left, or closed by the server with 1000; 1 wrong usage, never connected; 2 the connection was lost and not
+made again; 3 something was not sent.
 ";
 
 impl Options {

@@ -30,14 +30,17 @@ URL: such as ws://localhost:8080/stocks
       --symbols A,B  which ones (default AAPL,GOOGL,MSFT,TSLA,AMZN)
       --json         print each quote, and what happens to the connection, as one line of JSON
       --count N      end after N quotes
-      --retries N    give up after N attempts to connect in a row (default: never)
+      --retries N    when there is no connection, or none any more, try again up to N times in a row (default: for
+                     ever)
       --ca FILE      trust these certificates (PEM) as well, for wss://
       --proxy URL    through an HTTP proxy; env takes it from the environment
   -h, --help         print this
   -V, --version      print the version
 
-Ctrl-C closes the connection. Exit codes: 0 closed by this side, or by the server with 1000 or 1001; 1 wrong usage, no
-connection; 2 the connection broke and was given up, or was closed with another code.
+Ctrl-C closes the connection. Any end of it but that, and a close by the server with 1000, is followed by a new one.
+
+Exit codes: 0 closed by this side, or by the server with 1000; 1 wrong usage, never connected; 2 the connection was lost
+and not made again.
 ";
 
 impl Options {
