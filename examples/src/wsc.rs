@@ -6,6 +6,7 @@ pub mod display;
 pub mod input;
 pub mod listen;
 pub mod options;
+mod output;
 
 use std::process::ExitCode;
 

@@ -1,13 +1,13 @@
 //! What `wsc` prints: messages on stdout, everything about them on stderr.
 
 use std::fmt::Display as Fmt;
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::time::Instant;
 
 use sansws_mio::{Chunk, MessageKind};
 
 use super::options::{Options, Stdin};
+use super::output::Output;
 use crate::clients::terminal::printable;
 
 /// Bytes of a binary message that are shown in its place.
@@ -33,7 +33,7 @@ pub struct Display {
     stdout: BufWriter<Stdout>,
     is_terminal: bool,
     is_raw: bool,
-    file: Option<BufWriter<File>>,
+    file: Option<Output>,
     quiet: bool,
     verbose: bool,
     start: Instant,
@@ -45,21 +45,13 @@ pub struct Display {
 }
 
 impl Display {
-    /// Opens the file for binary messages.
+    /// Nothing is written to the file for binary messages before there is one.
     ///
     /// # Errors
     ///
-    /// It cannot be written.
+    /// It cannot be written, or is to be sent.
     pub fn open(options: &Options) -> Result<Self, String> {
-        let file = match &options.output {
-            None => None,
-            Some(path) => {
-                let file = File::create(path);
-                Some(BufWriter::new(
-                    file.map_err(|error| format!("cannot write {}: {error}", path.display()))?,
-                ))
-            }
-        };
+        let file = options.output.as_ref().map(|path| Output::open(path, options)).transpose()?;
         Ok(Self {
             stdout: BufWriter::new(io::stdout()),
             is_terminal: io::stdout().is_terminal(),
@@ -192,7 +184,7 @@ impl Display {
 
     fn binary(&mut self, payload: &[u8], last: bool) -> io::Result<()> {
         if let Some(file) = &mut self.file {
-            return file.write_all(payload);
+            return file.write(payload);
         }
         if self.is_raw {
             return self.stdout.write_all(payload);
@@ -212,7 +204,7 @@ impl Display {
 
     /// Has everything printed that is still held back.
     pub fn flush(&mut self) {
-        let file = self.file.as_mut().map_or(Ok(()), Write::flush);
+        let file = self.file.as_mut().map_or(Ok(()), Output::flush);
         if let Err(error) = self.stdout.flush().and(file) {
             self.failed(&error);
         }

@@ -260,12 +260,14 @@ impl<W: Fn()> Reader<W> {
     /// One message, a fragment for each `len` bytes.
     fn fragments(&self, name: &str, mut input: impl Read, len: usize) -> Result<(), Gone> {
         let is_text = self.stdin == Stdin::Text;
+        // So that each fragment has a code point.
+        let len = if is_text { len.max(4) } else { len };
         let mut started = false;
         // A code point may be cut by the end of a piece: what there is of it begins the next one.
         let mut carried = Vec::new();
         loop {
             let mut piece = std::mem::take(&mut carried);
-            let wanted = (len.max(4) - piece.len()) as u64;
+            let wanted = (len - piece.len()) as u64;
             let read = (&mut input).take(wanted).read_to_end(&mut piece);
             let at_end = match read {
                 Ok(read) => (read as u64) < wanted,
@@ -356,12 +358,14 @@ mod tests {
         assert_eq!(binary(b"12345"), [fragment(b"1234", false), fragment(b"5", true)]);
         assert_eq!(binary(b"1234"), [fragment(b"1234", false), fragment(b"", true)]);
         assert_eq!(binary(b""), []);
+        let bytes = items(Stdin::Binary, |reader| reader.fragments("f", &b"12"[..], 1));
+        assert_eq!(bytes, [fragment(b"1", false), fragment(b"2", false), fragment(b"", true)]);
     }
 
     #[test]
     fn fragments_of_a_text_do_not_cut_code_points() {
         let text = "añ🦀€ x";
-        let items = items(Stdin::Text, |reader| reader.fragments("f", text.as_bytes(), 4));
+        let items = items(Stdin::Text, |reader| reader.fragments("f", text.as_bytes(), 1));
         let mut whole = String::new();
         for (i, item) in items.iter().enumerate() {
             let Item::TextFragment { text, last } = item else { panic!("{item:?}") };

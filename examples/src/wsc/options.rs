@@ -109,12 +109,13 @@ Connecting:
 Sending:
       --send-file FILE        send a file as one binary message (text with --text); repeatable. Stdin is then only
                               read if it is a terminal
-      --chunk N               send files in fragments of N bytes
+      --chunk N               send files in fragments of N bytes; of text, 4 at least
       --text                  send stdin as one text message, line ends and all
       --binary                send stdin as one binary message, and write messages received as they are
       --ping SECS             send a Ping this often; no answer within 20 s ends the connection
 Receiving:
-      --output FILE           write binary messages to FILE, one after the other
+      --output FILE           write binary messages to FILE, one after the other, in place of what is in it; without any,
+                              it is left as it is
       --one                   close after the first message
       --wait SECS             close when stdin has ended, the server has read it all, and nothing has come for this
                               long (default 0.5; 0 closes at once)
@@ -122,7 +123,8 @@ Receiving:
   -q, --quiet                 only errors on stderr
   -v, --verbose               show headers, frames, Pings, times and the reason of a Close on stderr: for developers
 Serving:
-      --listen ADDR           accept connections on ADDR (HOST:PORT, or PORT on loopback): lines go to all clients
+      --listen ADDR           accept connections on ADDR (HOST:PORT, or PORT on loopback): lines go to all clients, as
+                              fast as the slowest takes them
       --echo                  send each message back
 
   -h, --help                  print this
@@ -171,7 +173,9 @@ impl Options {
 fn try_parse(mut parser: lexopt::Parser) -> Result<Parsed<Options>, lexopt::Error> {
     let mut options = Options::new(Mode::Connect(String::new()));
     let (mut url, mut listen, mut echo, mut wait) = (None, None, false, None);
+    let mut of_clients = None;
     while let Some(arg) = parser.next()? {
+        of_clients = of_clients.or_else(|| of_client(&arg));
         match arg {
             Value(value) => set_url(&mut url, value.string()?)?,
             Short('H') | Long("header") => options.headers.push(header(&parser.value()?.string()?)?),
@@ -215,10 +219,23 @@ fn try_parse(mut parser: lexopt::Parser) -> Result<Parsed<Options>, lexopt::Erro
     if echo && matches!(options.mode, Mode::Connect(_)) {
         return Err("--echo needs --listen".into());
     }
-    if options.reconnect && matches!(options.mode, Mode::Listen { .. }) {
-        return Err("--reconnect is for clients, not for --listen".into());
+    if let (Some(option), Mode::Listen { .. }) = (of_clients, &options.mode) {
+        return Err(format!("{option} is for clients, not for --listen").into());
     }
     Ok(Parsed::Run(options))
+}
+
+/// The option, if it says how a server is reached.
+fn of_client(arg: &lexopt::Arg<'_>) -> Option<&'static str> {
+    Some(match arg {
+        Short('o') | Long("origin") => "--origin",
+        Long("proxy") => "--proxy",
+        Long("ca") => "--ca",
+        Long("redirects") => "--redirects",
+        Long("connect-timeout") => "--connect-timeout",
+        Long("reconnect") => "--reconnect",
+        _ => return None,
+    })
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -322,7 +339,12 @@ mod tests {
             (&["ws://a", "--chunk", "0"], "--chunk 0"),
             (&["ws://a", "--echo"], "--listen"),
             (&["ws://a", "--listen", "1"], "not both"),
-            (&["--listen", "1", "--reconnect"], "for clients"),
+            (&["--listen", "1", "--reconnect"], "--reconnect is for clients"),
+            (&["-o", "http://a", "--listen", "1"], "--origin is for clients"),
+            (&["--listen", "1", "--proxy", "env"], "--proxy is for clients"),
+            (&["--listen", "1", "--ca", "f"], "--ca is for clients"),
+            (&["--listen", "1", "--redirects", "0"], "--redirects is for clients"),
+            (&["--listen", "1", "--connect-timeout", "1"], "--connect-timeout is for clients"),
             (&["--listen", "nowhere"], "--listen nowhere"),
             (&["ws://a", "--redirects", "many"], "many"),
         ] {
