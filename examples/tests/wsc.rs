@@ -5,7 +5,8 @@ mod support;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use sansws::CloseCode;
 use support::closing::{Closing, REASON};
 use support::process::{Finished, Process};
-use support::{Client, DEADLINE, Server};
+use support::{Client, DEADLINE, Heard, Server};
 
 const WSC: &str = env!("CARGO_BIN_EXE_wsc");
 
@@ -385,4 +386,162 @@ fn it_serves_an_echo() {
     let finished = run(&["--binary", "-q", url], &payload);
     assert!(finished.code == Some(0) && finished.stdout == payload, "{}", finished.stderr);
     server.stderr_line_with("closed: 1000");
+}
+
+/// A wsc that listens, and its URL.
+fn listening(args: &[&str]) -> (Process, String) {
+    let server = Process::start(WSC, &[&["--listen", "127.0.0.1:0"][..], args].concat());
+    let line = server.stderr_line_with("listening on ws://");
+    let url = line.split(' ').next_back().unwrap().into();
+    (server, url)
+}
+
+/// A client that stays, once the server knows of it.
+fn member(server: &Process, url: &str) -> Process {
+    let client = Process::start(WSC, &["-k", url]);
+    server.stderr_line_with(" connected");
+    client
+}
+
+#[test]
+fn a_server_reads_no_faster_than_its_slowest_client() {
+    let (mut server, url) = listening(&["--binary"]);
+    let fast = Process::start(WSC, &["-q", "--binary", "--one", &url]);
+    let slow = Process::start(WSC, &["--binary", "--one", &url]);
+    server.stderr_line_with(" connected");
+    server.stderr_line_with(" connected");
+    slow.stderr_line_with("connected to");
+    slow.signal("-STOP");
+    // Far more than sockets hold.
+    let payload = Arc::new(pattern(24 << 20));
+    let (mut stdin, typed) = (server.take_stdin(), Arc::new(AtomicUsize::new(0)));
+    let (counter, input) = (Arc::clone(&typed), Arc::clone(&payload));
+    let typing = std::thread::spawn(move || {
+        for piece in input.chunks(32 << 10) {
+            stdin.write_all(piece).unwrap();
+            counter.fetch_add(piece.len(), Relaxed);
+        }
+    });
+    wait_until_still(&typed);
+    assert!(typed.load(Relaxed) < payload.len(), "all of it was read");
+    slow.signal("-CONT");
+    typing.join().unwrap();
+    for client in [fast, slow] {
+        let finished = client.wait();
+        assert!(finished.code == Some(0) && finished.stdout == *payload, "{}", finished.stderr);
+    }
+    server.interrupt();
+    assert_eq!(server.wait().code, Some(0));
+}
+
+#[test]
+fn who_comes_in_the_middle_of_a_message_gets_the_next_one() {
+    let pipes = ["wsc-pipe-1", "wsc-pipe-2"].map(|name| Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+    for pipe in &pipes {
+        let _ = fs::remove_file(pipe);
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    let [first, second] = pipes.each_ref().map(|pipe| pipe.to_str().unwrap());
+    let args = ["--listen", "127.0.0.1:0", "--wait", "0", "--text", "--chunk", "8"];
+    let args = [&args[..], &["--send-file", first, "--send-file", second]].concat();
+    let server = Process::start(WSC, &args);
+    // Each waits until the server opens it too.
+    let [mut first, mut second] =
+        [first, second].map(|pipe| fs::OpenOptions::new().write(true).open(pipe).unwrap());
+    let url = server.stderr_line_with("listening on ws://").split(' ').next_back().unwrap().to_owned();
+    let early = member(&server, &url);
+    first.write_all(b"begin\n12").unwrap();
+    assert_eq!(early.line(), "begin");
+    let late = member(&server, &url);
+    first.write_all(b"the rest of it").unwrap();
+    drop(first);
+    second.write_all(b"and the second message").unwrap();
+    drop(second);
+    assert_eq!(server.wait().code, Some(0));
+    assert_eq!(String::from_utf8(early.wait().stdout).unwrap(), "12the rest of it\nand the second message\n");
+    assert_eq!(String::from_utf8(late.wait().stdout).unwrap(), "and the second message\n");
+}
+
+#[test]
+fn what_a_server_did_not_send_is_its_exit_code() {
+    let (mut server, url) = listening(&["--wait", "0"]);
+    let client = member(&server, &url);
+    server.type_bytes(b"one\n\xff\ntwo\n");
+    let finished = server.finish();
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert_eq!(client.wait().stdout, b"one\ntwo\n");
+
+    let (mut server, url) = listening(&["--text"]);
+    let client = member(&server, &url);
+    server.type_bytes(&[b"begin\n", &[b'x'; 100_000][..]].concat());
+    assert_eq!(client.line(), "begin");
+    server.interrupt();
+    let finished = server.wait();
+    assert_eq!(finished.code, Some(3), "the message has no end: {finished:?}");
+    assert!(finished.stderr.contains("not sent: the rest of a message that was begun"), "{finished:?}");
+}
+
+#[test]
+fn what_is_typed_and_what_is_echoed_are_not_mixed() {
+    let (mut server, url) = listening(&["--echo", "--text", "--wait", "0"]);
+    let mut client = member(&server, &url);
+    server.type_bytes(&[b"begin\n", &[b'x'; 100_000][..]].concat());
+    assert_eq!(client.line(), "begin");
+    client.type_line("hello");
+    server.stderr_line_with("not echoed");
+    server.type_bytes(b"end");
+    assert_eq!(server.finish().code, Some(3));
+    let seen = String::from_utf8(client.wait().stdout).unwrap();
+    assert!(seen.len() == 100_004 && seen.ends_with("xend\n"), "{} bytes", seen.len());
+
+    let (mut server, url) = listening(&["--echo"]);
+    let mut client = Client::connect(url.split('/').nth(2).unwrap().parse().unwrap(), "/", &[]);
+    client.write(|ws, out| ws.send_text_fragment("begin ", false, out).unwrap());
+    server.type_line("typed");
+    server.stderr_line_with("not sent");
+    client.write(|ws, out| ws.send_text_fragment("end", true, out).unwrap());
+    assert_eq!(client.hear(), Heard::Text("begin end".into()));
+    server.type_line("typed again");
+    assert_eq!(client.hear(), Heard::Text("typed again".into()));
+}
+
+#[test]
+fn the_file_for_the_output_is_not_touched_before_there_is_any() {
+    let server = demo();
+    let url = url(&server, "/echo");
+    let photo = file("wsc-photo", b"photo");
+    let photo = photo.to_str().unwrap();
+    let link = format!("{photo}-link");
+    let _ = fs::remove_file(&link);
+    fs::hard_link(photo, &link).unwrap();
+    for output in [photo, &link] {
+        let finished = run(&["--send-file", photo, "--output", output, "--one", &url], b"");
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(output) && finished.stderr.lines().count() == 1, "{finished:?}");
+        let stdin = fs::File::open(photo).unwrap();
+        let status =
+            Command::new(WSC).args(["-q", "--binary", "--output", output, &url]).stdin(stdin).status();
+        assert_eq!(status.unwrap().code(), Some(1));
+        assert_eq!(fs::read(photo).unwrap(), b"photo");
+    }
+    // No connection, or no binary message.
+    let none = format!("{photo}-none");
+    let _ = fs::remove_file(&none);
+    for output in [photo, &none] {
+        assert_eq!(run(&["--output", output, "ws://127.0.0.1:1/"], b"").code, Some(1));
+        assert_eq!(run(&["--output", output, &url], b"text\n").code, Some(0));
+    }
+    assert_eq!(fs::read(photo).unwrap(), b"photo");
+    assert!(!Path::new(&none).exists());
+    // An empty message is one too.
+    let (short, empty) = (file("wsc-output-short", b"new"), file("wsc-output-empty", b""));
+    for (sent, expected) in [(short, "new"), (empty, "")] {
+        for output in [photo, &none] {
+            let finished =
+                run(&["--send-file", sent.to_str().unwrap(), "--output", output, "--one", &url], b"");
+            assert_eq!(finished.code, Some(0), "{finished:?}");
+            assert_eq!(fs::read(output).unwrap(), expected.as_bytes());
+        }
+    }
+    assert_eq!(run(&["--send-file", "/dev/null", "--output", "/dev/null", "--one", &url], b"").code, Some(0));
 }
