@@ -1,6 +1,7 @@
 //! The command line of the servers.
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -99,7 +100,7 @@ impl Parsed {
         let result = match self {
             Self::Run(options) => program(&options),
             Self::Print(text) => {
-                print!("{text}");
+                let _ = io::stdout().write_all(text.as_bytes());
                 Ok(())
             }
             Self::Fail(error) => Err(error),
@@ -107,7 +108,7 @@ impl Parsed {
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {error}");
+                let _ = writeln!(io::stderr(), "error: {error}");
                 ExitCode::FAILURE
             }
         }

@@ -1,7 +1,7 @@
 //! From options to a running server, until Ctrl-C or SIGTERM.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
@@ -32,12 +32,12 @@ pub fn serve(options: &Options, site: impl FnOnce() -> Site) -> Result<(), Strin
         scheme = "https";
         server = server.tls(&tls.server);
         if let Some(fingerprint) = &tls.fingerprint {
-            println!("self-signed certificate, SHA-256 {fingerprint}");
+            say(io::stdout(), &format!("self-signed certificate, SHA-256 {fingerprint}"));
         }
     }
     heed_signals(server.handle(), tls).map_err(|error| format!("cannot handle signals: {error}"))?;
     for addr in server.local_addrs() {
-        println!("listening on {scheme}://{}/", host(addr));
+        say(io::stdout(), &format!("listening on {scheme}://{}/", host(addr)));
     }
     server.run(site()).map_err(|error| error.to_string())
 }
@@ -50,7 +50,7 @@ fn bind(options: &Options) -> Result<Server, String> {
             Some(server) => {
                 // Not every machine has IPv6: of several addresses it is enough to have the first.
                 if i > 0 && is_missing(addr) {
-                    eprintln!("warning: this machine has no {}", addr.ip());
+                    say(io::stderr(), &format!("warning: this machine has no {}", addr.ip()));
                     Ok(server)
                 } else {
                     server.also_bind(addr)
@@ -59,17 +59,22 @@ fn bind(options: &Options) -> Result<Server, String> {
         };
         server = Some(bound.map_err(|error| format!("cannot listen on {addr}: {}", reason(&error)))?);
     }
+    let server = server.ok_or("no address to listen on")?;
+    Ok(server.settings(Settings { origin: options.origin.clone(), ..settings() }))
+}
+
+fn settings() -> Settings {
     let defaults = Settings::default();
-    let settings = Settings {
-        origin: options.origin.clone(),
-        // What waits for a slow reader is old when it comes: a chat says so early, a ticker skips it early.
-        high_water: 64 << 10,
+    Settings {
+        // Past this a member of the chat is told to go. It has to leave room for what one talker may say in one turn of the loop, however
+        // fast everyone reads: the kernel takes some 64 KiB at once where the network is slower than loopback, one event may have 385 KiB
+        // (a text of which each byte is an escaped control character), and a turn reads 512 KiB.
+        high_water: 1 << 20,
         low_water: 16 << 10,
         // A room's name has up to 64 characters of up to four bytes.
         topics: TopicLimits { max_name_len: 512, ..defaults.topics },
         ..defaults
-    };
-    Ok(server.ok_or("no address to listen on")?.settings(settings))
+    }
 }
 
 fn is_missing(addr: SocketAddr) -> bool {
@@ -87,11 +92,8 @@ fn reason(error: &io::Error) -> String {
 }
 
 fn host(addr: SocketAddr) -> String {
-    if addr.ip().is_loopback() && addr.is_ipv4() {
-        format!("localhost:{}", addr.port())
-    } else {
-        addr.to_string()
-    }
+    // Of all of 127.0.0.0/8, localhost is this one.
+    if addr.ip() == Ipv4Addr::LOCALHOST { format!("localhost:{}", addr.port()) } else { addr.to_string() }
 }
 
 /// Without TLS, SIGHUP does what it always does.
@@ -104,10 +106,11 @@ fn heed_signals(handle: Handle, tls: Option<Certificate>) -> io::Result<()> {
         let mut stopping = false;
         for signal in signals.forever() {
             if let (SIGHUP, Some(tls)) = (signal, &tls) {
-                match tls.server.reload() {
-                    Ok(()) => eprintln!("the certificate was read again"),
-                    Err(error) => eprintln!("error: the certificate stays as it was: {error}"),
-                }
+                let outcome = match tls.server.reload() {
+                    Ok(()) => "the certificate was read again".into(),
+                    Err(error) => format!("error: the certificate stays as it was: {error}"),
+                };
+                say(io::stderr(), &outcome);
                 continue;
             }
             if stopping {
@@ -130,7 +133,7 @@ fn log_to_stderr() {
         }
 
         fn log(&self, record: &log::Record<'_>) {
-            eprintln!("{:5} {}", record.level(), record.args());
+            say(io::stderr(), &format!("{:5} {}", record.level(), record.args()));
         }
 
         fn flush(&self) {}
@@ -138,5 +141,37 @@ fn log_to_stderr() {
 
     if log::set_logger(&Stderr).is_ok() {
         log::set_max_level(log::LevelFilter::Debug);
+    }
+}
+
+/// One line. That nobody reads it any more is no reason to end, as it is for `println!`.
+fn say(mut to: impl Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::wire;
+
+    #[test]
+    fn whoever_reads_at_all_is_not_told_to_go_for_one_event() {
+        let (name, room) = ("🦀".repeat(wire::MAX_NAME), "🦀".repeat(wire::MAX_NAME));
+        let message = wire::message(&name, &"\u{1}".repeat(wire::MAX_TEXT), Some(&room));
+        let names = || std::iter::repeat_n(&*name, 10_000);
+        let largest =
+            [message, wire::rooms(names()), wire::who(names(), Some(&room))].map(|event| event.len());
+        let largest = largest.into_iter().max().unwrap();
+        assert!(largest > 6 * wire::MAX_TEXT, "{largest}");
+        assert!(settings().high_water >= 2 * largest, "{largest}");
+    }
+
+    #[test]
+    fn localhost_is_one_address() {
+        for (addr, expected) in
+            [("127.0.0.1:80", "localhost:80"), ("127.0.0.2:80", "127.0.0.2:80"), ("[::1]:80", "[::1]:80")]
+        {
+            assert_eq!(host(addr.parse().unwrap()), expected);
+        }
     }
 }

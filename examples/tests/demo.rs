@@ -133,6 +133,24 @@ fn pages_of_other_origins_are_refused_unless_they_are_allowed() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_ends_nothing() {
+    let mut server = Server::start_unheard(DEMO, &["-v"]);
+    server.client("/echo").close(1000);
+    let mut client = server.client("/api");
+    client.send("ping");
+    assert_eq!(client.hear(), Heard::Text("pong".into()));
+    server.terminate();
+    assert_eq!(client.hear(), Heard::Close(1001));
+    assert!(server.wait().success());
+
+    // SIGHUP says what came of it, and the same thread waits for SIGTERM.
+    let mut server = Server::start_unheard(DEMO, &["-v", "--tls-self-signed"]);
+    server.signal("-HUP");
+    server.terminate();
+    assert!(server.wait().success());
+}
+
+#[test]
 fn help_and_version_go_to_stdout() {
     let help = run(&["--help"]);
     assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--bind ADDR"));

@@ -12,6 +12,8 @@ pub const MAX_TEXT: usize = 64 << 10;
 const MAX_COMMAND: usize = 6 * MAX_TEXT + 4096;
 /// Most names in an answer; of more, the first.
 const MAX_LISTED: usize = 1000;
+/// Longest list of names in an answer, in bytes of JSON; of more, the first. A small question should not have a large answer.
+const MAX_LIST: usize = 32 << 10;
 
 /// What a client asks for. A room of `None` is the lobby.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,17 +92,32 @@ pub fn leave(username: &str, room: Option<&str>) -> String {
 
 /// The named rooms.
 pub fn rooms<'a>(rooms: impl Iterator<Item = &'a str>) -> String {
-    json!({ "type": "rooms", "rooms": rooms.take(MAX_LISTED).collect::<Vec<_>>() }).to_string()
+    json!({ "type": "rooms", "rooms": listed(rooms) }).to_string()
 }
 
-/// The members of a room.
+/// The members of a room, each as often as connections carry the name.
 pub fn who<'a>(members: impl Iterator<Item = &'a str>, room: Option<&str>) -> String {
-    in_room(json!({ "type": "who", "members": members.take(MAX_LISTED).collect::<Vec<_>>() }), room)
+    in_room(json!({ "type": "who", "members": listed(members) }), room)
 }
 
 /// What was wrong with the last command.
 pub fn error(message: &str) -> String {
     json!({ "type": "error", "message": message }).to_string()
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Value> {
+    let mut room = MAX_LIST;
+    names
+        .take(MAX_LISTED)
+        .map(Value::from)
+        .take_while(|name| {
+            // And a comma.
+            let len = name.to_string().len() + 1;
+            let fits = len <= room;
+            room = room.saturating_sub(len);
+            fits
+        })
+        .collect()
 }
 
 fn in_room(mut event: Value, room: Option<&str>) -> String {
@@ -198,6 +215,27 @@ mod tests {
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_cut_by_its_names_and_by_its_bytes() {
+        let len = |answer: &str, list: &str| {
+            let value: Value = serde_json::from_str(answer).unwrap();
+            value[list].as_array().unwrap().len()
+        };
+        assert_eq!(len(&rooms(["a", "b"].into_iter()), "rooms"), 2);
+        assert_eq!(len(&rooms(std::iter::repeat_n("a", 2000)), "rooms"), MAX_LISTED);
+        for name in ["🦀".repeat(MAX_NAME), "\"".repeat(MAX_NAME)] {
+            let room = "r".repeat(MAX_NAME);
+            let each = serde_json::to_string(&name).unwrap().len() + 1;
+            for (answer, list) in [
+                (rooms(std::iter::repeat_n(&*name, 2000)), "rooms"),
+                (who(std::iter::repeat_n(&*name, 2000), Some(&room)), "members"),
+            ] {
+                assert_eq!(len(&answer, list), MAX_LIST / each);
+                assert!(answer.len() <= MAX_LIST + 200, "{}", answer.len());
+            }
         }
     }
 }

@@ -36,13 +36,21 @@ impl Server {
         Self::bound_to(&addr.to_string(), program, &[])
     }
 
+    /// Starts one whose stderr nobody reads any more as soon as it listens, and its stdout neither.
+    pub fn start_unheard(program: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        let mut server =
+            Self::spawn(command.args(["--bind", "127.0.0.1:0"]).args(args).stderr(Stdio::piped()));
+        drop(server.process.stderr.take());
+        server
+    }
+
     fn bound_to(addr: &str, program: &str, args: &[&str]) -> Self {
-        let mut process = Command::new(program)
-            .args(["--bind", addr])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::spawn(Command::new(program).args(["--bind", addr]).args(args))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut printed = Vec::new();
         let line = loop {
@@ -227,6 +235,11 @@ impl Client {
         let heard = self.hear_json();
         assert_eq!(heard["type"], "error", "{heard}");
         assert!(heard["message"].as_str().unwrap().contains(part), "{heard} does not say {part:?}");
+    }
+
+    /// Ends the connection with a RST.
+    pub fn reset(self) {
+        socket2::SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     pub fn close(&mut self, code: u16) {
