@@ -76,7 +76,8 @@ impl Chat {
             Command::Who { room } => {
                 let room: Room = room.map(Arc::from);
                 let members = self.rooms.get(&room).into_iter().flat_map(BTreeMap::values);
-                let names: BTreeSet<&str> = members.map(|name| &**name).collect();
+                let mut names: Vec<&str> = members.map(|name| &**name).collect();
+                names.sort_unstable();
                 reply(peer, &wire::who(names.into_iter(), room.as_deref()));
                 Ok(())
             }
@@ -101,6 +102,14 @@ impl Chat {
         if room.is_some() && !self.rooms.contains_key(&room) && named >= MAX_ROOMS {
             return Err(format!("there are {MAX_ROOMS} rooms, more are not allowed"));
         }
+        // Whoever is nowhere yet enters the lobby, and the room as well.
+        if room.is_some() && member.rooms.is_empty() {
+            self.enter(peer, username, None)?;
+        }
+        self.enter(peer, username, room)
+    }
+
+    fn enter(&mut self, peer: &mut Peer<'_, Session>, username: &str, room: Room) -> Result<(), String> {
         peer.subscribe(&topic(&room)).map_err(|error| error.to_string())?;
         let id = peer.id();
         let username: Arc<str> = username.into();

@@ -41,13 +41,11 @@ fn everyone_in_the_lobby_hears_joins_messages_and_leaves_once_and_in_order() {
 fn a_connection_that_ends_leaves_however_it_ends() {
     let server = chat();
     let mut ann = join(&server, "ann");
-    for closes in [true, false] {
-        let mut bob = join(&server, "bob");
+    let ends: [fn(Client); 3] = [|mut bob| bob.close(1000), drop, Client::reset];
+    for end in ends {
+        let bob = join(&server, "bob");
         ann.expect(json!({"type": "join", "username": "bob"}));
-        if closes {
-            bob.close(1000);
-        }
-        drop(bob);
+        end(bob);
         ann.expect(json!({"type": "leave", "username": "bob"}));
     }
 }
@@ -83,7 +81,50 @@ fn the_longest_room_name_is_a_room() {
     let mut ann = server.client("/chat");
     let room = "🦀".repeat(64);
     ann.send_json(json!({"type": "join", "username": "ann", "room": &room}));
+    ann.expect(json!({"type": "join", "username": "ann"}));
     ann.expect(json!({"type": "join", "username": "ann", "room": &room}));
+}
+
+#[test]
+fn whoever_joins_a_room_from_nowhere_enters_the_lobby_as_well() {
+    let server = chat();
+    let mut ann = join(&server, "ann");
+    let mut bob = server.client("/chat");
+    let den = json!({"type": "join", "username": "bob", "room": "den"});
+    let lobby = json!({"type": "join", "username": "bob"});
+    bob.send_json(den.clone());
+    bob.expect(lobby.clone());
+    bob.expect(den.clone());
+    ann.expect(lobby.clone());
+    bob.send_json(json!({"type": "message", "username": "bob", "text": "hello, lobby"}));
+    ann.expect(json!({"type": "message", "username": "bob", "text": "hello, lobby"}));
+    bob.expect(json!({"type": "message", "username": "bob", "text": "hello, lobby"}));
+
+    // Whoever has left the lobby and is still somewhere stays out of it.
+    bob.send_json(json!({"type": "leave"}));
+    bob.expect(json!({"type": "leave", "username": "bob"}));
+    let attic = json!({"type": "join", "username": "bob", "room": "attic"});
+    bob.send_json(attic.clone());
+    bob.expect(attic);
+    ann.expect(json!({"type": "leave", "username": "bob"}));
+    ann.send_json(json!({"type": "who"}));
+    ann.expect(json!({"type": "who", "members": ["ann"]}));
+}
+
+#[test]
+fn namesakes_are_as_many_as_they_are() {
+    let server = chat();
+    let (mut cat, _ann) = (join(&server, "cat"), join(&server, "ann"));
+    let mut other = join(&server, "ann");
+    for _ in 0..2 {
+        cat.expect(json!({"type": "join", "username": "ann"}));
+    }
+    cat.send_json(json!({"type": "who"}));
+    cat.expect(json!({"type": "who", "members": ["ann", "ann", "cat"]}));
+    other.close(1000);
+    cat.expect(json!({"type": "leave", "username": "ann"}));
+    cat.send_json(json!({"type": "who"}));
+    cat.expect(json!({"type": "who", "members": ["ann", "cat"]}));
 }
 
 #[test]
@@ -142,10 +183,12 @@ fn a_long_text_and_escaped_characters_arrive_intact() {
 #[test]
 fn a_reader_that_does_not_read_does_not_slow_the_others() {
     let server = chat();
-    let (mut ann, _sleeper) = (join(&server, "ann"), join(&server, "sleeper"));
+    let (mut ann, mut sleeper) = (join(&server, "ann"), join(&server, "sleeper"));
     ann.expect(json!({"type": "join", "username": "sleeper"}));
-    // Far more than the sleeper's socket and its share of the server's memory take.
     let text = "z".repeat(60_000);
+    let sleeper_left = json!({"type": "leave", "username": "sleeper"});
+    let mut has_left = false;
+    // More than the sleeper's socket and `high_water` take, and less than `max_buffered`, with which it would have to go in any case.
     for i in 0..300 {
         ann.send_json(json!({"type": "message", "username": "ann", "text": format!("{i}{text}")}));
         loop {
@@ -154,12 +197,25 @@ fn a_reader_that_does_not_read_does_not_slow_the_others() {
                 assert!(heard["text"].as_str().unwrap().starts_with(&i.to_string()));
                 break;
             }
-            assert_eq!(
-                heard,
-                json!({"type": "leave", "username": "sleeper"}),
-                "it was told to come back later"
-            );
+            assert_eq!(heard, sleeper_left);
+            has_left = true;
         }
+    }
+    let mut messages = 0;
+    let end = loop {
+        match sleeper.hear() {
+            Heard::Text(_) => messages += 1,
+            end => break end,
+        }
+    };
+    assert!(messages < 300, "it may stay");
+    // If this took so long that it is gone already, it could not be told.
+    assert!(
+        end == Heard::Close(1013) || has_left && end == Heard::Eof,
+        "it was told to come back later, not {end:?}"
+    );
+    if !has_left {
+        ann.expect(sleeper_left);
     }
 }
 

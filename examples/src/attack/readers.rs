@@ -130,7 +130,7 @@ impl Talker {
         Err(format!("{} of {members} members are still in the room, unread", scene.attackers()?))
     }
 
-    /// The next message of this kind by this one; others that leave are passed over.
+    /// The next message of this kind by this one; others that leave are passed over, and the lobby, into which the room brings everyone.
     fn hear(&mut self, kind: &str, username: &str) -> Result<(), String> {
         loop {
             let heard = self.0.receive(|message| match message {
@@ -138,10 +138,10 @@ impl Talker {
                 Message::Binary(_) => None,
             })?;
             let heard = heard.ok_or("the server closed the talker's connection")?.ok_or("not JSON")?;
-            if heard["type"] == kind && heard["username"] == username {
+            if heard["type"] == kind && heard["username"] == username && heard["room"] == ROOM {
                 return Ok(());
             }
-            if heard["type"] != "leave" {
+            if heard["type"] != "leave" && heard["room"] == ROOM {
                 return Err(format!("the talker waits for a {kind} and hears a {}", heard["type"]));
             }
         }
