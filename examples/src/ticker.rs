@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sansws_mio::{Context, Message, Peer};
 
 use crate::site::Session;
-use feed::{Feed, Quote};
+use feed::{Feed, Quote, Step};
 use wire::Command;
 
 /// Quotes are sent at most this often; in between only the last of each symbol counts.
@@ -54,11 +54,20 @@ impl Ticker {
     pub fn tick(&mut self, cx: &mut Context<'_, Session>, now: Instant) {
         let elapsed = now.saturating_duration_since(*self.started.get_or_insert(now));
         let (quotes, changed) = (&mut self.quotes, &mut self.changed);
-        let next = self.feed.advance(elapsed, |place, cents, volume| {
-            if let (Some(quote), Some(changed)) = (quotes.get_mut(place), changed.get_mut(place)) {
-                quote.cents = cents;
-                quote.volume = quote.volume.saturating_add(volume);
-                *changed = true;
+        let next = self.feed.advance(elapsed, |step| match step {
+            Step::Opens => {
+                for quote in &mut *quotes {
+                    quote.cents = quote.open_cents;
+                    quote.volume = 0;
+                }
+                changed.fill(true);
+            }
+            Step::Trades { place, cents, volume } => {
+                if let (Some(quote), Some(changed)) = (quotes.get_mut(place), changed.get_mut(place)) {
+                    quote.cents = cents;
+                    quote.volume = quote.volume.saturating_add(volume);
+                    *changed = true;
+                }
             }
         });
         for (quote, changed) in quotes.iter().zip(changed) {
@@ -86,6 +95,13 @@ impl Ticker {
         let (symbols, subscribes) = match &command {
             Command::Subscribe(symbols) => (symbols, true),
             Command::Unsubscribe(symbols) => (symbols, false),
+            Command::Symbols => {
+                // Whoever does not read its answers gets no more of them.
+                if !peer.is_congested() {
+                    send(peer, &wire::symbols(self.quotes.iter().map(|quote| &*quote.symbol)));
+                }
+                return Ok(());
+            }
         };
         let mut unknown = Vec::new();
         let mut seen = HashSet::new();

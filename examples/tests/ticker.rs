@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use support::{Client, Server};
@@ -81,21 +82,75 @@ fn bad_input_is_answered_with_an_error_and_the_connection_lives_on() {
 }
 
 #[test]
-fn a_file_is_replayed() {
-    let file = std::env::temp_dir().join(format!("sansws-replay-{}.csv", std::process::id()));
-    std::fs::write(&file, "seconds,symbol,price,volume\n0,XYZ,10.5,100\n3,XYZ,11,5\n").unwrap();
+fn symbols_are_told_to_whoever_asks() {
+    let file = recorded("symbols", "0,XYZ,1,1\n0,abc,2,1\n");
+    let server = ticker(&["--replay", file.to_str().unwrap()]);
+    let mut client = server.client("/stocks");
+    client.send_json(json!({"action": "symbols"}));
+    client.expect(json!({"type": "symbols", "symbols": ["XYZ", "ABC"]}));
+    subscribe(&mut client, &["ABC"]);
+    assert_eq!(client.hear_json()["symbol"], "ABC");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn a_file_is_replayed_again_and_again() {
+    let file = recorded("again", "seconds,symbol,price,volume\n0,XYZ,10.5,100\n2,XYZ,11,5\n");
     let server = ticker(&["--replay", file.to_str().unwrap()]);
     let mut client = server.client("/stocks");
     subscribe(&mut client, &["XYZ"]);
+    let quote = |price: f64, change: f64, volume: u64| json!({"type": "quote", "symbol": "XYZ", "price": price, "change": change, "volume": volume});
     let mut quotes = vec![client.hear_json()];
     while quotes.last().unwrap()["price"] != 11.0 {
         quotes.push(client.hear_json());
     }
+    assert_eq!(quotes[0], quote(10.5, 0.0, 100));
+    assert_eq!(quotes.last(), Some(&quote(11.0, 0.5, 105)));
+    // Another day.
+    client.expect(quote(10.5, 0.0, 100));
     std::fs::remove_file(&file).unwrap();
-    assert_eq!(
-        quotes[0],
-        json!({"type": "quote", "symbol": "XYZ", "price": 10.5, "change": 0.0, "volume": 100})
-    );
-    assert_eq!(quotes.last().unwrap()["change"], 0.5);
-    assert_eq!(quotes.last().unwrap()["volume"], 105);
+}
+
+#[test]
+fn who_cannot_keep_up_gets_the_latest_quote_of_each_symbol_and_not_all() {
+    const SYMBOLS: usize = 250;
+    /// Far more than the sockets and `high_water` take: they take some 4 MiB, or 40 000 quotes.
+    const ASKED: usize = 400;
+    let symbols: Vec<String> = (0..SYMBOLS).map(|i| format!("SYMBOL{i:010}")).collect();
+    let mut lines = String::new();
+    // The day's last price comes when the slow one has long been left behind, and then nothing comes that could make up for it.
+    for (seconds, price) in [("0", "1000000.01"), ("3", "2000000.02")] {
+        for symbol in &symbols {
+            lines += &format!("{seconds},{symbol},{price},1000000000000000\n");
+        }
+    }
+    let file = recorded("latest", &(lines + "3600,END,1,1\n"));
+    let server = ticker(&["--replay", file.to_str().unwrap()]);
+    let (mut slow, mut fast) = (server.client("/stocks"), server.client("/stocks"));
+    let all: Vec<&str> = symbols.iter().map(String::as_str).collect();
+    for _ in 0..ASKED {
+        subscribe(&mut slow, &all);
+    }
+    subscribe(&mut fast, &all);
+
+    let mut heard = 0;
+    let mut last_quotes = |client: &mut Client| {
+        let mut last = BTreeMap::new();
+        while last.len() < SYMBOLS || last.values().any(|quote: &Value| quote["price"] != 2_000_000.02) {
+            let quote = client.hear_json();
+            last.insert(quote["symbol"].as_str().unwrap().to_owned(), quote);
+            heard += 1;
+        }
+        last
+    };
+    let latest = last_quotes(&mut fast);
+    assert_eq!(last_quotes(&mut slow), latest);
+    assert!(heard < ASKED * SYMBOLS, "{heard}: the slow one was never left behind");
+    std::fs::remove_file(&file).unwrap();
+}
+
+fn recorded(name: &str, lines: &str) -> PathBuf {
+    let file = std::env::temp_dir().join(format!("sansws-{name}-{}.csv", std::process::id()));
+    std::fs::write(&file, lines).unwrap();
+    file
 }

@@ -30,6 +30,22 @@ impl Quote {
     }
 }
 
+/// Something that happens in a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Another day begins, with the same [`open`](Feed::open) as the first.
+    Opens,
+    /// Something is sold.
+    Trades {
+        /// The place of the symbol in [`open`](Feed::open).
+        place: usize,
+        /// The price, in cents.
+        cents: i64,
+        /// How many.
+        volume: u64,
+    },
+}
+
 /// A source of quotes. Time is an argument: how long the feed has been running.
 pub enum Feed {
     /// Random walks.
@@ -47,12 +63,12 @@ impl Feed {
         }
     }
 
-    /// Lets time pass until `now` and calls `changed` with the place of the symbol in [`open`](Self::open), the price in cents and the
-    /// volume traded, for each trade. Returns when to come back; `None` if nothing more will happen.
-    pub fn advance(&mut self, now: Duration, changed: impl FnMut(usize, i64, u64)) -> Option<Duration> {
+    /// Lets time pass until `now` and calls `happens` for all that happens meanwhile. Returns when to come back; `None` if nothing more
+    /// will happen.
+    pub fn advance(&mut self, now: Duration, happens: impl FnMut(Step)) -> Option<Duration> {
         match self {
-            Self::Market(market) => Some(market.advance(now, changed)),
-            Self::Replay(replay) => replay.advance(now, changed),
+            Self::Market(market) => Some(market.advance(now, happens)),
+            Self::Replay(replay) => replay.advance(now, happens),
         }
     }
 }

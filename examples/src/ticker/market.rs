@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::feed::Quote;
+use super::feed::{Quote, Step};
 
 /// Symbol and price in cents at which the day begins.
 const LISTED: [(&str, i64); 8] = [
@@ -55,12 +55,12 @@ impl Market {
             .collect()
     }
 
-    pub(super) fn advance(&mut self, now: Duration, mut changed: impl FnMut(usize, i64, u64)) -> Duration {
+    pub(super) fn advance(&mut self, now: Duration, mut happens: impl FnMut(Step)) -> Duration {
         for (place, walk) in self.walks.iter_mut().enumerate() {
             while walk.next_trade <= now {
                 walk.price = (walk.price * (STEP * normal(&mut self.rng)).exp()).max(MIN_CENTS as f64);
                 let volume = 100 * (1 + self.rng.next_u64() % 50);
-                changed(place, walk.price.round() as i64, volume);
+                happens(Step::Trades { place, cents: walk.price.round() as i64, volume });
                 walk.next_trade += exponential(&mut self.rng);
             }
         }
@@ -91,7 +91,8 @@ mod tests {
         let mut market = Market::new(seed);
         let mut trades = Vec::new();
         for &millis in steps {
-            market.advance(Duration::from_millis(millis), |place, cents, volume| {
+            market.advance(Duration::from_millis(millis), |step| {
+                let Step::Trades { place, cents, volume } = step else { panic!("one day is enough") };
                 trades.push((place, cents, volume));
             });
         }
@@ -110,7 +111,8 @@ mod tests {
         let mut market = Market::new(1);
         let mut last: Vec<i64> = market.open().iter().map(|quote| quote.cents).collect();
         let (mut up, mut down) = (0, 0);
-        market.advance(Duration::from_secs(3600), |place, cents, volume| {
+        market.advance(Duration::from_secs(3600), |step| {
+            let Step::Trades { place, cents, volume } = step else { panic!("one day is enough") };
             assert!(cents >= MIN_CENTS && (100..=5000).contains(&volume));
             up += usize::from(cents > last[place]);
             down += usize::from(cents < last[place]);
@@ -125,10 +127,10 @@ mod tests {
         let mut now = Duration::ZERO;
         for _ in 0..100 {
             let mut trades = 0;
-            let next = market.advance(now, |_, _, _| trades += 1);
+            let next = market.advance(now, |_| trades += 1);
             assert!(next > now);
             now = next;
-            market.advance(now, |_, _, _| trades += 1);
+            market.advance(now, |_| trades += 1);
             assert!(trades > 0);
         }
     }

@@ -18,6 +18,8 @@ pub enum Command {
     Subscribe(Vec<String>),
     /// No more quotes of these symbols.
     Unsubscribe(Vec<String>),
+    /// Which symbols there are. Whoever is subscribed to nothing has something to ask for a sign of life.
+    Symbols,
 }
 
 /// Reads a command. The error is a sentence for the client's user.
@@ -35,6 +37,7 @@ pub fn parse(text: &str) -> Result<Command, String> {
     let command = match action.as_str() {
         "subscribe" => Command::Subscribe,
         "unsubscribe" => Command::Unsubscribe,
+        "symbols" => return Ok(Command::Symbols),
         other => return Err(format!("unknown action {:?}", other.chars().take(32).collect::<String>())),
     };
     let symbols = match object.get("symbols") {
@@ -64,6 +67,11 @@ pub fn quote(quote: &Quote) -> String {
     .to_string()
 }
 
+/// Which symbols there are; of many, the first.
+pub fn symbols<'a>(symbols: impl Iterator<Item = &'a str>) -> String {
+    json!({ "type": "symbols", "symbols": symbols.take(MAX_SYMBOLS).collect::<Vec<_>>() }).to_string()
+}
+
 /// What was wrong with the last command.
 pub fn error(message: &str) -> String {
     json!({ "type": "error", "message": message }).to_string()
@@ -80,6 +88,7 @@ mod tests {
             (r#"{"action":"subscribe","symbols":["AAPL","TSLA"]}"#, Command::Subscribe(symbols())),
             (r#"{"action":"unsubscribe","symbols":["AAPL","TSLA"],"x":1}"#, Command::Unsubscribe(symbols())),
             (r#"{"action":"subscribe","symbols":[]}"#, Command::Subscribe(Vec::new())),
+            (r#"{"action":"symbols"}"#, Command::Symbols),
         ] {
             assert_eq!(parse(text), Ok(command), "{text}");
         }
