@@ -135,10 +135,96 @@ export const chatTests = [
     const ann = await tabs.chat('ann');
     const text = 'too long '.repeat(20_000);
     await say(ann, text);
-    await ann.locator('#notice-text:not(:empty)').waitFor();
-    await ann.waitForFunction((text) => document.getElementById('composer').value === text, text);
+    await ann.locator('#notice-text', { hasText: '180,000 bytes of at most 65,536' }).waitFor();
+    assert.equal(await ann.locator('#composer').inputValue(), text);
     await say(ann, 'short');
     await hears(ann, 'You', 'short');
+    assert.ok(!ann.texts.some((text) => JSON.parse(text).type === 'error'), 'it was not even sent');
+  }],
+
+  ['the status code of a close is told to the page', async (tabs) => {
+    const page = await tabs.open('/');
+    const heard = await page.evaluate(async () => {
+      const { Connection } = await import('/assets/connection.js');
+      return new Promise((resolve) => {
+        const connection = new Connection('/chat', 'chat.v1', {
+          onOpen() { connection.send({ type: 'message', username: 'x', text: 'x'.repeat(600_000) }); },
+          onMessage() {},
+          probe() {},
+          onState(state, retryAt, code) {
+            if (state !== 'waiting') return;
+            connection.disconnect();
+            resolve(code);
+          },
+        });
+        connection.connect();
+      });
+    });
+    assert.equal(heard, 1009);
+  }],
+
+  ['a namesake is somebody else', async (tabs) => {
+    const cat = await tabs.chat('cat');
+    const ann = await tabs.chat('ann');
+    const other = await tabs.chat('ann');
+    const members = cat.getByRole('complementary', { name: /Members/ }).getByRole('listitem');
+    const shown = async () => (await members.allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim());
+    await cat.getByRole('heading', { name: 'Members (3)' }).waitFor();
+    assert.deepEqual(await shown(), ['A ann × 2', 'C cat (you)']);
+    await say(ann, 'it is me');
+    await hears(ann, 'You', 'it is me');
+    await hears(other, 'ann', 'it is me');
+    await other.close();
+    await systemLine(ann, 'ann left').waitFor();
+    await cat.getByRole('heading', { name: 'Members (2)' }).waitFor();
+    assert.deepEqual(await shown(), ['A ann', 'C cat (you)']);
+  }],
+
+  ['of many members some are shown, once a frame', async (tabs) => {
+    const ann = await tabs.chat('ann');
+    await ann.evaluate(() => {
+      const send = WebSocket.prototype.send;
+      WebSocket.prototype.send = function (text) { window.socket = this; return send.call(this, text); };
+    });
+    await say(ann, 'hello');
+    await hears(ann, 'You', 'hello');
+    const changes = await ann.evaluate(async () => {
+      let changes = 0;
+      new MutationObserver((records) => { changes += records.length; })
+        .observe(document.getElementById('member-list'), { childList: true });
+      for (let i = 0; i < 210; i += 1) {
+        window.socket.onmessage({ data: JSON.stringify({ type: 'join', username: `m${i}` }) });
+      }
+      for (let i = 0; i < 2; i += 1) await new Promise(requestAnimationFrame);
+      return changes;
+    });
+    assert.ok(changes > 0 && changes < 10, `${changes} changes of the list`);
+    await ann.getByRole('heading', { name: 'Members (211)' }).waitFor();
+    const members = ann.getByRole('complementary', { name: /Members/ }).getByRole('listitem');
+    assert.equal(await members.count(), 201);
+    assert.equal(await members.last().innerText(), 'and 11 more');
+  }],
+
+  ['whose room is refused stays', async (tabs) => {
+    // Asked for before the server has said who this is, like all that is asked for in a hurry.
+    const ann = await tabs.open('/chat');
+    await ann.getByLabel('Your name').fill('ann');
+    const long = 'n'.repeat(100);
+    await ann.evaluate((room) => {
+      const send = WebSocket.prototype.send;
+      WebSocket.prototype.send = function (text) {
+        if (!text.includes('"join"') || this.asked) return send.call(this, text);
+        this.asked = true;
+        document.getElementById('new-room-name').value = room;
+        document.getElementById('new-room').requestSubmit();
+        return send.call(this, text);
+      };
+    }, long);
+    await ann.getByRole('button', { name: 'Join', exact: true }).click();
+    await ann.locator('#notice-text', { hasText: 'at most 64' }).waitFor();
+    await ann.locator('#composer:enabled').waitFor();
+    await say(ann, 'still here');
+    await hears(ann, 'You', 'still here');
   }],
 
   ['the chat works by keyboard alone', async (tabs) => {

@@ -1,6 +1,9 @@
 // The ticker page.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connected, until } from './tabs.mjs';
 
 const SYMBOLS = ['AAPL', 'GOOGL', 'MSFT', 'TSLA', 'AMZN'];
@@ -94,8 +97,44 @@ export const tickerTests = [
     await demo.startAgain();
     await connected(page);
     const from = page.texts.length;
-    const fresh = () => new Set(page.texts.slice(from).map((text) => JSON.parse(text).symbol));
+    const fresh = () => new Set(page.texts.slice(from).map((text) => JSON.parse(text).symbol).filter(Boolean));
     await until('quotes of the four', () => fresh().size >= 4);
     assert.deepEqual([...fresh()].sort(), ['AAPL', 'AMZN', 'GOOGL', 'MSFT']);
+  }],
+
+  ['without a symbol the connection stays', async (tabs) => {
+    const page = await tabs.open('/stocks');
+    await page.clock.install();
+    await page.reload();
+    await connected(page);
+    for (const symbol of SYMBOLS) await page.getByRole('button', { name: symbol, exact: true }).click();
+    await page.locator('#empty', { hasText: 'Choose a symbol' }).waitFor();
+    const answers = () => page.texts.filter((text) => JSON.parse(text).type === 'symbols').length;
+    const before = answers();
+    await page.clock.fastForward(31_000);
+    await until('an answer to the probe', () => answers() > before);
+    await page.clock.fastForward(11_000);
+    assert.equal(await page.locator('#connection').getAttribute('data-state'), 'open');
+  }],
+
+  ['symbols that nobody here knows: those that there are are offered', async (tabs, demo) => {
+    const dir = mkdtempSync(join(tmpdir(), 'sansws-'));
+    const file = join(dir, 'day.csv');
+    writeFileSync(file, 'Seconds,Symbol,Price,Volume\n0,xyz,10.5,100\n0,ABC,2,1\n');
+    const replayed = await demo.another('--replay', file);
+    const there = tabs.of(replayed);
+    try {
+      const page = await there.open('/stocks');
+      await page.locator('#notice-text', { hasText: 'There are: XYZ, ABC' }).waitFor();
+      const chips = page.locator('#chips button');
+      assert.deepEqual(await chips.allInnerTexts(), ['XYZ', 'ABC']);
+      await chips.first().click();
+      await page.locator('#rows tr[data-symbol="XYZ"]').waitFor();
+      there.assertQuiet();
+    } finally {
+      await there.close();
+      await replayed.stop();
+      rmSync(dir, { recursive: true });
+    }
   }],
 ];

@@ -23,6 +23,8 @@ export class Room {
   }
 
   get title() { return this.name || 'Lobby'; }
+  /** Connections, of which several may carry the same name. */
+  get size() { return [...this.members.values()].reduce((sum, count) => sum + count, 0); }
   get place() { return this.name ? `“${this.name}”` : 'the lobby'; }
 
   /** Adds a message. `seen`: the person is looking at it. */

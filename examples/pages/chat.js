@@ -6,6 +6,9 @@ import { Room, avatar, element } from './chat-room.js';
 
 const LOBBY = '';
 const LISTED_ROOMS = 200; // rooms of others shown in the list
+const LISTED_MEMBERS = 200; // names shown of a room's members
+const TEXT_LIMIT = 65_536; // bytes of a message that the server takes
+const TOO_LONG = 1009; // the status code of a close (RFC 6455 §7.4.1)
 const ROOMS_EVERY = 15_000; // ms between requests for the list of rooms
 const NEAR_BOTTOM = 48; // px that still count as being at the newest message
 const STORE = 'sansws.chat';
@@ -25,11 +28,12 @@ const rooms = new Map(); // rooms this tab is in, or wants back into after a rec
 
 const showState = connectionBadge($('connection'), () => connection.connect());
 const connection = new Connection('/chat', 'chat.v1', {
-  onOpen() { for (const name of rooms.keys()) requestJoin(name); },
+  // The lobby first: entering a room from nowhere brings it with it, and then it could not be entered any more.
+  onOpen() { for (const name of [...rooms.keys()].sort()) requestJoin(name, true); },
   onMessage: receive,
-  onState(state, retryAt) {
+  onState(state, retryAt, code) {
     showState(state, retryAt);
-    if (state !== 'open') wentOffline();
+    if (state !== 'open') wentOffline(code);
     renderComposer();
   },
   probe: () => connection.send({ type: 'rooms' }),
@@ -37,8 +41,9 @@ const connection = new Connection('/chat', 'chat.v1', {
 
 const inRoom = (name) => (name === LOBBY ? {} : { room: name });
 
-function requestJoin(name) {
-  if (connection.send({ type: 'join', username: me, ...inRoom(name) })) unanswered.push({ join: name });
+/** `atOpen`: as the first thing on a connection. */
+function requestJoin(name, atOpen = false) {
+  if (connection.send({ type: 'join', username: me, ...inRoom(name) })) unanswered.push({ join: name, atOpen });
 }
 
 function receive(data) {
@@ -58,15 +63,17 @@ const replies = {
       remember();
       renderMe();
     }
-    const own = username === me;
-    if (own) unanswered = unanswered.filter((request) => request.join !== name);
+    // A namesake is somebody else: what is ours is what we have asked for, and comes first in each room.
+    const own = username === me && !room?.joined;
     if (!room) {
       // A room of our own connection's that was not asked for: the lobby, which entering a room may bring with it.
-      if (own) connection.send({ type: 'leave', ...inRoom(name) });
+      const enters = unanswered.some((request) => request.join !== undefined);
+      if (own && enters) connection.send({ type: 'leave', ...inRoom(name) });
       return;
     }
     room.countMember(username, 1);
-    if (own && !room.joined) {
+    if (own) {
+      unanswered = unanswered.filter((request) => request.join !== name);
       room.joined = true;
       connection.send({ type: 'who', ...inRoom(name) });
       connection.send({ type: 'rooms' });
@@ -89,11 +96,10 @@ const replies = {
 
   message({ username, text, room: name = LOBBY }, room) {
     if (!room) return;
-    const own = username === me;
-    if (own) {
-      const at = unanswered.findIndex((request) => request.text === text && request.room === name);
-      if (at >= 0) unanswered.splice(at, 1);
-    }
+    // The name alone does not tell: a namesake is somebody else.
+    const at = unanswered.findIndex((request) => request.text === text && request.room === name);
+    const own = username === me && at >= 0;
+    if (own) unanswered.splice(at, 1);
     addLine(room, (seen) => room.addMessage(username, text, own, own || seen), own ? '' : `${username}: ${text}`);
   },
 
@@ -108,26 +114,30 @@ const replies = {
   },
 
   error({ message }) {
-    if (!admitted) {
+    // Replies come in the order of the requests: the oldest without an echo is the one refused.
+    const refused = unanswered.shift();
+    if (!admitted && refused?.atOpen) {
       signOff();
       showEntranceError(message);
       return;
     }
-    // Replies come in the order of the requests: the oldest without an echo is the one refused.
-    const refused = unanswered.shift();
     if (refused?.join !== undefined) dropRoom(refused.join);
     if (refused?.text !== undefined) returnToDraft([refused]);
     notify(message);
   },
 };
 
-function wentOffline() {
+function wentOffline(code) {
   admitted = false;
   const unsent = unanswered.filter((request) => request.text !== undefined);
   unanswered = [];
+  const why = code === TOO_LONG ? 'The last message was too long for the server.'
+    : 'The connection was lost before the last message was confirmed.';
   if (unsent.length) {
     returnToDraft(unsent);
-    notify('The connection was lost before the last message was confirmed. It is back in the message field.');
+    notify(`${why} It is back in the message field.`);
+  } else if (code === TOO_LONG) {
+    notify(why);
   }
   for (const room of rooms.values()) {
     if (room.joined) addLine(room, () => room.addFailure('Connection lost'));
@@ -196,6 +206,11 @@ function sendDraft() {
   const room = rooms.get(current);
   const text = composer.value.toWellFormed?.() ?? composer.value;
   if (!room?.joined || !text.trim()) return;
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > TEXT_LIMIT) {
+    notify(`Not sent: the message is too long, ${bytes.toLocaleString('en')} bytes of at most ${TEXT_LIMIT.toLocaleString('en')}.`);
+    return;
+  }
   if (!connection.send({ type: 'message', username: me, text, ...inRoom(current) })) {
     notify('Not sent: an earlier message is still on its way. Try again in a moment.');
     return;
@@ -231,8 +246,7 @@ function select(name) {
   log.replaceChildren(room ? room.lines : element('p', 'empty', 'You are in no room. Choose one, or create your own.'));
   showDraft();
   renderComposer();
-  if (room) renderMembers(room);
-  else $('member-list').replaceChildren();
+  drawMembers(room);
   // With something unread, start where it starts; else at the newest.
   const divider = log.querySelector('.divider');
   if (divider) divider.scrollIntoView({ block: 'start' });
@@ -339,16 +353,29 @@ function renderTitle() {
   document.title = `${unread ? `(${unread}) ` : ''}${place ? `${place} – Chat` : 'Chat'} – sansws`;
 }
 
+let membersStale = false;
+/** Once per frame, however many came and went. */
 function renderMembers(room) {
-  if (room.name !== current) return;
-  const names = [...room.members.keys()].sort((a, b) => a.localeCompare(b));
-  $('member-list').replaceChildren(...names.map((name) => {
+  if (room.name !== current || membersStale) return;
+  membersStale = true;
+  requestAnimationFrame(() => {
+    membersStale = false;
+    drawMembers(rooms.get(current));
+  });
+}
+
+function drawMembers(room) {
+  const names = [...room?.members.keys() ?? []].sort((a, b) => a.localeCompare(b));
+  const items = names.slice(0, LISTED_MEMBERS).map((name) => {
     const item = element('li', 'member');
     item.append(avatar(name), element('span', 'member-name', name));
+    if (room.members.get(name) > 1) item.append(element('small', '', `× ${room.members.get(name)}`));
     if (name === me) item.append(element('small', '', '(you)'));
     return item;
-  }));
-  const count = names.length ? ` (${names.length})` : '';
+  });
+  if (names.length > items.length) items.push(element('li', 'member hint', `and ${names.length - items.length} more`));
+  $('member-list').replaceChildren(...items);
+  const count = room?.size ? ` (${room.size})` : '';
   $('members-title').textContent = $('show-members').textContent = `Members${count}`;
 }
 

@@ -8,8 +8,8 @@ const PROBE_LIMIT = 10_000; // ms for that sign
 const BUFFER_LIMIT = 8 * 1024 * 1024; // bytes handed to the socket and not yet sent
 
 /**
- * States, told by `onState(state, retryAt)`:
- * `closed` (not wanted, or closed by the server with 1000), `connecting`, `open`, `waiting` (next attempt at `retryAt`).
+ * States, told by `onState(state, retryAt, code)`: `closed` (not wanted, or closed by the server with 1000), `connecting`, `open`,
+ * `waiting` (next attempt at `retryAt`; `code` is the status code of the close, if there was one).
  */
 export class Connection {
   #path; #subprotocol; #hooks;
@@ -18,7 +18,7 @@ export class Connection {
   #retry = 0;
   #watch = 0;
 
-  /** `hooks`: `onOpen()`, `onMessage(data)`, `onState(state, retryAt)`, and `probe()`, which sends something that is answered. */
+  /** `hooks`: `onOpen()`, `onMessage(data)`, `onState(state, retryAt, code)`, and `probe()`, which sends something that is answered. */
   constructor(path, subprotocol, hooks) {
     this.#path = path;
     this.#subprotocol = subprotocol;
@@ -50,7 +50,7 @@ export class Connection {
     };
     socket.onclose = (event) => {
       if (event.code === 1000) this.disconnect();
-      else this.#lost(socket);
+      else this.#lost(socket, event.code);
     };
   }
 
@@ -71,7 +71,7 @@ export class Connection {
     return true;
   }
 
-  #lost(socket) {
+  #lost(socket, code) {
     if (socket !== this.#socket) return;
     this.#stopTimers();
     this.#forget();
@@ -81,7 +81,7 @@ export class Connection {
     // Half fixed, half random: clients cut off together do not come back together.
     const delay = longest / 2 + Math.random() * longest / 2;
     this.#retry = setTimeout(() => { this.#retry = 0; this.connect(); }, delay);
-    this.#hooks.onState('waiting', Date.now() + delay);
+    this.#hooks.onState('waiting', Date.now() + delay, code);
   }
 
   /** A dead peer's closing handshake takes its time to fail; nothing that it still says is of interest. */

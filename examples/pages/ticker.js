@@ -7,12 +7,15 @@ import { QuoteRow } from './ticker-row.js';
 const KNOWN = { AAPL: 'Apple', GOOGL: 'Alphabet', MSFT: 'Microsoft', TSLA: 'Tesla', AMZN: 'Amazon' };
 const RATE_WINDOW = 5; // seconds over which the message rate is taken
 const SYMBOL_LIMIT = 100; // symbols at a time
+const CHIP_LIMIT = 12; // symbols offered where none of those above is known
+const NAMED = 20; // symbols named in a sentence
 const STORE = 'sansws.ticker';
 
 const $ = (id) => document.getElementById(id);
 
 const rows = new Map(); // symbol → QuoteRow; a row stands in the table from its first quote
 const changed = new Set(); // rows with a quote not yet drawn
+let offered = []; // the symbols that there are, once the server has told
 let quotes = 0; // since the last second
 const quotesBySecond = [];
 
@@ -20,7 +23,10 @@ const quotesBySecond = [];
 
 const showState = connectionBadge($('connection'), () => connection.connect());
 const connection = new Connection('/stocks', 'stocks.v1', {
-  onOpen() { if (rows.size) connection.send({ action: 'subscribe', symbols: [...rows.keys()] }); },
+  onOpen() {
+    connection.send({ action: 'symbols' });
+    if (rows.size) connection.send({ action: 'subscribe', symbols: [...rows.keys()] });
+  },
   onMessage: receive,
   onState(state, retryAt) {
     showState(state, retryAt);
@@ -29,8 +35,7 @@ const connection = new Connection('/stocks', 'stocks.v1', {
     renderRate();
     renderEmpty();
   },
-  // A quote comes at once for a symbol subscribed to again.
-  probe() { connection.send({ action: 'subscribe', symbols: [...rows.keys()].slice(0, 1) }); },
+  probe: () => connection.send({ action: 'symbols' }),
 });
 
 function receive(data) {
@@ -43,6 +48,9 @@ function receive(data) {
     row.take(message);
     if (changed.size === 0) requestAnimationFrame(draw);
     changed.add(row);
+  } else if (message?.type === 'symbols' && Array.isArray(message.symbols)) {
+    offered = message.symbols.map(String);
+    renderChips();
   } else if (message?.type === 'error') {
     refuse(String(message.message));
   } else if (typeof message?.type !== 'string') {
@@ -59,8 +67,10 @@ function refuse(why) {
   remember();
   renderChips();
   renderEmpty();
-  notify(why);
+  notify(named.length && offered.length ? `${why}. There are: ${listed(offered)}` : why);
 }
+
+const listed = (symbols) => symbols.slice(0, NAMED).join(', ') + (symbols.length > NAMED ? ' …' : '');
 
 // ---- what the person does ----
 
@@ -114,7 +124,8 @@ function insert(row) {
 
 /** Keeps the buttons that are there, so that the focus stays where it is. */
 function renderChips() {
-  const symbols = new Set([...Object.keys(KNOWN), ...rows.keys()]);
+  const known = Object.keys(KNOWN).filter((symbol) => !offered.length || offered.includes(symbol));
+  const symbols = new Set([...(known.length ? known : offered.slice(0, CHIP_LIMIT)), ...rows.keys()]);
   for (const item of [...$('chips').children]) if (!symbols.has(item.dataset.symbol)) item.remove();
   for (const symbol of symbols) {
     let item = [...$('chips').children].find((each) => each.dataset.symbol === symbol);
