@@ -156,15 +156,15 @@ static ATTACKS: [Attack; 17] = [
     Attack {
         name: "unread-ticker",
         about: "subscribers who ask for quotes again and again and do not read them",
-        allowed_mib: 24,
-        why: "10 queues that end at 1 MiB, in pieces whose capacity may be twice that",
+        allowed_mib: 4,
+        why: "10 queues that end at 64 KiB, in pieces whose capacity may be twice that",
         run: Run::Now(readers::ticker),
     },
     Attack {
         name: "unread-echo",
         about: "clients that have much echoed and read it late",
-        allowed_mib: 160,
-        why: "100 queues that end at 1 MiB and what one read of 128 KiB asks for",
+        allowed_mib: 48,
+        why: "100 queues that end at 64 KiB and what one read of 128 KiB asks for",
         run: Run::Now(readers::echo),
     },
     Attack {
@@ -177,8 +177,8 @@ static ATTACKS: [Attack; 17] = [
     Attack {
         name: "half-open",
         about: "peers that fall silent for good and do not answer Pings (about a minute, alongside the others)",
-        allowed_mib: 96,
-        why: "180 connections, 60 of them with up to 1.2 MiB queued",
+        allowed_mib: 24,
+        why: "180 connections, 60 of them with up to 192 KiB queued",
         run: Run::Alongside { begin: silent::begin, end: silent::end },
     },
 ];

@@ -14,6 +14,10 @@ use wire::Command;
 pub const MAX_ROOMS_PER_MEMBER: usize = 16;
 /// Most named rooms at a time.
 pub const MAX_ROOMS: usize = 1024;
+/// With more bytes queued than this a member is told to go. It has to leave room for what one talker may say in one turn of the loop, however
+/// fast everyone reads: the kernel takes some 64 KiB at once where the network is slower than loopback, one event may have 385 KiB (a text of
+/// which each byte is an escaped control character), and a turn reads 512 KiB.
+pub const HIGH_WATER: usize = 1 << 20;
 
 /// Who is where. A room exists as long as somebody is in it.
 #[derive(Default)]

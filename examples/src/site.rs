@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sansws_mio::{Accept, Closed, Context, Handler, Message, Peer, Request, Response, SlowConsumer};
 
-use crate::chat::{Chat, Member};
+use crate::chat::{self, Chat, Member};
 use crate::pages;
 use crate::ticker::Ticker;
 
@@ -75,6 +75,7 @@ impl Handler for Site {
                 accept
                     .choose_subprotocol(request, &["chat.v1"])
                     .max_message_len(512 << 10)
+                    .high_water(chat::HIGH_WATER)
                     .slow_consumer(SlowConsumer::Close(sansws_mio::CloseCode::TRY_AGAIN_LATER));
                 Ok(Session::Chat(Member::default()))
             }

@@ -1,6 +1,7 @@
 //! How an upgrade is accepted.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use sansws::CloseCode;
 
@@ -14,6 +15,7 @@ pub struct Accept {
     pub(crate) streaming: bool,
     pub(crate) slow_consumer: SlowConsumer,
     pub(crate) max_message_len: Option<u64>,
+    pub(crate) high_water: Option<NonZeroU32>,
 }
 
 impl Accept {
@@ -55,6 +57,14 @@ impl Accept {
         self.slow_consumer = policy;
         self
     }
+
+    /// With more bytes queued than this the connection is congested, instead of with [`Settings::high_water`](crate::Settings::high_water);
+    /// at least [`low_water`](crate::Settings::low_water), at most half of [`max_buffered`](crate::Settings::max_buffered). With [`SlowConsumer::Close`] it has to have room for what
+    /// others may say at a time: one message longer than that would close those who read as fast as their network takes it.
+    pub fn high_water(&mut self, bytes: usize) -> &mut Self {
+        self.high_water = NonZeroU32::new(u32::try_from(bytes).unwrap_or(u32::MAX)).or(Some(NonZeroU32::MIN));
+        self
+    }
 }
 
 /// Names of headers only, as a value may be a cookie.
@@ -67,6 +77,7 @@ impl fmt::Debug for Accept {
             .field("streaming", &self.streaming)
             .field("slow_consumer", &self.slow_consumer)
             .field("max_message_len", &self.max_message_len)
+            .field("high_water", &self.high_water)
             .finish()
     }
 }

@@ -59,6 +59,7 @@ impl<H: Handler> Driver<H> {
                 let Some(slot) = self.slots.get_mut(index) else { return };
                 slot.link.subprotocol = accept.subprotocol;
                 slot.link.slow_consumer = accept.slow_consumer;
+                slot.link.high_water = accept.high_water;
                 slot.phase = Phase::Open(open);
                 self.opened(index, rest);
             }

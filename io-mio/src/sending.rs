@@ -1,5 +1,7 @@
 //! Sending on one connection: where output goes, and what happens when there is too much of it.
 
+use std::num::NonZeroU32;
+
 use sansws::{CloseCode, Connection, FrameHeader, Message, MessageKind, Output, OutputFull, Role, SendError};
 
 use crate::accept::SlowConsumer;
@@ -284,7 +286,10 @@ impl<S> Sending<'_, S> {
 
     /// Called when the queue may have grown past the high-water mark.
     pub(crate) fn check_congestion(&mut self) {
-        let high_water = self.shared.settings.high_water;
+        let settings = &self.shared.settings;
+        let own =
+            |bytes: NonZeroU32| (bytes.get() as usize).clamp(settings.low_water, settings.max_buffered / 2);
+        let high_water = self.link.high_water.map_or(settings.high_water, own);
         if self.link.congested || self.link.out.len() <= high_water || self.link.broken {
             return;
         }

@@ -5,6 +5,7 @@ mod writing;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,6 +167,8 @@ pub(crate) struct Link {
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) slow_consumer: SlowConsumer,
+    /// Its own, if it is not that of the settings.
+    pub(crate) high_water: Option<NonZeroU32>,
     /// Who began to close.
     pub(crate) closed_by: Option<By>,
     /// The kernel may have bytes for us.
@@ -283,6 +286,7 @@ impl Link {
             subprotocol: None,
             rare: None,
             slow_consumer: SlowConsumer::default(),
+            high_water: None,
             closed_by: None,
             readable: false,
             writable: false,

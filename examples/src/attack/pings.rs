@@ -19,7 +19,7 @@ const MOST_PONGS: usize = 500_000;
 /// holds far more. It answers each Ping as long as it can write. When it cannot, it owes one Pong, for the last Ping (§5.5.3): each Ping that has
 /// no Pong in the end was taken while it could not write.
 ///
-/// The ticker reads on however much is queued. An echo stops when its queue is full (1 MiB): the Pongs for one read may fill it, if the kernel
+/// The ticker reads on however much is queued. An echo stops when its queue is full (64 KiB): the Pongs for one read may fill it, if the kernel
 /// takes no more just then.
 pub(super) fn unread(scene: &Scene) -> Result<Findings, String> {
     let count = scene.scale.count(FRAMES);

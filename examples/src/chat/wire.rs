@@ -165,6 +165,18 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::HIGH_WATER;
+
+    #[test]
+    fn whoever_reads_at_all_is_not_told_to_go_for_one_event() {
+        let (name, room) = ("🦀".repeat(MAX_NAME), "🦀".repeat(MAX_NAME));
+        let message = message(&name, &"\u{1}".repeat(MAX_TEXT), Some(&room));
+        let names = || std::iter::repeat_n(&*name, 10_000);
+        let largest = [message, rooms(names()), who(names(), Some(&room))].map(|event| event.len());
+        let largest = largest.into_iter().max().unwrap();
+        assert!(largest > 6 * MAX_TEXT, "{largest}");
+        assert!(HIGH_WATER >= 2 * largest, "{largest}");
+    }
 
     #[test]
     fn commands_are_read() {

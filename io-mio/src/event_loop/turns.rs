@@ -14,6 +14,9 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::settings::Settings;
 
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
 #[derive(Clone, Copy, PartialEq)]
 enum On {
     Nothing,
@@ -21,6 +24,7 @@ enum On {
     MessageSendAndTellItself { closes: bool },
     MessageTellItselfAndSend,
     MessagePublishWithinAnother,
+    MessageSendWithRoomForTwo,
     MessageAndDrainedSend,
     DrainedFail,
     WrittenFail,
@@ -34,7 +38,10 @@ struct App {
 impl Handler for App {
     type Session = ();
 
-    fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+    fn upgrade(&mut self, _: &Request<'_>, accept: &mut Accept) -> Result<(), Response> {
+        if self.does == On::MessageSendWithRoomForTwo {
+            accept.high_water(170_000);
+        }
         Ok(())
     }
 
@@ -45,7 +52,7 @@ impl Handler for App {
     fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
         match self.does {
             On::MessagePublish => peer.publish_to_others("topic", message).expect("there is one loop"),
-            On::MessageAndDrainedSend => send_much(peer),
+            On::MessageAndDrainedSend | On::MessageSendWithRoomForTwo => send_much(peer),
             On::MessageSendAndTellItself { closes } => {
                 peer.send("a").expect("there is room");
                 let id = peer.id();
@@ -178,6 +185,29 @@ fn what_waits_for_the_end_of_a_message_leaves_room_for_it() {
     assert_eq!(socket.buffers().written.len(), 7 + 4008 + 4 * 1008);
     let slot = event_loop.driver.slots.get_peer(peer).expect("it is there");
     assert_eq!(slot.link.rare().dropped, 6);
+}
+
+#[test]
+fn a_connection_may_have_a_high_water_mark_of_its_own() {
+    let settings = || Settings { high_water: 50_000, low_water: 10_000, ..Settings::default() };
+    for (does, expected) in
+        [(On::MessageAndDrainedSend, [true; 3]), (On::MessageSendWithRoomForTwo, [false, false, true])]
+    {
+        let mut event_loop = event_loop(does, settings());
+        let socket = Socket::with_room(1000);
+        let peer = event_loop.accept_scripted(Box::new(socket.clone())).expect("there is room");
+        socket.buffers().arrived = REQUEST.to_vec();
+        event_loop.scripted_turn(ms(1), &[readable(peer)]);
+        settle(&mut event_loop, ms(1));
+        socket.buffers().room = 0;
+        let congested = expected.map(|_| {
+            socket.buffers().arrived = vec![0x82, 0x80, 0, 0, 0, 0];
+            event_loop.scripted_turn(ms(1), &[readable(peer)]);
+            settle(&mut event_loop, ms(1));
+            event_loop.driver.slots.get_peer(peer).expect("it is there").link.congested
+        });
+        assert_eq!(congested, expected);
+    }
 }
 
 /// A dialled connection is read without an event, too, if TLS has read more than the response.
