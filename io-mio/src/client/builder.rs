@@ -99,9 +99,9 @@ impl WebSocketBuilder {
     }
 
     /// The time from now until the connection is open, whatever it is spent with. Without, each of its parts is limited by
-    /// [`Settings::timeouts`](crate::Settings::timeouts).
+    /// [`Settings::timeouts`](crate::Settings::timeouts); [`Duration::ZERO`] is as without.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.options.limits.connect_timeout = Some(timeout);
+        self.options.limits.connect_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         self
     }
 
@@ -113,6 +113,10 @@ impl WebSocketBuilder {
 
     /// How many events may wait to be taken, and how many bytes of them (64 for each event included), before nothing more is read; default
     /// 1024 and 4 MiB. What was read already comes on top, at most one [`receive_buffer`](crate::Settings::receive_buffer) and one message.
+    ///
+    /// A [`ReliableWebSocket`](crate::ReliableWebSocket) has two such queues, one behind the other: its own, where messages that are given
+    /// back count too, and that of its connection. Each has this limit, so both together twice as much; and an event that gives messages
+    /// back comes whole, with up to [`max_buffered`](Self::max_buffered) of them, or what was in the offline queue.
     pub fn max_events(mut self, count: usize, bytes: usize) -> Self {
         self.options.limits.max_events = count.max(1);
         self.options.limits.max_event_bytes = bytes.max(1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::client::error::FailureCause;
 use crate::client::event::{CloseEvent, Data};
+use crate::client::socket::OVERHEAD;
 
 /// What happened to a [`ReliableWebSocket`](crate::ReliableWebSocket).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +51,20 @@ impl ReliableEvent {
         matches!(self, Self::GaveUp { .. } | Self::Closed { .. })
     }
 
+    /// What it holds of the program's or a server's, in bytes: that counts for the limit on events that wait.
     pub(crate) fn len(&self) -> usize {
+        let unsent = |unsent: &[Unsent]| unsent.iter().map(|message| message.data.len() + OVERHEAD).sum();
         match self {
             Self::Message(data) => data.len(),
-            _ => 0,
+            Self::Disconnected(how) => {
+                let content = match &how.cause {
+                    Some(FailureCause::Refused { content, .. }) => content.len(),
+                    _ => 0,
+                };
+                content + unsent(&how.unsent)
+            }
+            Self::GaveUp { unsent: left, .. } | Self::Closed { unsent: left, .. } => unsent(left),
+            Self::Opened { .. } | Self::Retrying { .. } => 0,
         }
     }
 }
@@ -77,7 +88,7 @@ pub struct Disconnected {
     /// The other messages, of which the kernel did not take every byte: the server has received none of them. With an
     /// [offline queue](crate::ReliableBuilder::offline_queue) there are none here: they are in `queued`.
     pub unsent: Vec<Unsent>,
-    /// Messages that wait for the next connection.
+    /// Messages that wait for the next connection; if there is none, they come with the last event.
     pub queued: Range<u64>,
 }
 
@@ -123,3 +134,35 @@ impl fmt::Display for SendRefused {
 }
 
 impl std::error::Error for SendRefused {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_event_gives_back_counts() {
+        let unsent = || vec![Unsent { id: MessageId(0), data: Data::Text("x".repeat(1000)) }; 3];
+        let disconnected = |cause, unsent| {
+            let close = CloseEvent::abnormal();
+            ReliableEvent::Disconnected(Disconnected {
+                close,
+                cause,
+                was_open: true,
+                uncertain: 0..0,
+                unsent,
+                queued: 0..0,
+            })
+        };
+        let refused = FailureCause::Refused { status: 503, content: vec![0; 500].into() };
+        for (event, len) in [
+            (ReliableEvent::Opened { attempt: 0 }, 0),
+            (ReliableEvent::Message(Data::Text("abc".into())), 3),
+            (disconnected(Some(FailureCause::Eof), unsent()), 3 * 1064),
+            (disconnected(Some(refused), Vec::new()), 500),
+            (ReliableEvent::GaveUp { attempts: 1, unsent: unsent() }, 3 * 1064),
+            (ReliableEvent::Closed { close: CloseEvent::abnormal(), unsent: unsent() }, 3 * 1064),
+        ] {
+            assert_eq!(event.len(), len, "{event:?}");
+        }
+    }
+}
