@@ -43,7 +43,12 @@ impl Backoff {
     pub(crate) fn delay(&self, attempt: u32, random: f64) -> Duration {
         let random = random.clamp(0.0, 1.0);
         if attempt <= 1 {
-            return self.first_delay.mul_f64(random).min(self.max_delay);
+            let seconds = self.first_delay.as_secs_f64() * random;
+            return Duration::try_from_secs_f64(seconds).unwrap_or(self.first_delay).min(self.max_delay);
+        }
+        if self.interval.is_zero() {
+            // However large the factor has become, infinite for example.
+            return Duration::ZERO;
         }
         // `max` and `min` give the other operand for a NaN.
         let factor = self.factor.max(1.0);
@@ -229,6 +234,11 @@ mod tests {
             ..Backoff::default()
         };
         assert_eq!(backoff.delay(9, f64::NAN), Duration::MAX);
+        let backoff = Backoff { first_delay: Duration::MAX, ..backoff };
+        assert_eq!(backoff.delay(1, f64::NAN), Duration::MAX);
+        assert_eq!(backoff.delay(1, 1.0), Duration::MAX);
+        let backoff = Backoff { interval: Duration::ZERO, ..Backoff::default() };
+        assert_eq!(backoff.delay(1025, 0.5), Duration::ZERO, "2 to the power of 1024 is infinite");
         let backoff = Backoff { factor: f64::INFINITY, jitter: 7.0, ..Backoff::default() };
         assert_eq!(backoff.delay(u32::MAX, 1.0), Duration::ZERO);
         assert_eq!(backoff.delay(u32::MAX, 0.0), Duration::from_secs(30));
