@@ -363,3 +363,21 @@ fn a_response_without_an_end_is_given_up() {
         script.end();
     }
 }
+
+/// RFC 6455 §5.5.3: "A Pong frame MAY be sent unsolicited."
+#[test]
+fn a_pong_that_nobody_asked_for_confirms_nothing() {
+    let script = serve(|peer| {
+        peer.open();
+        assert_eq!(peer.next(), Got::Text("a".into()));
+        peer.write(b"\x8a\x08\0\0\0\0\0\0\0\x01").text("ponged").fin();
+    });
+    let socket = ReliableWebSocket::new(&script.url("/"), &[]).expect("a good URL");
+    let next = || socket.next_event(Some(DEADLINE)).expect("an event in time");
+    assert!(matches!(next(), ReliableEvent::Opened { .. }));
+    socket.send("a").expect("connected");
+    assert_eq!(next(), ReliableEvent::Message(Data::Text("ponged".into())));
+    let ReliableEvent::Disconnected(how) = next() else { panic!("disconnected") };
+    assert_eq!((how.uncertain, how.unsent), (0..1, Vec::new()));
+    script.end();
+}

@@ -109,6 +109,88 @@ fn the_shared_thread_shuts_down_and_is_started_again() {
     Clients::shared().shutdown(DEADLINE);
 }
 
+/// Whoever else has asked for it before: a callback, which does not wait, or another thread, which does.
+#[test]
+fn each_shutdown_waits_for_the_end() {
+    for in_callback in [true, false] {
+        let (answer, may_answer) = channel::<()>();
+        let script = serve(move |peer| {
+            peer.open();
+            assert_eq!(peer.next(), Got::Close(Some((1001, String::new()))));
+            may_answer.recv_timeout(DEADLINE).expect("the test goes on");
+            // Time enough for those to return who do not wait.
+            std::thread::sleep(Duration::from_millis(50));
+            peer.close_answer();
+        });
+        let clients = Clients::start(Settings::default()).expect("a thread");
+        let ((called, calls), (close, closed)) = (channel(), channel());
+        let own = clients.clone();
+        let socket = clients
+            .websocket(&script.url("/"))
+            .bind(EventKind::Open, move |_, _| {
+                if in_callback {
+                    own.shutdown(DEADLINE);
+                }
+                called.send(()).expect("the test waits");
+            })
+            .bind(EventKind::Close, move |_, _| close.send(()).expect("the test waits"))
+            .open()
+            .expect("a good URL");
+        calls.recv_timeout(DEADLINE).expect("it opens");
+        answer.send(()).expect("the script waits");
+        let shutdown = || {
+            clients.shutdown(DEADLINE);
+            clients.connections()
+        };
+        std::thread::scope(|scope| {
+            for thread in [scope.spawn(shutdown), scope.spawn(shutdown)] {
+                assert_eq!(thread.join().expect("no panic"), 0, "{in_callback}: it came back before the end");
+            }
+        });
+        assert_eq!(closed.try_iter().count(), 1);
+        drop(socket);
+        script.end();
+    }
+}
+
+/// As a socket does, and as its documentation says.
+#[test]
+fn nobody_is_called_back_on_another_thread() {
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let socket = ReliableWebSocket::builder(NOWHERE)
+        .first_delay(Duration::MAX)
+        .max_delay(Duration::MAX)
+        .websocket(|socket| socket.on(&clients))
+        .open()
+        .expect("a good URL");
+    let next = || socket.next_event(Some(DEADLINE)).expect("an event in time");
+    while !matches!(next(), ReliableEvent::Retrying { .. }) {}
+    clients.shutdown(DEADLINE);
+    let (tell, told) = channel();
+    socket.bind(move |_, event| tell.send(event).expect("the test waits"));
+    assert_eq!(told.try_iter().count(), 0, "called back within `bind`");
+    let last = socket.events().last();
+    assert!(matches!(last, Some(ReliableEvent::Closed { .. })), "{last:?}");
+}
+
+/// With a delay for which there is no clock.
+#[test]
+fn who_waits_for_ever_is_told_of_the_shutdown() {
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let socket = ReliableWebSocket::builder(NOWHERE)
+        .first_delay(Duration::ZERO)
+        .interval(Duration::MAX)
+        .max_delay(Duration::MAX)
+        .jitter(0.0)
+        .websocket(|socket| socket.on(&clients))
+        .open()
+        .expect("a good URL");
+    let next = || socket.next_event(Some(DEADLINE)).expect("an event in time");
+    while !matches!(next(), ReliableEvent::Retrying { delay: Duration::MAX, .. }) {}
+    clients.shutdown(DEADLINE);
+    assert!(matches!(next(), ReliableEvent::Closed { .. }));
+}
+
 /// Also if the program takes its events only then. With a heartbeat a timer leads the thread to it, without one nothing does.
 #[test]
 fn what_was_received_before_a_shutdown_is_told() {
@@ -142,4 +224,34 @@ fn what_was_received_before_a_shutdown_is_told() {
         );
         assert_eq!(events.next(), None);
     }
+}
+
+#[test]
+fn the_end_of_its_thread_is_the_end_of_what_is_kept_alive() {
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let waiting = ReliableWebSocket::builder(NOWHERE)
+        .first_delay(Duration::from_secs(3600))
+        .max_delay(Duration::from_secs(3600))
+        .websocket(|socket| socket.on(&clients));
+    let waiting = waiting.offline_queue(10, 10_000).open().expect("a good URL");
+    waiting.send("never").expect("queued");
+    let script = serve(|peer| {
+        peer.open();
+        assert_eq!(peer.next(), Got::Close(Some((1001, String::new()))));
+        peer.close_answer();
+    });
+    let connected = ReliableWebSocket::builder(&script.url("/"))
+        .websocket(|socket| socket.on(&clients))
+        .open()
+        .expect("a good URL");
+    let next = |socket: &ReliableWebSocket| socket.next_event(Some(DEADLINE)).expect("an event in time");
+    assert!(matches!(next(&connected), ReliableEvent::Opened { .. }));
+    assert!(matches!(next(&waiting), ReliableEvent::Disconnected(_)));
+    assert!(matches!(next(&waiting), ReliableEvent::Retrying { .. }));
+    clients.shutdown(DEADLINE);
+    script.end();
+    assert!(matches!(next(&connected), ReliableEvent::Disconnected(how) if how.close.code == 1001));
+    assert!(matches!(next(&connected), ReliableEvent::Closed { .. }));
+    let ReliableEvent::Closed { unsent, .. } = next(&waiting) else { panic!("closed") };
+    assert_eq!(unsent.len(), 1);
 }

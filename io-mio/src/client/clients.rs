@@ -36,6 +36,9 @@ struct Inner {
     join: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// A callback that does not return, when everything has been cut off, is not waited for longer.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// The thread that the whole process shares.
 static SHARED: Mutex<Option<Clients>> = Mutex::new(None);
 
@@ -81,15 +84,21 @@ impl Clients {
     }
 
     /// Ends the thread as the end of a page does: every connection is closed with 1001, what was sent before is written first. Waits until
-    /// that is done, at most about `deadline`; connections that are left then are cut off. Sockets made later fail at once,
-    /// and nobody is there to call their callbacks; those that wait for their events get them.
+    /// that is done, at most about `deadline`; connections that are left then are cut off. (Callbacks that do not return have 5 s more.)
+    /// Sockets made later fail at once, and nobody is there to call their callbacks; those that wait for their events get them.
     ///
-    /// In a callback it does not wait.
+    /// Each call waits, also if another one came first; of their deadlines the earliest counts. In a callback it does not wait.
     pub fn shutdown(&self, deadline: Duration) {
-        self.inner.thread.shutdown(deadline);
+        let thread = &self.inner.thread;
+        thread.shutdown(deadline);
+        if thread.is_current() {
+            return;
+        }
+        if !thread.wait_for_end(deadline.saturating_add(GRACE)) {
+            return log::error!("the client thread does not end: a callback has not returned");
+        }
         let join = self.inner.join.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(join) = join else { return };
-        if join.thread().id() != std::thread::current().id() && join.join().is_err() {
+        if join.is_some_and(|join| join.join().is_err()) {
             log::error!("the client thread panicked");
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,8 +16,11 @@ use crate::client::reconnect::{Backoff, Next, Reconnect};
 use crate::client::reliable::ReliableWebSocket;
 use crate::client::reliable_event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
 use crate::client::socket::{OVERHEAD, Sink, Socket};
-use crate::client::thread::{Due, Item, Thread, Worker};
+use crate::client::thread::{Due, Item, Thread, Worker, ask, panics};
 use crate::random;
+
+/// A hundred years.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 pub(crate) type Callback = Box<dyn FnMut(&ReliableWebSocket, ReliableEvent) + Send>;
 
@@ -248,15 +250,22 @@ impl Keeper {
         is_current
     }
 
+    /// Whether the timer for this moment is the one that is to fire.
+    pub(crate) fn waits_for_timer(&self, at: Duration) -> bool {
+        self.lock().timer_at == Some(at)
+    }
+
     fn set_timer(self: &Arc<Self>, worker: &mut Worker) {
         let mut state = self.lock();
         let pulse = state.pulse.as_ref().map(Pulse::poll_timeout);
         let Some(due) = [state.retry_at, pulse].into_iter().flatten().min() else { return };
         if state.timer_at.is_none_or(|at| due < at) {
-            if let Some(at) = self.epoch.checked_add(due) {
-                state.timer_at = Some(due);
-                worker.set_timer(at, Due::Keeper(Arc::downgrade(self), due));
-            }
+            // A moment that cannot be told does not come either; but by the timer this is found when the thread ends.
+            let Some(at) = self.epoch.checked_add(due).or_else(|| self.epoch.checked_add(FAR)) else {
+                return;
+            };
+            state.timer_at = Some(due);
+            worker.set_timer(at, Due::Keeper(Arc::downgrade(self), due));
         }
     }
 
@@ -308,7 +317,7 @@ impl Keeper {
         let written = unsent.first().map_or(state.next_id, |message| message.id.0);
         let uncertain =
             if was_open { state.first_id.max(confirmed).min(written)..written } else { written..written };
-        let mut unsent = if self.options.queue.is_some() && !state.closing {
+        let unsent = if self.options.queue.is_some() {
             // Nothing was queued while there was a connection; these go first. They were accepted, so the limits do not count.
             for message in unsent.into_iter().rev() {
                 state.queue_cost += message.data.len() + OVERHEAD;
@@ -318,10 +327,6 @@ impl Keeper {
         } else {
             unsent
         };
-        if state.closing {
-            unsent.extend(std::mem::take(&mut state.queue));
-            state.queue_cost = 0;
-        }
         let queued = state.queued();
         self.tell(
             state,
@@ -412,20 +417,23 @@ impl Keeper {
         let socket = Arc::clone(socket);
         let text = self.options.heartbeat.as_ref().and_then(|heartbeat| heartbeat.text.as_deref());
         let mut is_dead = false;
+        // If nothing is read, nothing can be heard.
+        if paused {
+            pulse.not_listening();
+        }
+        let turns = worker.turns();
         let reached = worker.with_peer(peer, |peer| {
-            // While output waits, that the kernel takes some of it says that the server lives; a Ping behind it would say nothing. And if
-            // nothing is read, nothing can be heard.
+            // While output waits, that the kernel takes some of it says that the server lives; a Ping behind it would say nothing.
             let waits = peer.buffered_amount() > 0;
             let signs = if waits { peer.received().wrapping_add(peer.written()) } else { peer.received() };
-            while let Some(beat) = pulse.handle_timeout(now, signs) {
+            while let Some(beat) = pulse.handle_timeout(now, signs, turns) {
                 match beat {
-                    Beat::Dead => is_dead = !paused,
+                    Beat::Dead => is_dead = true,
                     Beat::Send if waits => {}
                     Beat::Send => {
                         // Refused only if it is closing.
-                        let next_id = peer.session().next_id;
                         let _ = text.map(|text| peer.send_text(text));
-                        let _ = peer.ping(&next_id.to_be_bytes());
+                        ask(peer);
                     }
                 }
             }
@@ -457,18 +465,23 @@ impl Keeper {
             drop(state);
             called = true;
             let handle = ReliableWebSocket::lent(self);
-            let result = catch_unwind(AssertUnwindSafe(|| callback(&handle, event)));
+            let has_panicked = panics(|| callback(&handle, event));
             let mut state = self.lock();
-            if result.is_err() {
+            if has_panicked {
                 log::error!("{}: a callback panicked", self.plan.origin);
                 state.closing = true;
             } else if !is_last && !state.dropped && state.callback.is_none() {
                 state.callback = Some(callback);
+                continue;
+            }
+            drop(state);
+            if panics(|| drop(callback)) {
+                log::error!("{}: a callback panicked as it was dropped", self.plan.origin);
             }
         }
     }
 
-    /// The client thread ends.
+    /// The client thread ends, or has.
     pub(crate) fn stop(self: &Arc<Self>) {
         // What has arrived is told; nobody looks again when there is room.
         self.take_socket_events(true);
@@ -480,7 +493,10 @@ impl Keeper {
             self.finish(&mut state, CloseEvent::abnormal());
         }
         drop(state);
-        self.call_back();
+        // A program that closes or binds does not expect that on the thread where it does.
+        if self.thread.is_current() {
+            self.call_back();
+        }
     }
 }
 

@@ -128,7 +128,8 @@ impl ReliableWebSocket {
     }
 
     /// Has the client thread take the events, those that wait already first, and call this. It must not block: all sockets of that thread
-    /// wait. If it panics, it is not called again and the connection is closed.
+    /// wait. If it panics, it is not called again and the connection is closed. Once the client thread has ended nobody calls it; events
+    /// can still be [taken](Self::next_event).
     pub fn bind(&self, callback: impl FnMut(&Self, ReliableEvent) + Send + 'static) {
         self.keeper.bind(Box::new(callback));
     }

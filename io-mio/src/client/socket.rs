@@ -356,6 +356,10 @@ impl State {
         self.outgoing_cost = self.outgoing_cost.saturating_sub(len + OVERHEAD);
     }
 
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.stage, Stage::New | Stage::Dialling)
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.stage == Stage::Over
     }

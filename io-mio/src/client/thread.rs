@@ -2,18 +2,23 @@
 
 #[cfg(test)]
 mod accounting;
+mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use sansws::{CloseCode, Expired, Message};
 
 use crate::client::error::FailureCause;
 use crate::client::event::CloseEvent;
+use crate::client::heartbeat::Turns;
 use crate::client::keeper::Keeper;
 use crate::client::socket::{Outgoing, Sink, Socket, Stage, Task};
+pub(crate) use crate::client::thread::timers::Due;
+use crate::client::thread::timers::Timers;
 use crate::client::websocket;
 use crate::event_loop::EventLoop;
 use crate::handle::{Handle, Hub, InboxLimits};
@@ -25,6 +30,9 @@ use crate::settings::Settings;
 pub(crate) struct Thread {
     pub(crate) handle: Handle,
     inbox: Mutex<Inbox>,
+    /// Told of its end.
+    over: Condvar,
+    id: OnceLock<ThreadId>,
 }
 
 #[derive(Default)]
@@ -47,14 +55,18 @@ pub(crate) enum Item {
 
 impl Thread {
     pub(crate) fn new(handle: Handle) -> Arc<Self> {
-        Arc::new(Self { handle, inbox: Mutex::default() })
+        Arc::new(Self::with(handle, Inbox::default()))
+    }
+
+    fn with(handle: Handle, inbox: Inbox) -> Self {
+        Self { handle, inbox: Mutex::new(inbox), over: Condvar::new(), id: OnceLock::new() }
     }
 
     /// One that could not be started.
     pub(crate) fn stopped() -> Arc<Self> {
         let inbox = Inbox { stopping: true, stopped: true, ended: true, ..Inbox::default() };
         let limits = InboxLimits::of(&Settings::default());
-        Arc::new(Self { handle: Handle::new(Hub::new(limits)), inbox: Mutex::new(inbox) })
+        Arc::new(Self::with(Handle::new(Hub::new(limits)), inbox))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
@@ -93,6 +105,18 @@ impl Thread {
         self.handle.wake();
     }
 
+    /// Whether the caller runs on it: in a callback.
+    pub(crate) fn is_current(&self) -> bool {
+        self.id.get() == Some(&std::thread::current().id())
+    }
+
+    /// Waits until the last callback has returned, at most so long. Whether it has.
+    pub(crate) fn wait_for_end(&self, at_most: Duration) -> bool {
+        let inbox = self.lock();
+        let waited = self.over.wait_timeout_while(inbox, at_most, |inbox| !inbox.ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0.ended
+    }
+
     fn take_shutdown(&self) -> Option<Duration> {
         self.lock().shutdown.take()
     }
@@ -102,16 +126,22 @@ impl Thread {
     }
 }
 
+/// A timer may be further away than the operating system can count.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// Runs the loop until it is shut down.
 pub(crate) fn run(event_loop: EventLoop<Driver>, thread: &Arc<Thread>) {
-    // However this ends, nobody may wait for ever. Dropped after the worker.
+    // No callback has been called yet.
+    let _ = thread.id.set(std::thread::current().id());
+    // However this ends, nobody may wait for ever. Dropped after the worker, the first one last.
+    let _over = Over(Arc::clone(thread));
     let _end = End(Arc::clone(thread));
-    let mut worker = Worker { event_loop, timers: BinaryHeap::new() };
+    let mut worker = Worker::new(event_loop);
     loop {
         let now = Instant::now();
-        let wait = worker.timers.peek().map(|Reverse(timer)| timer.at.saturating_duration_since(now));
+        let wait = worker.timers.next().map(|at| at.saturating_duration_since(now).min(LONGEST_WAIT));
         match worker.event_loop.turn(wait) {
-            Ok(true) => {}
+            Ok(true) => worker.turns += 1,
             Ok(false) => return,
             Err(error) => return log::error!("the client thread ends: {error}"),
         }
@@ -142,71 +172,47 @@ impl Drop for End {
                     socket.noticed();
                     socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
                     dispatch(&socket);
+                    if let Some(keeper) = keeper_of(&socket) {
+                        keeper.stop();
+                    }
                 }
                 Item::Keeper(keeper) => keeper.stop(),
             }
         }
+    }
+}
+
+/// Behind all that: tells who waits for it.
+struct Over(Arc<Thread>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
         self.0.lock().ended = true;
-    }
-}
-
-/// When to look at what.
-pub(crate) struct Timer {
-    at: Instant,
-    due: Due,
-}
-
-pub(crate) enum Due {
-    /// The time to connect is up.
-    Connect(Weak<Socket>),
-    /// With the moment for which it was set, in the keeper's time.
-    Keeper(Weak<Keeper>, Duration),
-}
-
-impl Due {
-    fn keeper(self) -> Option<Arc<Keeper>> {
-        match self {
-            Self::Keeper(keeper, _) => keeper.upgrade(),
-            Self::Connect(_) => None,
-        }
-    }
-}
-
-impl PartialEq for Timer {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Timer {}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Timer {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
+        self.0.over.notify_all();
     }
 }
 
 /// What belongs to the client thread alone.
 pub(crate) struct Worker {
     pub(crate) event_loop: EventLoop<Driver>,
-    timers: BinaryHeap<Reverse<Timer>>,
+    timers: Timers,
+    /// How many the loop has made.
+    turns: u64,
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        for keeper in self.timers.drain().filter_map(|Reverse(timer)| timer.due.keeper()) {
+        for keeper in self.timers.drain_keepers() {
             keeper.stop();
         }
     }
 }
 
 impl Worker {
+    fn new(event_loop: EventLoop<Driver>) -> Self {
+        Self { event_loop, timers: Timers::default(), turns: 0 }
+    }
+
     fn look_at(&mut self, item: Item) {
         match item {
             Item::Socket(socket) => {
@@ -219,23 +225,12 @@ impl Worker {
     }
 
     fn run_timers(&mut self) {
-        let now = Instant::now();
-        let mut due = Vec::new();
-        while let Some(Reverse(timer)) = self.timers.pop() {
-            if timer.at > now {
-                self.timers.push(Reverse(timer));
-                break;
-            }
-            due.push(timer.due);
-        }
         // Those that are set meanwhile have their turn later, even if they are due: the loop must not be kept from its sockets.
-        for due in due {
+        for due in self.timers.take_due(Instant::now()) {
             match due {
                 Due::Connect(socket) => {
                     let Some(socket) = socket.upgrade() else { continue };
-                    let state = socket.lock();
-                    let late = matches!(state.stage, Stage::New | Stage::Dialling);
-                    drop(state);
+                    let late = socket.lock().is_connecting();
                     if late {
                         socket.give_up(FailureCause::TimedOut(Expired::Handshake));
                     }
@@ -247,10 +242,11 @@ impl Worker {
                 }
             }
         }
+        self.timers.compact();
     }
 
     pub(crate) fn set_timer(&mut self, at: Instant, due: Due) {
-        self.timers.push(Reverse(Timer { at, due }));
+        self.timers.set(at, due);
     }
 
     /// Does for the connection what the program has asked for.
@@ -313,6 +309,14 @@ impl Worker {
         socket.lock().peer = Some(peer);
     }
 
+    /// What was made, and what it takes to read what has arrived: one turn for so many sockets, and three more for one whose reading goes
+    /// on, which the loop learns in the first of them and does behind the next.
+    pub(crate) fn turns(&self) -> Turns {
+        const SOCKETS: usize = 1024;
+        let to_read = 4 + self.event_loop.handle().connections() / SOCKETS;
+        Turns { made: self.turns, to_read: to_read as u64 }
+    }
+
     /// A connection, for as long as it is open.
     pub(crate) fn with_peer<T>(
         &mut self,
@@ -324,6 +328,16 @@ impl Worker {
     }
 }
 
+/// Does this, which is the program's: whatever it is, the thread lives on. Returns whether it panicked.
+pub(crate) fn panics(call: impl FnOnce()) -> bool {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(call)) else { return false };
+    // It is the program's too.
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(another);
+    }
+    true
+}
+
 /// Calls back, if that is wanted.
 fn dispatch(socket: &Arc<Socket>) {
     let state = socket.lock();
@@ -333,13 +347,19 @@ fn dispatch(socket: &Arc<Socket>) {
             drop(state);
             websocket::run_callbacks(socket);
         }
-        Sink::Keeper(keeper) => {
-            let keeper = keeper.upgrade();
+        Sink::Keeper(_) => {
             drop(state);
-            if let Some(keeper) = keeper {
+            if let Some(keeper) = keeper_of(socket) {
                 keeper.notice();
             }
         }
+    }
+}
+
+fn keeper_of(socket: &Socket) -> Option<Arc<Keeper>> {
+    match &socket.lock().sink {
+        Sink::Keeper(keeper) => keeper.upgrade(),
+        _ => None,
     }
 }
 
@@ -349,14 +369,16 @@ pub(crate) struct Session {
     /// Messages that the driver has been given, with what [`Peer::written`] says when the kernel has the last byte.
     in_flight: VecDeque<(u64, Outgoing)>,
     /// The number after that of the last message given to the driver.
-    pub(crate) next_id: u64,
+    next_id: u64,
+    /// The highest such number that went into a Ping.
+    asked: Option<u64>,
     /// The program knows that the closing handshake has started.
     closing_told: bool,
 }
 
 impl Session {
     fn new(socket: Arc<Socket>) -> Self {
-        Self { socket, in_flight: VecDeque::new(), next_id: 0, closing_told: false }
+        Self { socket, in_flight: VecDeque::new(), next_id: 0, asked: None, closing_told: false }
     }
 }
 
@@ -365,6 +387,15 @@ impl Drop for Session {
         // Only if the loop ended without telling.
         let unsent = self.in_flight.drain(..).map(|(_, message)| message).collect();
         self.socket.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), unsent);
+    }
+}
+
+/// Asks the server what it has received: the Pong confirms the messages that went before.
+pub(crate) fn ask(peer: &mut Peer<'_, Session>) {
+    let next_id = peer.session().next_id;
+    // Refused only if it is closing.
+    if peer.ping(&next_id.to_be_bytes()).is_ok() {
+        peer.session_mut().asked = Some(next_id);
     }
 }
 
@@ -450,9 +481,11 @@ impl Handler for Driver {
     fn pong(&mut self, peer: &mut Peer<'_, Session>, payload: &[u8]) {
         if let Ok(id) = <[u8; 8]>::try_from(payload).map(u64::from_be_bytes) {
             let session = peer.session();
-            let mut state = session.socket.lock();
-            // A Pong that nobody asked for cannot confirm what was not sent.
-            state.confirmed = state.confirmed.max(id.min(session.next_id));
+            // RFC 6455 §5.5.3: "A Pong frame MAY be sent unsolicited." Such a one confirms nothing.
+            if session.asked.is_some_and(|asked| id <= asked) {
+                let mut state = session.socket.lock();
+                state.confirmed = state.confirmed.max(id);
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! The WebSocket object.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::client::builder::WebSocketBuilder;
 use crate::client::error::{CloseError, FailureCause, InvalidStateError, SyntaxError};
 use crate::client::event::{BinaryType, Data, Event, EventKind, ReadyState};
 use crate::client::socket::{Sink, Socket};
+use crate::client::thread::panics;
 
 /// The browser's `WebSocket` object, for native programs: the same members, the same rules, the same order of events (WHATWG WebSockets
 /// standard).
@@ -248,7 +248,7 @@ impl Drop for WebSocket {
     fn drop(&mut self) {
         if self.is_owner {
             // The standard, on garbage collection: "start the WebSocket closing handshake, with no status code for the Close message".
-            self.callbacks.forget();
+            drop(self.callbacks.take());
             self.socket.lock().forget_events();
             self.socket.close(None);
             self.socket.notice();
@@ -284,9 +284,9 @@ impl Callbacks {
         drop(before);
     }
 
-    fn forget(&self) {
-        let before = std::mem::take(&mut *self.lock());
-        drop(before);
+    /// They may own anything: to be dropped without the lock.
+    fn take(&self) -> [Option<Callback>; 4] {
+        std::mem::take(&mut *self.lock())
     }
 
     fn attach(self: &Arc<Self>, socket: &Socket) {
@@ -314,18 +314,29 @@ impl Callbacks {
 pub(crate) fn run_callbacks(socket: &Arc<Socket>) {
     loop {
         let Some(callbacks) = socket.lock().callbacks.clone() else { return };
-        let Some(event) = socket.try_take() else { return };
+        let Some(event) = socket.try_take() else { return discard(socket, callbacks) };
         let is_last = event.kind() == EventKind::Close;
         let websocket =
             WebSocket { socket: Arc::clone(socket), callbacks: Arc::clone(&callbacks), is_owner: false };
-        let called = catch_unwind(AssertUnwindSafe(|| callbacks.call(&websocket, event)));
-        if called.is_err() {
-            log::error!("{}: a callback panicked", websocket.origin());
+        if panics(|| callbacks.call(&websocket, event)) {
+            log::error!("{}: a callback panicked", socket.plan.origin);
             socket.give_up(FailureCause::CallbackPanicked);
         }
+        drop(websocket);
         if is_last {
             // They may hold anything, this object for example.
-            callbacks.forget();
+            for callback in callbacks.take() {
+                discard(socket, callback);
+            }
         }
+        // Perhaps the last of them: the object was dropped while one was being called.
+        discard(socket, callbacks);
+    }
+}
+
+/// Drops callbacks, with what they own of the program's.
+fn discard<T>(socket: &Socket, callbacks: T) {
+    if panics(|| drop(callbacks)) {
+        log::error!("{}: a callback panicked as it was dropped", socket.plan.origin);
     }
 }

@@ -117,3 +117,40 @@ fn a_callback_that_owns_its_socket_can_replace_itself() {
     script.end();
     clients.shutdown(DEADLINE);
 }
+
+/// What a callback owns is dropped on the client thread, which has other sockets.
+#[test]
+fn callbacks_that_panic_as_they_are_dropped_end_nothing_else() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("as the test wants it");
+        }
+    }
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let other = serve(|peer| {
+        peer.open();
+        assert_eq!(peer.next(), Got::Close(None));
+        peer.close_answer();
+    });
+    let bystander = clients.websocket(&other.url("/")).open().expect("a good URL");
+    assert_eq!(next(&bystander), E::Open);
+    let script = serve(|peer| peer.open().fin());
+    let (tell, told) = channel();
+    let (bombs, mut builder) = ([Bomb, Bomb], clients.websocket(&script.url("/")));
+    for (kind, bomb) in [EventKind::Message, EventKind::Close].into_iter().zip(bombs) {
+        let tell = tell.clone();
+        builder = builder.bind(kind, move |_, event| {
+            let _owned = &bomb;
+            tell.send(short(event)).expect("the test waits");
+        });
+    }
+    let victim = builder.open().expect("a good URL");
+    assert_eq!(told.recv_timeout(DEADLINE), Ok(E::Close(1006, String::new(), false)));
+    script.end();
+    bystander.close();
+    assert_eq!(rest(&bystander), [close(1005, "", true)]);
+    other.end();
+    drop(victim);
+    clients.shutdown(DEADLINE);
+}

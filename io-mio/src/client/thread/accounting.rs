@@ -70,7 +70,7 @@ impl Client {
         let settings = Settings { max_buffered: usize::MAX / 2, ..Settings::default() };
         let event_loop = EventLoop::new(Driver, settings).expect("a loop");
         let thread = Thread::new(event_loop.handle());
-        let mut worker = Worker { event_loop, timers: BinaryHeap::new() };
+        let mut worker = Worker::new(event_loop);
         let plan = Arc::new(Plan::new(Options::new("ws://h")).expect("a URL"));
         let socket = Socket::new(plan, thread, Sink::Polling);
         let session = Session::new(Arc::clone(&socket));
@@ -121,4 +121,30 @@ fn what_is_sent_on_a_broken_connection_is_unsent() {
     client.wait_for_the_end();
     assert_eq!(wire.kernel().taken.len(), 3 * FRAME);
     assert_eq!(client.left(), (7, 7 * LEN as u64));
+}
+
+/// Whatever number a Pong has: what no Ping has asked about is not confirmed.
+#[test]
+fn only_what_was_asked_about_is_confirmed() {
+    let wire = Wire::default();
+    wire.kernel().room = usize::MAX;
+    let mut client = Client::over(Transport::Scripted(Box::new(wire.clone())));
+    let send = |client: &mut Client, id| {
+        assert!(client.socket.send_numbered(Message::Text("x").into(), id));
+        client.worker.attend(&client.socket);
+        client.turn(false);
+    };
+    let pong = |client: &mut Client, id: u8| {
+        wire.kernel().arrived.extend([0x8a, 8, 0, 0, 0, 0, 0, 0, 0, id]);
+        let edge = Edge { peer: client.peer, readable: true, writable: false, ended: false };
+        client.worker.event_loop.scripted_turn(Duration::from_millis(1), &[edge]);
+        client.socket.lock().confirmed
+    };
+    send(&mut client, 0);
+    send(&mut client, 1);
+    assert_eq!(pong(&mut client, 2), 0, "nothing was asked");
+    client.worker.with_peer(Some(client.peer), ask).expect("open");
+    send(&mut client, 2);
+    assert_eq!(pong(&mut client, 3), 0, "more than was asked");
+    assert_eq!(pong(&mut client, 2), 2);
 }
