@@ -1,6 +1,9 @@
 //! Dialled connections, on the loop that accepts them and against other servers.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
+#[path = "reach/refusing.rs"]
+#[allow(dead_code)]
+mod refusing;
 mod support;
 
 use std::collections::HashMap;
@@ -8,6 +11,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
+use refusing::refusing;
 use sansws::handshake::accept_value;
 use sansws_mio::{
     Accept, Closed, Connect, ConnectError, EventLoop, Handler, Message, Peer, Request, Response, Role,
@@ -162,9 +166,8 @@ fn failures_are_told_with_their_cause() {
     let mut test = Test::start();
     let refused = test.dial("/refuse", "refused");
     test.event_loop.connect(refused);
-    // Nobody listens there.
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let connect = Connect::new("ws://localhost/", free, "nobody".to_string()).expect("a URL");
+    let connect =
+        Connect::new("ws://localhost/", refusing("127.0.0.1:0"), "nobody".to_string()).expect("a URL");
     test.event_loop.connect(connect);
     // A header that cannot be sent.
     let wrong = test.dial("/echo", "wrong").header("X\r\nY", "z").concurrent(true);
@@ -396,11 +399,14 @@ impl Handler for Reconnecting {
 
 #[test]
 fn dialling_again_from_close() {
-    let addr = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let addr = refusing("127.0.0.1:0");
     let handler = Reconnecting { addr, failures: 0 };
     let mut event_loop = EventLoop::new(handler, Settings::default()).expect("an event queue");
     event_loop.connect(Connect::new("ws://localhost/", addr, ()).expect("a URL"));
-    event_loop.run().expect("it ends");
+    let start = Instant::now();
+    while event_loop.turn(Some(Duration::from_millis(50))).expect("it goes on") {
+        assert!(start.elapsed() < DEADLINE, "{} failures", event_loop.handler().failures);
+    }
     assert_eq!(event_loop.handler().failures, 50);
 }
 

@@ -1,6 +1,9 @@
 //! The connection that keeps itself alive, against servers that do not. The delays themselves are tested in virtual time, beside the policy.
 #![allow(missing_docs, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
+#[path = "reach/refusing.rs"]
+#[allow(dead_code)]
+mod refusing;
 mod scripted;
 
 use std::collections::BTreeSet;
@@ -8,9 +11,10 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use refusing::refusing;
 use sansws_mio::{
-    Clients, Data, Disconnected, FailureCause, Heartbeat, MessageId, ReliableBuilder, ReliableEvent,
-    ReliableWebSocket, SendRefused, Settings,
+    Data, Disconnected, FailureCause, Heartbeat, MessageId, ReliableBuilder, ReliableEvent,
+    ReliableWebSocket, SendRefused,
 };
 use scripted::{DEADLINE, Got, Peer, serve, serve_listener};
 
@@ -45,6 +49,17 @@ fn retrying(socket: &ReliableWebSocket) -> (u32, Duration) {
     match next(socket) {
         ReliableEvent::Retrying { attempt, delay } => (attempt, delay),
         event => panic!("{event:?}"),
+    }
+}
+
+/// Reads up to this, and answers no Ping before it.
+fn skip_pings_to(peer: &mut Peer, wanted: &Got) {
+    loop {
+        match peer.next() {
+            got if got == *wanted => return,
+            Got::Ping(_) => {}
+            got => panic!("{got:?}"),
+        }
     }
 }
 
@@ -88,9 +103,7 @@ fn it_connects_again_and_the_count_begins_anew() {
 
 #[test]
 fn it_gives_up_after_so_many_retries() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("ws://{}/", listener.local_addr().expect("an address"));
-    drop(listener);
+    let url = format!("ws://{}/", refusing("127.0.0.1:0"));
     let socket = quick(&url).max_retries(3).jitter(0.0).open().expect("a good URL");
     for attempt in 1..=3 {
         let how = disconnected(&socket);
@@ -202,6 +215,28 @@ fn the_queue_is_bounded_and_goes_out_in_order() {
 }
 
 #[test]
+fn what_waits_in_the_queue_at_a_close_comes_with_the_last_event() {
+    let ((hold, held), (tell, told)) = (channel::<()>(), channel());
+    let script = serve(move |peer| {
+        peer.request();
+        tell.send(()).expect("the test waits");
+        held.recv_timeout(DEADLINE).expect("the test goes on");
+    });
+    let socket = quick(&script.url("/")).offline_queue(10, 1000).open().expect("a good URL");
+    told.recv_timeout(DEADLINE).expect("a request");
+    for id in 0..3 {
+        assert_eq!(socket.send("x"), Ok(MessageId(id)));
+    }
+    socket.close();
+    let how = disconnected(&socket);
+    assert_eq!((how.unsent, how.queued), (Vec::new(), 0..3));
+    let ReliableEvent::Closed { unsent, .. } = next(&socket) else { panic!("closed") };
+    assert!(unsent.iter().map(|message| message.id.0).eq(0..3), "{unsent:?}");
+    hold.send(()).expect("the script waits");
+    script.end();
+}
+
+#[test]
 fn close_between_two_attempts_is_the_end() {
     let socket = quick("ws://127.0.0.1:9/")
         .first_delay(Duration::from_secs(3600))
@@ -225,7 +260,12 @@ fn the_heartbeat_is_text_with_a_ping() {
             peer.pay();
         }
         peer.close(1000, "");
-        while !matches!(peer.next(), Got::Close(_)) {}
+        loop {
+            match peer.next() {
+                Got::Text(_) | Got::Ping(_) => {}
+                got => break assert_eq!(got, Got::Close(Some((1000, String::new())))),
+            }
+        }
         peer.fin();
     });
     let heartbeat = Heartbeat::text("ping", Duration::from_millis(10));
@@ -265,8 +305,12 @@ fn pongs_confirm() {
     let script = serve(|peer| {
         peer.open();
         // The heart may beat before the program comes to send something; an answer to that confirms nothing.
-        while peer.next() != Got::Text("a".into()) {
-            peer.pay();
+        loop {
+            match peer.next() {
+                Got::Text(text) if text == "a" => break,
+                Got::Ping(_) => peer.pay(),
+                got => panic!("{got:?}"),
+            };
         }
         loop {
             let Got::Ping(payload) = peer.next() else { panic!("no Ping") };
@@ -278,7 +322,7 @@ fn pongs_confirm() {
         peer.text("ponged");
         for text in ["b", "c"] {
             // Pings are not answered any more.
-            while peer.next() != Got::Text(text.into()) {}
+            skip_pings_to(peer, &Got::Text(text.into()));
         }
         peer.fin();
     });
@@ -379,33 +423,6 @@ fn dropping_it_closes() {
     socket.send("last").expect("connected");
     drop(socket);
     script.end();
-}
-
-#[test]
-fn the_end_of_its_thread_is_its_end() {
-    let clients = Clients::start(Settings::default()).expect("a thread");
-    let waiting = quick("ws://127.0.0.1:9/")
-        .first_delay(Duration::from_secs(3600))
-        .max_delay(Duration::from_secs(3600))
-        .websocket(|socket| socket.on(&clients));
-    let waiting = waiting.offline_queue(10, 10_000).open().expect("a good URL");
-    waiting.send("never").expect("queued");
-    let script = serve(|peer| {
-        peer.open();
-        assert_eq!(peer.next(), Got::Close(Some((1001, String::new()))));
-        peer.close_answer();
-    });
-    let connected =
-        quick(&script.url("/")).websocket(|socket| socket.on(&clients)).open().expect("a good URL");
-    opened(&connected);
-    disconnected(&waiting);
-    retrying(&waiting);
-    clients.shutdown(DEADLINE);
-    script.end();
-    assert_eq!(disconnected(&connected).close.code, 1001);
-    assert!(matches!(next(&connected), ReliableEvent::Closed { .. }));
-    let ReliableEvent::Closed { unsent, .. } = next(&waiting) else { panic!("closed") };
-    assert_eq!(unsent.len(), 1);
 }
 
 // ---- A hundred kills ----
@@ -610,35 +627,4 @@ fn a_hundred_kills_with_a_queue_lose_only_what_is_uncertain() {
     for id in 0..ledger.accepted {
         assert!(once.contains(&id) || ledger.uncertain.contains(&id), "{id} has vanished in silence");
     }
-}
-
-/// A connection that ended while nobody takes events still has its heartbeat, which must not keep the thread from others.
-#[test]
-fn a_program_that_takes_no_events_does_not_hold_the_thread() {
-    let script = serve(|peer| {
-        peer.open();
-        for _ in 0..3000 {
-            peer.text("unheard");
-        }
-    });
-    let clients = Clients::start(Settings::default()).expect("a thread");
-    let lazy = ReliableWebSocket::builder(&script.url("/"))
-        .websocket(|websocket| websocket.on(&clients))
-        .heartbeat(Heartbeat::ping(Duration::from_millis(1)))
-        .open()
-        .expect("a good URL");
-    script.end();
-    for _ in 0..20 {
-        let other = serve(|peer| {
-            peer.open();
-            peer.next();
-            peer.close_answer();
-        });
-        let socket = clients.websocket(&other.url("/")).open().expect("a good URL");
-        assert!(matches!(socket.next_event(Some(DEADLINE)), Some(sansws_mio::Event::Open)));
-        socket.close();
-        other.end();
-    }
-    drop(lazy);
-    clients.shutdown(DEADLINE);
 }

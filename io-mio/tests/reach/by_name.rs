@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use sansws_mio::{Resolver, Settings};
 
-use crate::world::{
-    Blackhole, PATIENCE, World, accept, has_ipv6, listen, read_head, refusing, say, scripted,
-};
+use crate::refusing::{has_ipv6, refusing};
+use crate::world::{Blackhole, PATIENCE, World, accept, listen, read_head, say, scripted};
 
 /// A world whose names lead to `addresses`, and then to its own server.
 fn world_behind(addresses: Vec<SocketAddr>) -> World {
@@ -160,10 +159,14 @@ fn names_that_nobody_waits_for_any_more_do_not_hold_up_others() {
 /// Rule R-4.1-a.
 #[test]
 fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
-    let (address, server) = scripted(|listener| {
+    let (tell, told) = mpsc::channel();
+    let (address, server) = scripted(move |listener| {
         let mut first = accept(listener);
         read_head(&mut first);
-        // The other one must not come while the first is in its opening handshake.
+        // The other one must not come while the first is in its opening handshake, from when it knows where to.
+        for _ in 0..2 {
+            told.recv_timeout(PATIENCE).expect("an answer of the resolver");
+        }
         listener.set_nonblocking(true).expect("non-blocking");
         let until = Instant::now() + Duration::from_millis(300);
         while Instant::now() < until {
@@ -178,6 +181,7 @@ fn one_opening_handshake_at_a_time_whatever_the_server_is_called() {
     });
     let hole = refusing("[::1]:0");
     let mut world = World::resolving(move |host, _| {
+        tell.send(()).expect("the server waits");
         // One address more must not make it another server.
         if host == "a.test" { vec![address] } else { vec![hole, address] }
     });

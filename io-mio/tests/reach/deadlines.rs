@@ -101,6 +101,24 @@ fn the_time_goes_on_after_the_wait_for_another_connection() {
 }
 
 #[test]
+fn what_the_resolver_took_is_gone_after_the_wait_for_another_connection() {
+    const LIMIT: Duration = Duration::from_millis(1600);
+    let hole = Blackhole::new("127.0.0.1:0");
+    let address = hole.address;
+    let mut world = World::resolving(move |_, _| {
+        std::thread::sleep(LIMIT / 2);
+        vec![address]
+    });
+    let first = world.start(&format!("ws://{address}/"), |connect| connect.connect_timeout(LIMIT));
+    let second = world.start("ws://slow.test/", |connect| connect.connect_timeout(LIMIT));
+    world.wait(first).assert_failed("not reached in time");
+    let since = Instant::now();
+    world.wait(second).assert_failed("not reached in time");
+    // Half of it is left.
+    assert!(since.elapsed() < LIMIT, "{:?}", since.elapsed());
+}
+
+#[test]
 fn a_name_that_claims_the_address_of_another_server_does_not_keep_it_from_being_dialled() {
     let mut listeners = [(); 2].map(|()| listen("127.0.0.1:0"));
     // Addresses that are taken in their order would be taken the victim's first.

@@ -4,6 +4,7 @@ mod by_name;
 mod deadlines;
 mod proxies;
 mod redirections;
+mod refusing;
 #[cfg(feature = "__tls")]
 mod secure;
 mod world;

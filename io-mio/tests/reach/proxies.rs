@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use sansws_mio::Proxy;
 
-use crate::world::{World, accept, listen, read_head, refusing, relay, say, scripted};
+use crate::refusing::refusing;
+use crate::world::{World, accept, listen, read_head, relay, say, scripted};
 
 fn through(address: SocketAddr) -> Proxy {
     Proxy::new(&format!("http://{address}")).expect("a proxy")

@@ -8,6 +8,9 @@ mod certificates;
 mod limits;
 mod members;
 mod order;
+#[path = "../reach/refusing.rs"]
+#[allow(dead_code)]
+mod refusing;
 #[path = "../scripted/mod.rs"]
 mod scripted;
 #[cfg(feature = "__tls")]
@@ -17,9 +20,10 @@ use std::net::TcpListener;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use refusing::refusing;
 use sansws_mio::{
     BinaryType, Clients, CloseError, Data, Event, EventKind, FailureCause, InvalidStateError, ReadyState,
-    Settings, Timeouts, WebSocket,
+    Resolver, Settings, Timeouts, WebSocket,
 };
 use scripted::{DEADLINE, Got, Peer, serve, serve_listener};
 

@@ -226,11 +226,11 @@ fn every_legal_code_reaches_the_server() {
     for code in [1000, 3000, 3999, 4000, 4999] {
         let script = serve(move |peer| {
             peer.open();
-            assert_eq!(peer.next(), Got::Close(Some((code, "r".into()))));
+            assert_eq!(peer.next(), Got::Close(Some((code, "r".into()))), "close_with({code}, …)");
             peer.close_answer();
         });
         let socket = open(&script.url("/"));
-        socket.close_with(code, "r").expect("legal");
+        socket.close_with(code, "r").unwrap_or_else(|error| panic!("{code} is legal: {error}"));
         assert_eq!(rest(&socket), [close(code, "", true)]);
         script.end();
     }

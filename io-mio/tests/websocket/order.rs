@@ -4,10 +4,7 @@ use super::*;
 
 #[test]
 fn refused_port() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("ws://{}/", listener.local_addr().expect("an address"));
-    drop(listener);
-    let socket = new(&url);
+    let socket = new(&format!("ws://{}/", refusing("127.0.0.1:0")));
     assert_eq!(rest(&socket), failed());
     let Some(FailureCause::Io(kind, _)) = socket.failure_cause() else {
         panic!("{:?}", socket.failure_cause())
@@ -281,7 +278,29 @@ fn no_answer_in_time() {
 
 #[test]
 fn a_name_without_an_address() {
-    let socket = new("ws://no-such-host.invalid/");
+    let resolver = Resolver::new(|host, _| Err(std::io::Error::other(format!("nobody is called {host}"))));
+    let clients = Clients::start(Settings { resolver, ..Settings::default() }).expect("a thread");
+    let socket = clients.websocket("ws://no-such-host.invalid/").open().expect("a good URL");
     assert_eq!(rest(&socket), failed());
-    assert!(matches!(socket.failure_cause(), Some(FailureCause::Resolve(_))), "{:?}", socket.failure_cause());
+    let Some(FailureCause::Resolve(why)) = socket.failure_cause() else {
+        panic!("{:?}", socket.failure_cause())
+    };
+    assert!(why.contains("nobody is called no-such-host.invalid"), "{why}");
+    clients.shutdown(DEADLINE);
+}
+
+#[test]
+fn no_time_to_connect_is_no_limit() {
+    let script = serve(|peer| {
+        let request = peer.request();
+        // More than no time.
+        std::thread::sleep(Duration::from_millis(20));
+        peer.write(&Peer::response(&request, None)).close(1000, "");
+        assert_eq!(peer.next(), Got::Close(Some((1000, String::new()))));
+        peer.fin();
+    });
+    let builder = WebSocket::builder(&script.url("/")).connect_timeout(Duration::ZERO);
+    let socket = builder.open().expect("a good URL");
+    assert_eq!(rest(&socket), [(E::Open, ReadyState::Open), close(1000, "", true)]);
+    script.end();
 }
