@@ -153,6 +153,7 @@ SEEDS = {
         "page": b"\x05GET / HTTP/1.0\r\n\r\n",
         "empty-lines": b"\x01\r\n\r\n" + REQUEST,
         "bare-lf": b"\x09GET / HTTP/1.1\nHost: a\n\n",
+        "tab-in-target": b"\x00" + REQUEST.replace(b"GET /", b"GET /\t"),
         "tls": b"\x02\x16\x03\x01\x02\x00\x01\x00",
         "obsolete-fold": b"\x18GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",
     },
@@ -237,6 +238,10 @@ SEEDS["driver"] = {
     "bare-lf": bytes([RAW_REQUEST]) + arrives(b"GET\n\n") + TURN,
     "ping-behind-queue": bytes([SMALL_QUEUE]) + room(0) + command(MANY, 3) + bytes([1, 0x89]) + counted(b"p") + TURN,
     "close-behind-queue": bytes([SMALL_QUEUE]) + room(0) + command(MANY, 3) + bytes([1, 0x88]) + counted(b"\x03\xe8") + PEER_FIN + TURN,
+    "ping-behind-both-closes": bytes([SMALL_QUEUE]) + room(0) + command(MANY, 3) + bytes([12, 0xe8, 3]) + TURN + bytes([1, 0x89]) + counted(b"p")
+    + bytes([1, 0x88]) + counted(b"\x03\xe8") + TURN,
+    "flood-behind-own-close": bytes([SMALL_QUEUE]) + room(0) + command(MANY, 3) + bytes([1, 0x89]) + counted(b"p") + TURN + bytes([12, 0xe8, 3]) + TURN
+    + (bytes([1, 0x89]) + counted(b"p")) * 20 + TURN,
     "sent-behind-queue": bytes([SMALL_QUEUE]) + command(SUBSCRIBE) + room(0) + command(MANY, 3) + SEND * 3 + PUBLISH * 2 + TURN,
     "slow-while-closing": bytes([SMALL_QUEUE]) + room(0) + command(MANY, 15) + command(6) + bytes([8, 62]) + room(100) + TURN + bytes([8, 62]) + TURN,
     "page": bytes([RAW_REQUEST]) + room(20) + arrives(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") + TURN + PEER_FIN + room(255) + TURN,

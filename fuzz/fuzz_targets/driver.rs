@@ -357,7 +357,8 @@ impl End {
         let reference = reference::receive(&read[start..], self.role, config);
         // When the peer's stream has ended without a Close, nothing is owed any more (`Connection::receive_eof`), nor when its Close, or a
         // failure, comes after ours: then the transport is closed at once (§5.5.1).
-        let is_last = reference.seen.last().is_some_and(Seen::is_last);
+        let gave_up = record.end.as_ref().is_some_and(|end| end.gave_up);
+        let is_last = gave_up || reference.seen.last().is_some_and(Seen::is_last);
         let is_forgotten = if is_last { record.closes } else { kernel.eof_read };
         check_pongs(record, &pongs, &reference, missing == Missing::Nothing && !is_forgotten);
         let heard: Vec<_> = reference.seen.iter().filter(|seen| !seen.is_last()).cloned().collect();

@@ -94,7 +94,8 @@ impl<'a> Head<'a> {
         verdict.expect(405, self.part(0) == b"GET");
         verdict.expect(505, version == b"HTTP/1.1");
         verdict.is_odd |= !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") || !target.is_ascii();
-        verdict.expect(400, !target.iter().any(|b| is_control(b) || *b == b'#'));
+        // A tab too has no place there.
+        verdict.expect(400, !target.iter().any(|b| b.is_ascii_control() || *b == b'#'));
         match absolute(target) {
             Some(authority) => check_host(authority, &mut verdict),
             None => verdict.expect(400, target.starts_with(b"/")),
