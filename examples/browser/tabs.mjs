@@ -6,6 +6,7 @@ const WAIT_LIMIT = 15_000; // ms for every wait of a page
 
 /** What Chromium itself says, and no page can keep it from saying, while a server is away. */
 const OFFLINE = /WebSocket connection to 'ws:[^']+' failed/;
+const OFFLINE_ICON = /Failed to load resource: net::ERR_/; // it asks for a tab's icon some time after the page has loaded
 
 export class Tabs {
   #browser; #demo; #contexts = []; #errors = [];
@@ -36,8 +37,8 @@ export class Tabs {
     page.on('pageerror', (error) => this.#errors.push(`${path}: ${error.stack ?? error}`));
     page.on('console', (message) => {
       if (message.type() !== 'error' && message.type() !== 'warning') return;
-      if (this.#offlineAllowed && OFFLINE.test(message.text())) return;
-      this.#errors.push(`${path}: ${message.text()}`);
+      if (this.#offlineAllowed && isOffline(message)) return;
+      this.#errors.push(`${path}: ${message.text()} (${message.location().url})`);
     });
     page.on('response', (response) => {
       if (response.status() >= 400) this.#errors.push(`${path}: ${response.status()} for ${response.url()}`);
@@ -91,4 +92,8 @@ export async function until(what, check) {
     if (Date.now() > deadline) throw new Error(`${what}: not within ${WAIT_LIMIT} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+function isOffline(message) {
+  return OFFLINE.test(message.text()) || (OFFLINE_ICON.test(message.text()) && message.location().url.endsWith('/assets/favicon.svg'));
 }
