@@ -162,6 +162,8 @@ fn a_peer_given_up_may_still_get_a_closing_handshake() {
 #[test]
 fn none_zero_and_what_cannot_be_represented_are_off() {
     let zero = Duration::ZERO;
+    // A second would be left of it in 64 bits of nanoseconds.
+    let beyond = Duration::from_nanos(u64::MAX) + s(1);
     let off = [
         Timeouts { handshake: zero, ping_interval: None, pong: zero, idle: None, close: zero },
         Timeouts { handshake: zero, ping_interval: Some(zero), pong: zero, idle: Some(zero), close: zero },
@@ -172,6 +174,7 @@ fn none_zero_and_what_cannot_be_represented_are_off() {
             idle: Some(Duration::MAX),
             close: Duration::MAX,
         },
+        Timeouts { handshake: beyond, ping_interval: Some(beyond), pong: beyond, idle: Some(beyond), close: beyond },
     ];
     for t in off {
         let mut alive = KeepAlive::new(s(1));
