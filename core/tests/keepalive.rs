@@ -174,7 +174,13 @@ fn none_zero_and_what_cannot_be_represented_are_off() {
             idle: Some(Duration::MAX),
             close: Duration::MAX,
         },
-        Timeouts { handshake: beyond, ping_interval: Some(beyond), pong: beyond, idle: Some(beyond), close: beyond },
+        Timeouts {
+            handshake: beyond,
+            ping_interval: Some(beyond),
+            pong: beyond,
+            idle: Some(beyond),
+            close: beyond,
+        },
     ];
     for t in off {
         let mut alive = KeepAlive::new(s(1));
