@@ -66,13 +66,7 @@ fn callbacks_on_this_thread() {
 #[test]
 fn a_callback_that_panics_fails_its_own_connection_only() {
     let clients = Clients::start(Settings::default()).expect("a thread");
-    let other = serve(|peer| {
-        peer.open();
-        assert_eq!(peer.next(), Got::Close(None));
-        peer.close_answer();
-    });
-    let bystander = clients.websocket(&other.url("/")).open().expect("a good URL");
-    assert_eq!(next(&bystander), E::Open);
+    let bystander = Bystander::open(&clients);
     let script = serve(|peer| {
         peer.open().text("boo");
         while peer.next() != Got::Eof {}
@@ -88,8 +82,6 @@ fn a_callback_that_panics_fails_its_own_connection_only() {
     assert_eq!(victim.failure_cause(), Some(FailureCause::CallbackPanicked));
     script.end();
     bystander.close();
-    assert_eq!(rest(&bystander), [close(1005, "", true)]);
-    other.end();
     clients.shutdown(DEADLINE);
 }
 
@@ -128,13 +120,7 @@ fn callbacks_that_panic_as_they_are_dropped_end_nothing_else() {
         }
     }
     let clients = Clients::start(Settings::default()).expect("a thread");
-    let other = serve(|peer| {
-        peer.open();
-        assert_eq!(peer.next(), Got::Close(None));
-        peer.close_answer();
-    });
-    let bystander = clients.websocket(&other.url("/")).open().expect("a good URL");
-    assert_eq!(next(&bystander), E::Open);
+    let bystander = Bystander::open(&clients);
     let script = serve(|peer| peer.open().fin());
     let (tell, told) = channel();
     let (bombs, mut builder) = ([Bomb, Bomb], clients.websocket(&script.url("/")));
@@ -149,8 +135,31 @@ fn callbacks_that_panic_as_they_are_dropped_end_nothing_else() {
     assert_eq!(told.recv_timeout(DEADLINE), Ok(E::Close(1006, String::new(), false)));
     script.end();
     bystander.close();
-    assert_eq!(rest(&bystander), [close(1005, "", true)]);
-    other.end();
     drop(victim);
     clients.shutdown(DEADLINE);
+}
+
+/// Another socket of the same client thread, which has to live through what happens to its neighbour.
+struct Bystander {
+    socket: WebSocket,
+    script: scripted::Script,
+}
+
+impl Bystander {
+    fn open(clients: &Clients) -> Self {
+        let script = serve(|peer| {
+            peer.open();
+            assert_eq!(peer.next(), Got::Close(None));
+            peer.close_answer();
+        });
+        let socket = clients.websocket(&script.url("/")).open().expect("a good URL");
+        assert_eq!(next(&socket), E::Open);
+        Self { socket, script }
+    }
+
+    fn close(self) {
+        self.socket.close();
+        assert_eq!(rest(&self.socket), [close(1005, "", true)]);
+        self.script.end();
+    }
 }
