@@ -13,6 +13,7 @@ pub use event::{BinaryChunk, CompressedChunk, Event, TextChunk};
 use crate::close::CloseCode;
 use crate::error::ProtocolError;
 use crate::frame::MaskingKey;
+use crate::masking_keys::MaskingKeys;
 use receive::Receiver;
 use send::Sender;
 
@@ -86,9 +87,9 @@ use send::Sender;
 ///
 ///   receive_eof(): Open and CloseSent become Closed, not cleanly (1006); CloseReceived still owes its Close.
 /// ```
-pub struct Connection {
-    /// Where masking-keys come from; a server has none.
-    masking_keys: Option<fn() -> MaskingKey>,
+pub struct Connection<K = fn() -> MaskingKey> {
+    /// The source of masking-keys; a server has none.
+    masking_keys: Option<K>,
     state: State,
     eof: bool,
     failure: Option<ProtocolError>,
@@ -119,13 +120,17 @@ impl Connection {
 
     /// The client's end of a connection whose opening handshake is done.
     ///
-    /// `masking_keys` is called once for each frame sent. RFC 6455 §5.3: "The masking key needs to be unpredictable", from "a strong
-    /// source of entropy": give it a cryptographically secure generator.
+    /// `masking_keys` is called once for each frame that is sent; see [`MaskingKeys`]. [`new`](Self::new) takes other
+    /// sources than functions.
     pub fn client(config: &Config, masking_keys: fn() -> MaskingKey) -> Self {
         Self::new(config, Some(masking_keys))
     }
+}
 
-    fn new(config: &Config, masking_keys: Option<fn() -> MaskingKey>) -> Self {
+impl<K: MaskingKeys> Connection<K> {
+    /// Either end of a connection whose opening handshake is done: a client with a source of `masking_keys`, a server
+    /// without one.
+    pub fn new(config: &Config, masking_keys: Option<K>) -> Self {
         Self {
             masking_keys,
             state: State::Open,
@@ -218,7 +223,7 @@ impl Connection {
     }
 }
 
-impl fmt::Debug for Connection {
+impl<K: MaskingKeys> fmt::Debug for Connection<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("role", &self.role())

@@ -134,6 +134,8 @@ pub enum SendError {
     TooLong,
     /// A compressed message without an extension that allows RSV1 (§5.2).
     NoExtension,
+    /// The source of masking-keys has none at the moment (§5.3); see [`MaskingKeys`](crate::MaskingKeys).
+    NoMaskingKey,
 }
 
 impl fmt::Display for SendError {
@@ -147,6 +149,7 @@ impl fmt::Display for SendError {
             Self::InvalidCloseCode => "the status code must not be sent",
             Self::TooLong => "the payload is longer than a frame can say",
             Self::NoExtension => "no extension allows a compressed message",
+            Self::NoMaskingKey => "the source of masking-keys provided none",
         })
     }
 }

@@ -101,6 +101,7 @@ mod frame;
 pub mod handshake;
 mod keepalive;
 mod mask;
+mod masking_keys;
 #[cfg(feature = "alloc")]
 mod message;
 mod output;
@@ -118,6 +119,7 @@ pub use frame::{
 };
 pub use keepalive::{Expired, KeepAlive, Timeouts};
 pub use mask::apply_mask;
+pub use masking_keys::MaskingKeys;
 #[cfg(feature = "alloc")]
 pub use message::{Assembler, Message, Prepared};
 pub use output::{Output, OutputFull, SliceOutput};

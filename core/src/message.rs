@@ -7,6 +7,7 @@ use core::mem;
 use crate::connection::{BinaryChunk, Connection, Event, MessageKind, Role, TextChunk};
 use crate::error::SendError;
 use crate::frame::{FrameHeader, Rsv};
+use crate::masking_keys::MaskingKeys;
 use crate::output::Output;
 
 /// A whole message.
@@ -72,7 +73,7 @@ impl<'a> From<&'a [u8]> for Message<'a> {
     }
 }
 
-impl Connection {
+impl<K: MaskingKeys> Connection<K> {
     /// Sends a message in one frame: a [`Message`], text (`&str`, `&String`) or octets (`&[u8]`, `&Vec<u8>`, `&[u8; N]`).
     ///
     /// # Errors
@@ -155,7 +156,7 @@ impl Assembler {
     /// ```
     pub fn receive<'a, 'b: 'a>(
         &'a mut self,
-        connection: &mut Connection,
+        connection: &mut Connection<impl MaskingKeys>,
         input: &mut &'b mut [u8],
     ) -> Option<Message<'a>> {
         loop {

@@ -7,9 +7,10 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, MAX_CONTROL_LEN, MaskingKey, Opcode, Rsv};
 use crate::mask::apply_mask;
+use crate::masking_keys::MaskingKeys;
 use crate::utf8::{self, Utf8Stream};
 
-impl Connection {
+impl<K: MaskingKeys> Connection<K> {
     /// Takes bytes that came from the peer, and says what the next of them mean.
     ///
     /// `input` is advanced past the bytes that were understood. Payloads are unmasked in place and lent back as chunks of the same

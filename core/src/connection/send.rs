@@ -5,12 +5,13 @@ use crate::close::{CloseCode, MAX_REASON_LEN};
 use crate::error::SendError;
 use crate::frame::{EncodedHeader, FrameHeader, MAX_CONTROL_LEN, Opcode, Rsv};
 use crate::mask::apply_mask;
+use crate::masking_keys::MaskingKeys;
 use crate::output::{Output, OutputFull};
 
 /// A client masks a long payload in blocks of this size, each while it is still in the processor's first cache.
 const MASK_BLOCK: usize = 16 << 10;
 
-impl Connection {
+impl<K: MaskingKeys> Connection<K> {
     /// Sends a text message in one frame.
     ///
     /// # Errors
@@ -96,7 +97,10 @@ impl Connection {
     /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress), [`TooLong`](SendError::TooLong) for a length beyond 2⁶³ − 1.
     pub fn frame_header(&mut self, kind: MessageKind, payload_len: u64) -> Result<EncodedHeader, SendError> {
         self.check_new_message()?;
-        let masking_key = self.masking_keys.map(|next| next());
+        let masking_key = match &mut self.masking_keys {
+            Some(keys) => Some(keys.next_key().ok_or(SendError::NoMaskingKey)?),
+            None => None,
+        };
         FrameHeader { fin: true, rsv: Rsv::NONE, opcode: kind.opcode(), masking_key, payload_len }
             .encode()
             .map_err(|_| SendError::TooLong)
@@ -172,7 +176,8 @@ impl Connection {
     fn pay_debts(&mut self, out: &mut impl Output) -> Result<(), OutputFull> {
         if self.sender.owes_pong {
             // §5.5.3: a Pong "must have identical 'Application data' as found in the message body of the Ping frame".
-            let pong = self.sender.pong.get(..usize::from(self.sender.pong_len)).unwrap_or_default();
+            let pong = self.sender.pong;
+            let pong = pong.get(..usize::from(self.sender.pong_len)).unwrap_or_default();
             let written = self.write_control(Opcode::Pong, pong, out);
             // A Pong that does not fit must not keep a Close from going out: it gives way. No Ping can follow.
             if !self.sender.owes_close {
@@ -194,7 +199,7 @@ impl Connection {
     /// A whole message in one frame. The payload of a text has to be UTF-8.
     #[inline]
     pub(crate) fn write_message(
-        &self,
+        &mut self,
         kind: MessageKind,
         payload: &[u8],
         out: &mut impl Output,
@@ -242,7 +247,7 @@ impl Connection {
         Ok(())
     }
 
-    fn send_control(&self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
+    fn send_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
         if self.state != State::Open {
             return Err(SendError::NotOpen);
         }
@@ -252,14 +257,14 @@ impl Connection {
         Ok(self.write_control(opcode, payload, out)?)
     }
 
-    fn write_control(&self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), OutputFull> {
+    fn write_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), OutputFull> {
         self.write_frame(true, Rsv::NONE, opcode, payload, out).map_err(|_| OutputFull)
     }
 
     /// Appends a frame, whole or not at all.
     #[inline]
     fn write_frame(
-        &self,
+        &mut self,
         fin: bool,
         rsv: Rsv,
         opcode: Opcode,
@@ -267,7 +272,10 @@ impl Connection {
         out: &mut impl Output,
     ) -> Result<(), SendError> {
         // §5.3: "The masking key is a 32-bit value chosen at random by the client", "fresh" for each frame.
-        let masking_key = self.masking_keys.map(|next| next());
+        let masking_key = match &mut self.masking_keys {
+            Some(keys) => Some(keys.next_key().ok_or(SendError::NoMaskingKey)?),
+            None => None,
+        };
         let header = FrameHeader { fin, rsv, opcode, masking_key, payload_len: payload.len() as u64 }
             .encode_unchecked();
         let header = header.as_bytes();

@@ -10,6 +10,7 @@ use super::write::{are_subprotocols, check_headers, check_value, write_whole};
 use super::{accept_value, encode_key, trim};
 use crate::connection::{Config, Connection};
 use crate::frame::MaskingKey;
+use crate::masking_keys::MaskingKeys;
 use crate::output::Output;
 use crate::uri::{Uri, is_resource, split_host_port};
 
@@ -226,6 +227,21 @@ impl<'h, 'b> Response<'h, 'b> {
         config: &Config,
         masking_keys: fn() -> MaskingKey,
     ) -> Result<Connection, HandshakeError> {
+        self.accept_with(request, nonce, config, masking_keys)
+    }
+
+    /// As [`accept`](Self::accept), with any source of masking-keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn accept_with<K: MaskingKeys>(
+        &self,
+        request: &Request<'_>,
+        nonce: &[u8; 16],
+        config: &Config,
+        masking_keys: K,
+    ) -> Result<Connection<K>, HandshakeError> {
         // §4.1 (1): "If the status code received from the server is not 101, the client handles the response
         // per HTTP procedures."
         if self.status != 101 {
@@ -261,7 +277,7 @@ impl<'h, 'b> Response<'h, 'b> {
             .map_err(|fault| HandshakeError::Response(Field::Subprotocol, fault))?;
         // §5.2: RSV1 "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
         let compression = config.compression && self.headers.get(Field::Extensions.name()).is_some();
-        Ok(Connection::client(&Config { compression, ..*config }, masking_keys))
+        Ok(Connection::new(&Config { compression, ..*config }, Some(masking_keys)))
     }
 
     fn only(&self, field: Field) -> Result<&'b [u8], HandshakeError> {
