@@ -2,57 +2,68 @@
 
 mod config;
 mod event;
+mod parked;
 mod receive;
+mod receiver;
 mod send;
+mod sender;
 
 use core::fmt;
 
-pub use config::{Config, MessageKind, Role};
-pub use event::{BinaryChunk, CompressedChunk, Event, TextChunk};
+pub use config::Config;
+pub use event::{BinaryChunk, CompressedChunk, Event, Incoming, TextChunk};
+pub use parked::Parked;
 
 use crate::close::CloseCode;
 use crate::error::ProtocolError;
-use crate::frame::MaskingKey;
-use crate::masking_keys::MaskingKeys;
-use receive::Receiver;
-use send::Sender;
+use crate::mask::MaskingKey;
+use receiver::Receiver;
+use sender::Sender;
 
 /// An open WebSocket connection, as the opening handshake leaves it.
 ///
-/// # How it is called
+/// # How to call it
 ///
 /// There are four kinds of methods:
 ///
-/// - **input**: [`receive`](Self::receive) takes bytes from the transport and is called until it returns `None`;
-///   [`receive_eof`](Self::receive_eof) says that no more will come;
-/// - **sending**: `send_…`, [`close`](Self::close) and [`frame_header`](Self::frame_header) append frames to the caller's
+/// - **input**: [`receive`](Self::receive) takes bytes from the transport; call it until it returns `None`.
+///   [`receive_eof`](Self::receive_eof) reports the end of the transport;
+/// - **sending**: `send_…`, `…_header` and [`close`](Self::close) append frames to the caller's
 ///   [`Output`](crate::Output) at once, or change nothing;
 /// - **debts**: [`poll_transmit`](Self::poll_transmit) appends what the protocol owes the peer: one Pong, one Close;
-/// - **questions**: [`state`](Self::state), [`should_close_transport`](Self::should_close_transport) and the rest change nothing.
+/// - **questions**: [`state`](Self::state), [`should_close_transport`](Self::should_close_transport) and the rest change
+///   nothing.
 ///
-/// A driver does this, over and over:
+/// A driver repeats these steps:
 ///
-/// 1. read some bytes, into any buffer of any size; at the end of the transport call `receive_eof`;
-/// 2. `while let Some(event) = receive(&mut input)`: handle the event, send what there is to send if [`can_send`](Self::can_send). The
-///    loop must not be left before `None`: what is left of the input would be lost, the peer's Close with it;
-/// 3. `poll_transmit`; inside the loop of step 2 every Ping gets its Pong, after it the last one does (§5.5.3 allows that);
-/// 4. write the output, whole and in order;
-/// 5. if `should_close_transport`, shut the transport down. If a read or a write fails, the connection is over whatever it says: call
-///    `receive_eof` and close.
+/// 1. Read some bytes, into any buffer of any size. At the end of the transport call `receive_eof`.
+/// 2. `while let Some(event) = receive(&mut input)`: handle the event and send the answers, if
+///    [`can_send`](Self::can_send). You may leave the loop and enter it again later with the same `input`. Bytes that
+///    you drop from `input` are lost, including the peer's Close.
+/// 3. Call `poll_transmit`. Called inside the loop of step 2 it answers every Ping; after the loop it answers the last
+///    one (§5.5.3 allows that).
+/// 4. Write the output, whole and in order.
+/// 5. If `should_close_transport`, shut the transport down. If a read or a write fails, the connection is over,
+///    whatever it reports: call `receive_eof` and close.
 ///
-/// An output that cannot grow says [`OutputFull`](crate::OutputFull), and what was received is not received again. So before `receive` is called, have room
-/// for what the answer may be, or stop calling it and keep `input` until there is: that is back-pressure. An echo needs, at most:
+/// An output that cannot grow fails with [`OutputFull`](crate::OutputFull), and what was received is not received
+/// again. So have room for the answer before you call `receive`, or stop and keep `input` until there is room. An echo
+/// needs, at most:
 ///
-/// - of one chunk, in one frame: 17 bytes more than `input` has before the call, 14 for the header and 3 for the part of a code point
-///   that came before;
-/// - of all chunks in an `input` of up to 64 KiB, each in a frame: a server `input.len() + 13`, as the first header may have come before;
-///   a client `3 * input.len() + 7`, as a frame of two bytes is answered with one of six;
-/// - of messages out of an [`Assembler`](crate::Assembler): for the first that ends in the input
-///   [`max_message_len`](crate::Config::max_message_len)` + 14`, of which the last byte may be all that is new; for the rest as chunks;
-/// - and a Pong and a Close that are owed: a server 127 + 4, a client 131 + 8.
+/// - for one chunk, in one frame: 17 bytes more than `input` has before the call, 14 for the header and 3 for the part of
+///   a code point that came before;
+/// - for all chunks in an `input` of up to 64 KiB, each in a frame: a server `input.len() + 13`, as the first header may
+///   have come before; a client `3 * input.len() + 7`, as a frame of two bytes is answered with one of six;
+/// - for messages out of an [`Assembler`](crate::Assembler): for the first that ends in the input
+///   [`max_message_len`](crate::Config::max_message_len)` + 14`, of which the last byte may be all that is new; for the
+///   rest as for chunks;
+/// - for a Pong and a Close that are owed: a server 127 + 127, a client 131 + 131.
 ///
-/// Frames are appended whole, so nothing can come between the bytes of one. Only after [`frame_header`](Self::frame_header) is that the
-/// caller's duty: the payload has to follow before anything else is written.
+/// Frames are appended whole, so nothing can come between the bytes of one. Only after
+/// [`frame_header`](Self::frame_header) and its like this is up to the caller: the payload has to follow before anything
+/// else is written.
+///
+/// An echo that sends each chunk on as a fragment:
 ///
 /// ```
 /// use sansws::{Config, Connection, Event};
@@ -64,8 +75,8 @@ use send::Sender;
 /// let mut input = &mut bytes[..];
 /// while let Some(event) = server.receive(&mut input) {
 ///     if let Event::Text(chunk) = event {
-///         if server.can_send() { // not after a `close` of ours, though messages still come
-///             server.send_text(chunk.text, &mut out)?; // `chunk` borrows `bytes`, not `server`
+///         if server.can_send() { // not after a `close` of ours, though messages still arrive
+///             server.send_text_chunk(&chunk, &mut out)?; // `chunk` borrows `bytes`, not `server`
 ///         }
 ///     }
 /// }
@@ -79,14 +90,20 @@ use send::Sender;
 /// ```text
 ///                    close()                          Close received
 ///          ┌──────────────────────► CloseSent ─────────────────────────┐
-///          │                            │ bad frame                    ▼
+///          │                            │ bad frame, fail()            ▼
 ///   Open ──┼─ bad frame, fail() ──► Failed                         Closed
 ///          │                                                           ▲
 ///          └──────────────────────► CloseReceived ─────────────────────┘
-///               Close received                   poll_transmit(): our Close
+///               Close received              poll_transmit() or close(): our Close
 ///
 ///   receive_eof(): Open and CloseSent become Closed, not cleanly (1006); CloseReceived still owes its Close.
 /// ```
+///
+/// # Memory
+///
+/// A connection is a value of about 370 bytes that owns no heap: two control payloads of up to 125 bytes, one received,
+/// one owed as a Pong, account for most of it. A server with many idle connections keeps them as [`Parked`]: 40 bytes.
+#[derive(Clone)]
 pub struct Connection<K = fn() -> MaskingKey> {
     /// The source of masking-keys; a server has none.
     masking_keys: Option<K>,
@@ -97,7 +114,16 @@ pub struct Connection<K = fn() -> MaskingKey> {
     sender: Sender,
 }
 
-/// Where a [`Connection`] is in its life.
+/// The end of a connection (RFC 6455 §1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Dials, and masks every frame it sends.
+    Client,
+    /// Accepts, and masks none.
+    Server,
+}
+
+/// The state of a [`Connection`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// Messages go both ways.
@@ -113,64 +139,95 @@ pub enum State {
 }
 
 impl Connection {
-    /// The server's end of a connection whose opening handshake is done.
-    pub fn server(config: &Config) -> Self {
-        Self::new(config, None)
+    /// Creates the server's end of a connection whose opening handshake is done.
+    #[must_use]
+    pub const fn server(config: &Config) -> Self {
+        Self::with_masking_keys(config, None)
     }
 
-    /// The client's end of a connection whose opening handshake is done.
+    /// Creates the client's end of a connection whose opening handshake is done.
     ///
-    /// `masking_keys` is called once for each frame that is sent; see [`MaskingKeys`]. [`new`](Self::new) takes other
-    /// sources than functions.
-    pub fn client(config: &Config, masking_keys: fn() -> MaskingKey) -> Self {
-        Self::new(config, Some(masking_keys))
+    /// `masking_keys` is called once for each frame that is sent; see [`MaskingKeys`](crate::MaskingKeys).
+    /// [`with_masking_keys`](Self::with_masking_keys) accepts sources that have state.
+    #[must_use]
+    pub const fn client(config: &Config, masking_keys: fn() -> MaskingKey) -> Self {
+        Self::with_masking_keys(config, Some(masking_keys))
     }
 }
 
-impl<K: MaskingKeys> Connection<K> {
-    /// Either end of a connection whose opening handshake is done: a client with a source of `masking_keys`, a server
-    /// without one.
-    pub fn new(config: &Config, masking_keys: Option<K>) -> Self {
+impl<K> Connection<K> {
+    /// Creates either end of a connection whose opening handshake is done: a client with a source of `masking_keys`, a
+    /// server without one.
+    ///
+    /// ```
+    /// use sansws::{Config, Connection};
+    ///
+    /// let mut counter = 0_u32; // for the example; a real source is unpredictable
+    /// let keys = move || { counter += 1; counter.to_be_bytes() };
+    /// let mut client = Connection::with_masking_keys(&Config::default(), Some(keys));
+    /// let mut out = Vec::new();
+    /// client.send_binary(&[0xff; 4], &mut out)?;
+    /// assert_eq!(out, [0x82, 0x84, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe]);
+    /// # Ok::<(), sansws::SendError>(())
+    /// ```
+    #[must_use]
+    pub const fn with_masking_keys(config: &Config, masking_keys: Option<K>) -> Self {
         Self {
             masking_keys,
             state: State::Open,
             eof: false,
             failure: None,
             receiver: Receiver::new(config),
-            sender: Sender::default(),
+            sender: Sender::new(),
         }
     }
 
-    /// Which end this is.
-    pub fn role(&self) -> Role {
+    /// Returns which end this is.
+    #[must_use]
+    #[inline]
+    pub const fn role(&self) -> Role {
         if self.masking_keys.is_some() { Role::Client } else { Role::Server }
     }
 
-    /// Where the connection is in its life.
-    pub fn state(&self) -> State {
+    /// Returns the state of the connection.
+    #[must_use]
+    #[inline]
+    pub const fn state(&self) -> State {
         self.state
     }
 
-    /// What the peer did wrong, if it did: the error of [`Event::Failed`].
-    pub fn failure(&self) -> Option<ProtocolError> {
+    /// Returns why the connection failed: the error of [`Event::Failed`].
+    #[must_use]
+    pub const fn failure(&self) -> Option<ProtocolError> {
         self.failure
     }
 
-    /// Whether messages can be sent.
+    /// Returns whether the connection is open, so that messages can be sent.
+    ///
+    /// While a message is being sent in fragments, another one fails with
+    /// [`MessageInProgress`](crate::SendError::MessageInProgress) all the same.
+    #[must_use]
+    #[inline]
     pub fn can_send(&self) -> bool {
         self.state == State::Open
     }
 
-    /// Whether the connection is on its way to its end, so that a time-out for the rest of the way should run: it is not open any more.
-    pub fn close_expected(&self) -> bool {
+    /// Returns whether the connection is not open any more, so that its end is to be expected within a time limit
+    /// ([`KeepAlive::closing`](crate::KeepAlive::closing)).
+    #[must_use]
+    #[inline]
+    pub fn is_closing(&self) -> bool {
         self.state != State::Open
     }
 
-    /// Whether it is this endpoint's turn to close the transport, with nothing left to transmit.
+    /// Returns whether it is this endpoint's turn to close the transport, with nothing left to transmit.
     ///
-    /// §5.5.1: once both Close frames are exchanged, "the server MUST close the underlying TCP connection immediately; the client SHOULD
-    /// wait for the server". After a failure or the end of input either closes. To close TCP, shut down the sending half, then read to its end (or a time-out), then close: bytes that arrive
-    /// at a closed socket make the system reset the connection, and the peer may lose what it was sent last.
+    /// §5.5.1: once both Close frames are exchanged, "the server MUST close the underlying TCP connection immediately;
+    /// the client SHOULD wait for the server". After a failure or the end of input either closes.
+    ///
+    /// To close TCP, shut down the sending half, then read to the end (within a time limit), then close. Bytes that
+    /// arrive at a closed socket make the system reset the connection, and the peer may lose what it was sent last.
+    #[must_use]
     pub fn should_close_transport(&self) -> bool {
         !self.wants_transmit()
             && match self.state {
@@ -180,8 +237,9 @@ impl<K: MaskingKeys> Connection<K> {
             }
     }
 
-    /// The status code of the closed connection (§7.1.5): that of the Close frame received; 1005 if it had none; 1006 if
-    /// none was received (so far).
+    /// Returns the status code of the closed connection (§7.1.5): that of the Close frame received; 1005 if it had none;
+    /// 1006 if none was received (so far).
+    #[must_use]
     pub fn close_code(&self) -> CloseCode {
         match self.receiver.close_received() {
             None => CloseCode::ABNORMAL_CLOSURE,
@@ -190,40 +248,52 @@ impl<K: MaskingKeys> Connection<K> {
         }
     }
 
-    /// The reason in the Close frame received (§7.1.6); empty if there was none.
+    /// Returns the reason in the Close frame received (§7.1.6); empty if there was none.
+    #[must_use]
     pub fn close_reason(&self) -> &str {
         self.receiver.close_received().flatten().map_or("", |frame| frame.reason)
     }
 
-    /// Whether both Close frames have been exchanged (§7.1.4: "closed cleanly").
+    /// Returns whether both Close frames have been exchanged (§7.1.4: "closed cleanly").
+    #[must_use]
     pub fn was_clean(&self) -> bool {
         self.state == State::Closed && self.receiver.close_received().is_some()
     }
 
-    /// Fails the connection for a layer above (§7.1.7): an extension whose data are broken, a message beyond the application's limits.
+    /// Fails the connection for a layer above (§7.1.7): an extension whose data are broken, a message beyond the
+    /// application's limits.
     ///
-    /// A Close with `code` is owed from now on, and nothing more is received. On a connection that is closing already only the latter
-    /// holds. A code that [may not be sent](CloseCode::may_be_sent) becomes 1011.
-    pub fn fail(&mut self, code: CloseCode) {
-        let code = if code.may_be_sent() { code } else { CloseCode::INTERNAL_ERROR };
+    /// `error` is a [`ProtocolError`] or a [`CloseCode`]. A Close with its code is owed from now on, and nothing more is
+    /// received. If a Close was sent already, only the latter holds.
+    ///
+    /// Returns the event that reports the failure, or `None` if there was a last event before: a failure or the peer's
+    /// Close. So a layer that passes the events on reports exactly one end.
+    ///
+    /// ```
+    /// use sansws::{CloseCode, Config, Connection, Event, ProtocolError};
+    ///
+    /// let mut ws = Connection::server(&Config::default());
+    /// let error = ProtocolError::Application(CloseCode::POLICY_VIOLATION);
+    /// assert_eq!(ws.fail(CloseCode::POLICY_VIOLATION), Some(Event::Failed(error)));
+    /// assert_eq!(ws.fail(CloseCode::INTERNAL_ERROR), None);
+    /// assert_eq!(ws.failure(), Some(error));
+    /// ```
+    pub fn fail(&mut self, error: impl Into<ProtocolError>) -> Option<Event<'static, 'static>> {
+        let error = error.into();
         match self.state {
-            State::Open => {
-                self.sender.owe_close(Some(code));
-                self.state = State::Failed;
-                self.receiver.discard();
-            }
-            State::CloseSent => {
-                // Our Close is out: there is nothing left to say, and the Pong that is owed is no reason to stay.
-                self.sender.forget_debts();
-                self.state = State::Failed;
-                self.receiver.discard();
-            }
-            State::CloseReceived | State::Closed | State::Failed => {}
+            State::Open => self.sender.owe_close(error.close_code()),
+            // Our Close is out: there is nothing left to say, and the Pong that is owed is no reason to stay.
+            State::CloseSent => self.sender.forget_debts(),
+            State::CloseReceived | State::Closed | State::Failed => return None,
         }
+        self.state = State::Failed;
+        self.failure = Some(error);
+        self.receiver.discard();
+        Some(Event::Failed(error))
     }
 }
 
-impl<K: MaskingKeys> fmt::Debug for Connection<K> {
+impl<K> fmt::Debug for Connection<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("role", &self.role())

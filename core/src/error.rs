@@ -5,7 +5,10 @@ use core::fmt;
 use crate::close::CloseCode;
 use crate::output::OutputFull;
 
-/// What the peer did against the protocol, or beyond this endpoint's limits. It fails the connection (RFC 6455 §7.1.7).
+/// Why a connection failed (RFC 6455 §7.1.7): the peer broke the protocol or exceeded a limit of this endpoint, or a layer
+/// above gave up.
+///
+/// A [`CloseCode`] converts into [`Application`](Self::Application).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -43,13 +46,34 @@ pub enum ProtocolError {
     MessageTooBig,
     /// A message in more fragments than [`Config::max_fragments`](crate::Config::max_fragments).
     TooManyFragments,
+    /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
+    InvalidDeflate,
+    /// A compressed message where nothing inflates it, such as in an [`Assembler`](crate::Assembler).
+    CompressionUnsupported,
+    /// There is no memory for the message.
+    OutOfMemory,
+    /// A layer above failed the connection with this status code.
+    Application(CloseCode),
+}
+
+impl From<CloseCode> for ProtocolError {
+    fn from(code: CloseCode) -> Self {
+        Self::Application(code)
+    }
 }
 
 impl ProtocolError {
-    /// The status code that the Close frame for this error carries (§7.4.1).
+    /// Returns the status code of the Close frame for this error (§7.4.1).
+    ///
+    /// The code of [`Application`](Self::Application) becomes 1011 if it [may not be sent](CloseCode::may_be_sent).
+    #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
+            Self::Application(code) if code.may_be_sent() => code,
+            Self::Application(_) | Self::CompressionUnsupported | Self::OutOfMemory => {
+                CloseCode::INTERNAL_ERROR
+            }
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooBig | Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
             Self::ReservedBits
@@ -67,7 +91,17 @@ impl ProtocolError {
         }
     }
 
-    /// The section of RFC 6455 that was broken, such as `"5.2"`.
+    /// Returns the document that was broken: `"RFC 6455"` or `"RFC 7692"`.
+    #[must_use]
+    pub const fn document(self) -> &'static str {
+        match self {
+            Self::InvalidDeflate | Self::CompressionUnsupported => "RFC 7692",
+            _ => "RFC 6455",
+        }
+    }
+
+    /// Returns the section of [`document`](Self::document) that was broken, such as `"5.2"`.
+    #[must_use]
     pub const fn section(self) -> &'static str {
         match self {
             Self::MaskMissing | Self::MaskUnexpected => "5.1",
@@ -79,7 +113,10 @@ impl ProtocolError {
             Self::InvalidCloseLength | Self::InvalidCloseReason => "5.5.1",
             Self::InvalidCloseCode => "7.4",
             Self::InvalidUtf8 => "8.1",
-            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => "10.4",
+            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments | Self::OutOfMemory => "10.4",
+            Self::InvalidDeflate => "7.2.2",
+            Self::CompressionUnsupported => "6.2",
+            Self::Application(_) => "7.1.7",
         }
     }
 
@@ -102,13 +139,21 @@ impl ProtocolError {
             Self::FrameTooBig => "frame over the limit",
             Self::MessageTooBig => "message over the limit",
             Self::TooManyFragments => "too many fragments in one message",
+            Self::InvalidDeflate => "compressed message that cannot be inflated",
+            Self::CompressionUnsupported => "compressed message that nothing inflates",
+            Self::OutOfMemory => "no memory for the message",
+            Self::Application(_) => "failed by the application",
         }
     }
 }
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (RFC 6455 §{})", self.description(), self.section())
+        f.write_str(self.description())?;
+        if let Self::Application(code) = self {
+            write!(f, " with {code}")?;
+        }
+        write!(f, " ({} §{})", self.document(), self.section())
     }
 }
 
@@ -163,46 +208,22 @@ impl From<OutputFull> for SendError {
 }
 
 #[cfg(feature = "std")]
-mod io {
-    use super::{OutputFull, ProtocolError, SendError};
-    use crate::handshake::HandshakeError;
-    use crate::uri::UriError;
-
-    extern crate std;
-    use std::io::{Error, ErrorKind};
-
-    impl From<ProtocolError> for Error {
-        fn from(error: ProtocolError) -> Self {
-            Self::new(ErrorKind::InvalidData, error)
-        }
+impl From<ProtocolError> for std::io::Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
     }
+}
 
-    impl From<SendError> for Error {
-        fn from(error: SendError) -> Self {
-            let kind = match error {
-                SendError::NotOpen => ErrorKind::NotConnected,
-                SendError::OutputFull => ErrorKind::OutOfMemory,
-                _ => ErrorKind::InvalidInput,
-            };
-            Self::new(kind, error)
-        }
-    }
-
-    impl From<HandshakeError> for Error {
-        fn from(error: HandshakeError) -> Self {
-            Self::new(ErrorKind::InvalidData, error)
-        }
-    }
-
-    impl From<UriError> for Error {
-        fn from(error: UriError) -> Self {
-            Self::new(ErrorKind::InvalidInput, error)
-        }
-    }
-
-    impl From<OutputFull> for Error {
-        fn from(error: OutputFull) -> Self {
-            Self::new(ErrorKind::OutOfMemory, error)
-        }
+#[cfg(feature = "std")]
+impl From<SendError> for std::io::Error {
+    fn from(error: SendError) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            SendError::NotOpen => ErrorKind::NotConnected,
+            SendError::OutputFull => ErrorKind::StorageFull,
+            SendError::NoMaskingKey => ErrorKind::WouldBlock,
+            _ => ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
     }
 }

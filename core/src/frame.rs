@@ -4,9 +4,7 @@ use core::fmt;
 use core::ops::BitOr;
 
 use crate::error::ProtocolError;
-
-/// A masking-key, RFC 6455 §5.3: four octets, fresh and unpredictable for every frame that a client sends.
-pub type MaskingKey = [u8; 4];
+use crate::mask::MaskingKey;
 
 /// The largest payload length that a header can state: 2⁶³ − 1 ("the most significant bit MUST be 0", §5.2).
 pub const MAX_PAYLOAD_LEN: u64 = u64::MAX >> 1;
@@ -134,6 +132,17 @@ impl FrameHeader {
         Ok(self.encode_unchecked())
     }
 
+    /// The length in bytes of the header of a frame with so long a payload.
+    #[inline]
+    pub(crate) const fn encoded_len(payload_len: u64, is_masked: bool) -> usize {
+        let len = match payload_len {
+            0..=125 => 2,
+            126..=0xffff => 4,
+            _ => 10,
+        };
+        if is_masked { len + 4 } else { len }
+    }
+
     /// The first byte of a header: FIN, RSV1 to RSV3 and the opcode.
     #[inline]
     pub(crate) const fn first_byte(fin: bool, rsv: Rsv, opcode: Opcode) -> u8 {
@@ -182,7 +191,7 @@ impl EncodedHeader {
     /// The bytes of the header.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+        &self.bytes[..usize::from(self.len)]
     }
 
     /// The key with which the payload has to be masked (by [`apply_mask`](crate::apply_mask)) before it follows, if any.

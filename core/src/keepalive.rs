@@ -2,46 +2,109 @@
 
 use core::time::Duration;
 
-/// How long to wait for what. `None` and [`Duration::ZERO`] both mean: not at all limited, off.
+/// The time limits of a connection. `None` and [`Duration::ZERO`] disable a limit.
+///
+/// ```
+/// use core::time::Duration;
+///
+/// let timeouts = sansws::Timeouts::new().ping_interval(None).idle(Some(Duration::from_secs(90)));
+/// assert_eq!(timeouts.close, Duration::from_secs(5));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
-    /// For the whole opening handshake, from [`KeepAlive::new`] to [`KeepAlive::opened`], however many bytes
-    /// trickle in. 10 s.
+    /// For the whole opening handshake, from [`KeepAlive::new`] to [`KeepAlive::opened`], however slowly bytes arrive.
+    /// Default 10 s.
     pub handshake: Duration,
-    /// Silence of the peer after which a Ping is due (RFC 6455 §5.5.2). 30 s.
+    /// Silence of the peer after which a Ping is due (RFC 6455 §5.5.2). Default 30 s.
     pub ping_interval: Option<Duration>,
-    /// From the moment a Ping was written until any byte arrives. 20 s.
+    /// From the moment a Ping is due, or the transport last took bytes after that, until the transport has taken the
+    /// whole Ping. Default 60 s.
+    pub write: Duration,
+    /// From the moment a Ping was written until any byte arrives. Default 20 s.
     pub pong: Duration,
-    /// Silence of the peer after which it is given up, Ping or no Ping. A Pong ends the silence too, so this
-    /// is for connections with [`ping_interval`](Self::ping_interval) off, or as a bound on a peer so slow
-    /// that no Ping gets through. `None`.
+    /// Silence of the peer after which it is given up, whatever was sent to it. A Pong ends the silence too, so use this
+    /// limit where [`ping_interval`](Self::ping_interval) is off. Default `None`.
     pub idle: Option<Duration>,
     /// For the closing handshake (§7.1.1), from the first [`KeepAlive::closing`] to the end of the transport.
-    /// 5 s.
+    /// Default 5 s.
     pub close: Duration,
 }
 
-impl Default for Timeouts {
-    fn default() -> Self {
+impl Timeouts {
+    /// Returns the defaults.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             handshake: Duration::from_secs(10),
             ping_interval: Some(Duration::from_secs(30)),
+            write: Duration::from_secs(60),
             pong: Duration::from_secs(20),
             idle: None,
             close: Duration::from_secs(5),
         }
     }
+
+    /// Sets [`handshake`](Self::handshake).
+    #[must_use]
+    pub const fn handshake(mut self, limit: Duration) -> Self {
+        self.handshake = limit;
+        self
+    }
+
+    /// Sets [`ping_interval`](Self::ping_interval).
+    #[must_use]
+    pub const fn ping_interval(mut self, silence: Option<Duration>) -> Self {
+        self.ping_interval = silence;
+        self
+    }
+
+    /// Sets [`write`](Self::write).
+    #[must_use]
+    pub const fn write(mut self, limit: Duration) -> Self {
+        self.write = limit;
+        self
+    }
+
+    /// Sets [`pong`](Self::pong).
+    #[must_use]
+    pub const fn pong(mut self, limit: Duration) -> Self {
+        self.pong = limit;
+        self
+    }
+
+    /// Sets [`idle`](Self::idle).
+    #[must_use]
+    pub const fn idle(mut self, silence: Option<Duration>) -> Self {
+        self.idle = silence;
+        self
+    }
+
+    /// Sets [`close`](Self::close).
+    #[must_use]
+    pub const fn close(mut self, limit: Duration) -> Self {
+        self.close = limit;
+        self
+    }
 }
 
-/// What is due. All but [`PingDue`](Self::PingDue) mean that the peer is given up.
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A deadline that has passed. All but [`PingDue`](Self::PingDue) mean that the peer is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Expired {
     /// The opening handshake took too long: close the transport (a server may answer 408 first).
     Handshake,
-    /// Send a Ping, and call [`KeepAlive::ping_written`] when the transport has taken all of it. Until then only [`Timeouts::idle`] watches
-    /// the peer: where that is off, a driver whose transport takes nothing has to give up by itself, or say that the Ping was written.
+    /// Send a Ping, and call [`KeepAlive::ping_written`] when the transport has taken all of it.
     PingDue,
+    /// A Ping is due, and the transport took no byte for [`Timeouts::write`]: the peer does not read. Close the
+    /// transport; there is no room for a Close frame.
+    Write,
     /// No byte arrived in time after a Ping: the peer is gone. Fail the connection (RFC 6455 §7.1.7).
     Pong,
     /// No byte arrived for too long. Close or fail the connection.
@@ -60,6 +123,9 @@ pub enum Expired {
 /// dead because its Pong waits behind the data. For the same reason the deadline for the Pong counts from the
 /// moment the Ping was written, not from when it was queued. While one Ping is on its way no second one is
 /// due.
+///
+/// A Ping that waits because the transport takes nothing has a deadline too, [`Timeouts::write`]. Call
+/// [`written`](Self::written) whenever the transport takes bytes: a peer that reads slowly is not given up.
 ///
 /// Time is an argument: a [`Duration`] since any moment that the caller chooses, such as the start of the
 /// program. It should not run backwards; if it does, what happens counts as no earlier than what happened
@@ -111,7 +177,7 @@ enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ping {
     None,
-    /// Was due, and is not written yet.
+    /// Is due, and is not written yet; or the transport took other bytes since.
     Due {
         at: Nanos,
     },
@@ -158,7 +224,17 @@ impl KeepAlive {
         }
     }
 
-    /// The end of the connection is due ([`Connection::close_expected`](crate::Connection::close_expected)):
+    /// The transport took bytes: if a Ping is due that waits behind them, its deadline for being written counts from
+    /// now.
+    #[inline]
+    pub fn written(&mut self, now: Duration) {
+        let now = self.no_earlier(now);
+        if let Phase::Open { ping: Ping::Due { at }, .. } = &mut self.phase {
+            *at = now;
+        }
+    }
+
+    /// The end of the connection is due ([`Connection::is_closing`](crate::Connection::is_closing)):
     /// the first call starts the closing deadline, later ones change nothing.
     pub fn closing(&mut self, now: Duration) {
         if !matches!(self.phase, Phase::Closing { .. } | Phase::Over) {
@@ -178,7 +254,7 @@ impl KeepAlive {
 
     /// What is due `now`, told once; the most serious if several are.
     ///
-    /// After [`Expired::Handshake`], [`Expired::Pong`] or [`Expired::Idle`] no deadline is left until
+    /// After [`Expired::Handshake`], [`Expired::Write`], [`Expired::Pong`] or [`Expired::Idle`] no deadline is left until
     /// [`closing`](Self::closing) sets one; after [`Expired::Close`] none is left for good.
     pub fn handle_timeout(&mut self, now: Duration, timeouts: &Timeouts) -> Option<Expired> {
         let mut deadlines = self.deadlines(timeouts).into_iter().flatten();
@@ -207,14 +283,14 @@ impl KeepAlive {
 
     /// The deadlines that are running, the more serious one first.
     fn deadlines(&self, timeouts: &Timeouts) -> [Option<Deadline>; 2] {
-        let Timeouts { handshake, ping_interval, pong, idle, close } = *timeouts;
+        let Timeouts { handshake, ping_interval, write, pong, idle, close } = *timeouts;
         match self.phase {
             Phase::Opening { since } => [deadline(since, Some(handshake), Expired::Handshake), None],
             Phase::Open { heard, ping } => {
                 let idle = deadline(heard, idle, Expired::Idle);
                 match ping {
                     Ping::None => [idle, deadline(heard, ping_interval, Expired::PingDue)],
-                    Ping::Due { .. } => [idle, None],
+                    Ping::Due { at } => [deadline(at, Some(write), Expired::Write), idle],
                     Ping::Written { at } => [deadline(at, Some(pong), Expired::Pong), idle],
                 }
             }

@@ -30,7 +30,11 @@
 //!
 //!    fn echo(ws: &mut Connection, messages: &mut Assembler, mut input: &mut [u8], out: &mut Vec<u8>) -> Result<(), SendError> {
 //!        while let Some(event) = ws.receive(&mut input) {
-//!            if let Some(message) = messages.push(event) {
+//!            let message = messages.push(event).unwrap_or_else(|error| {
+//!                ws.fail(error);
+//!                None
+//!            });
+//!            if let Some(message) = message {
 //!                if ws.can_send() { // not after a `close` of ours, though messages still come
 //!                    ws.send(message, out)?;
 //!                }
@@ -90,11 +94,17 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 #![doc(test(attr(deny(warnings))))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
+#[cfg(feature = "alloc")]
+mod assembler;
 mod close;
+mod collector;
 mod connection;
 mod error;
 mod frame;
@@ -102,26 +112,33 @@ pub mod handshake;
 mod keepalive;
 mod mask;
 mod masking_keys;
-#[cfg(feature = "alloc")]
 mod message;
 mod output;
+#[cfg(feature = "alloc")]
+mod prepared;
+mod slice_assembler;
 mod uri;
 mod utf8;
 
+#[cfg(feature = "alloc")]
+pub use assembler::Assembler;
 pub use close::{CloseCode, CloseFrame, MAX_REASON_LEN};
 pub use connection::{
-    BinaryChunk, CompressedChunk, Config, Connection, Event, MessageKind, Role, State, TextChunk,
+    BinaryChunk, CompressedChunk, Config, Connection, Event, Incoming, Parked, Role, State, TextChunk,
 };
 pub use error::{ProtocolError, SendError};
 pub use frame::{
-    EncodedHeader, FrameHeader, MAX_CONTROL_FRAME_LEN, MAX_CONTROL_LEN, MAX_PAYLOAD_LEN, MaskingKey, Opcode,
-    Rsv,
+    EncodedHeader, FrameHeader, MAX_CONTROL_FRAME_LEN, MAX_CONTROL_LEN, MAX_PAYLOAD_LEN, Opcode, Rsv,
 };
 pub use keepalive::{Expired, KeepAlive, Timeouts};
-pub use mask::apply_mask;
+pub use mask::{MaskingKey, apply_mask, copy_masked};
 pub use masking_keys::MaskingKeys;
 #[cfg(feature = "alloc")]
-pub use message::{Assembler, Message, Prepared};
+pub use message::OwnedMessage;
+pub use message::{Message, MessageKind};
 pub use output::{Output, OutputFull, SliceOutput};
+#[cfg(feature = "alloc")]
+pub use prepared::Prepared;
+pub use slice_assembler::SliceAssembler;
 pub use uri::{Uri, UriError};
-pub use utf8::{InvalidUtf8, Utf8Piece, Utf8Stream};
+pub use utf8::{Carried, InvalidUtf8, Utf8Piece, Utf8Stream};

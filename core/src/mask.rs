@@ -1,10 +1,11 @@
 //! Masking, RFC 6455 [§5.3](https://datatracker.ietf.org/doc/html/rfc6455#section-5.3).
 
-use crate::frame::MaskingKey;
+/// A masking-key, RFC 6455 §5.3: four octets, fresh and unpredictable for every frame that a client sends.
+pub type MaskingKey = [u8; 4];
 
 /// Masks or unmasks `payload` in place: octet `i` is combined by XOR with octet `i mod 4` of the key.
 ///
-/// Returns the key as the octets that come after `payload` need it, so a payload can be masked piece by piece:
+/// Returns the key rotated for the octets that follow `payload`, so that a payload can be masked piece by piece:
 ///
 /// ```
 /// use sansws::apply_mask;
@@ -19,8 +20,7 @@ use crate::frame::MaskingKey;
 #[inline]
 pub fn apply_mask(key: MaskingKey, payload: &mut [u8]) -> MaskingKey {
     // Words of eight bytes in a plain loop: the compiler turns it into the widest vectors the target has.
-    let word = u64::from(u32::from_ne_bytes(key));
-    let word = (word << 32) | word;
+    let word = word_of(key);
     let mut words = payload.chunks_exact_mut(8);
     for chunk in &mut words {
         let mut octets = [0; 8];
@@ -31,7 +31,47 @@ pub fn apply_mask(key: MaskingKey, payload: &mut [u8]) -> MaskingKey {
     for (octet, key_octet) in tail.iter_mut().zip(key.iter().cycle()) {
         *octet ^= key_octet;
     }
-    let mut rotated = key;
-    rotated.rotate_left(tail.len() % 4);
-    rotated
+    rotated(key, payload.len())
+}
+
+/// Masks `source` into `target`, in one pass. Otherwise as [`apply_mask`].
+///
+/// ```
+/// let mut masked = [0; 5];
+/// sansws::copy_masked([0x37, 0xfa, 0x21, 0x3d], b"Hello", &mut masked);
+/// assert_eq!(masked, [0x7f, 0x9f, 0x4d, 0x51, 0x58]); // §5.7
+/// ```
+///
+/// # Panics
+///
+/// If the slices do not have the same length.
+#[inline]
+pub fn copy_masked(key: MaskingKey, source: &[u8], target: &mut [u8]) -> MaskingKey {
+    assert_eq!(source.len(), target.len(), "source and target have different lengths");
+    let word = word_of(key);
+    let mut from = source.chunks_exact(8);
+    let mut to = target.chunks_exact_mut(8);
+    for (to, from) in (&mut to).zip(&mut from) {
+        let mut octets = [0; 8];
+        octets.copy_from_slice(from);
+        to.copy_from_slice(&(u64::from_ne_bytes(octets) ^ word).to_ne_bytes());
+    }
+    let tail = to.into_remainder().iter_mut().zip(from.remainder());
+    for ((to, from), key_octet) in tail.zip(key.iter().cycle()) {
+        *to = from ^ key_octet;
+    }
+    rotated(key, source.len())
+}
+
+/// The key twice.
+#[inline]
+const fn word_of(key: MaskingKey) -> u64 {
+    let word = u32::from_ne_bytes(key) as u64;
+    (word << 32) | word
+}
+
+#[inline]
+fn rotated(mut key: MaskingKey, len: usize) -> MaskingKey {
+    key.rotate_left(len % 4);
+    key
 }

@@ -1,6 +1,6 @@
 //! Where masking-keys come from, RFC 6455 [§5.3](https://datatracker.ietf.org/doc/html/rfc6455#section-5.3).
 
-use crate::frame::MaskingKey;
+use crate::mask::MaskingKey;
 
 /// A source of masking-keys: one for each frame that a client sends.
 ///

@@ -2,24 +2,96 @@
 
 use core::fmt;
 
-/// Where frames go: a growing buffer or a fixed slice.
+use crate::mask::{MaskingKey, copy_masked};
+
+/// A sink for frames: a growing buffer, a fixed slice, a ring.
 ///
-/// A frame is written as one [`reserve`](Self::reserve) for all of it, then one or more [`write_reserved`](Self::write_reserved)s that together use
-/// no more than what was reserved. If `reserve` refuses, nothing was written: a frame is whole in the output or not there.
+/// A frame is written as one [`reserve`](Self::reserve) for all of it, then some calls of
+/// [`write_reserved`](Self::write_reserved) and [`write_masked`](Self::write_masked) that use exactly what was
+/// reserved. If `reserve` fails, nothing is written: the output contains a frame whole or not at all.
+///
+/// `Vec<u8>`, [`SliceOutput`] and (with the feature `bytes`) `BytesMut` are outputs. The trait is dyn-compatible.
+///
+/// An output over a ring buffer, whose free space may be in two pieces:
+///
+/// ```
+/// use sansws::{MaskingKey, Output, OutputFull, copy_masked};
+///
+/// struct Ring { bytes: [u8; 1024], start: usize, len: usize }
+///
+/// impl Ring {
+///     /// The free space: up to the end of the array, then from its start.
+///     fn free(&mut self, len: usize) -> (&mut [u8], &mut [u8]) {
+///         let at = (self.start + self.len) % self.bytes.len();
+///         self.len += len;
+///         let first = len.min(self.bytes.len() - at);
+///         let (head, tail) = self.bytes.split_at_mut(at);
+///         (&mut tail[..first], &mut head[..len - first])
+///     }
+/// }
+///
+/// impl Output for Ring {
+///     fn reserve(&mut self, len: usize) -> Result<(), OutputFull> {
+///         if len <= self.bytes.len() - self.len { Ok(()) } else { Err(OutputFull) }
+///     }
+///
+///     fn write_reserved(&mut self, bytes: &[u8]) {
+///         let (first, second) = self.free(bytes.len());
+///         let (head, tail) = bytes.split_at(first.len());
+///         first.copy_from_slice(head);
+///         second.copy_from_slice(tail);
+///     }
+///
+///     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+///         let (first, second) = self.free(bytes.len());
+///         let (head, tail) = bytes.split_at(first.len());
+///         let key = copy_masked(key, head, first);
+///         copy_masked(key, tail, second)
+///     }
+/// }
+///
+/// let mut ring = Ring { bytes: [0; 1024], start: 1020, len: 0 };
+/// let mut server = sansws::Connection::server(&sansws::Config::default());
+/// server.send_text("Hello", &mut ring)?;
+/// assert_eq!((&ring.bytes[1020..], &ring.bytes[..3]), (&b"\x81\x05He"[..], &b"llo"[..]));
+/// # Ok::<(), sansws::SendError>(())
+/// ```
 pub trait Output {
     /// Makes sure that `len` more bytes fit.
     ///
     /// # Errors
     ///
-    /// [`OutputFull`] if they do not; the output is unchanged.
+    /// [`OutputFull`] if they do not fit. The output is unchanged.
     fn reserve(&mut self, len: usize) -> Result<(), OutputFull>;
 
-    /// Appends bytes that [`reserve`](Self::reserve) made room for, and lends exactly these back, in one piece, so that they can be masked
-    /// where they are.
-    fn write_reserved(&mut self, bytes: &[u8]) -> &mut [u8];
+    /// Appends bytes that [`reserve`](Self::reserve) made room for.
+    fn write_reserved(&mut self, bytes: &[u8]);
+
+    /// Appends bytes that [`reserve`](Self::reserve) made room for, masked with `key` (RFC 6455 §5.3).
+    ///
+    /// Returns the key as the bytes that follow need it, as [`apply_mask`](crate::apply_mask) does.
+    ///
+    /// The provided method masks into a small block on the stack. An output that can lend its memory saves that copy
+    /// with [`copy_masked`].
+    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+        write_in_blocks(self, key, bytes)
+    }
 }
 
-/// The output has no room for the whole frame; nothing was written and nothing changed.
+/// Length of the block on the stack in which payloads are masked, in bytes.
+const BLOCK: usize = 512;
+
+fn write_in_blocks<O: Output + ?Sized>(out: &mut O, mut key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+    let mut block = [0; BLOCK];
+    for piece in bytes.chunks(BLOCK) {
+        let place = &mut block[..piece.len()];
+        key = copy_masked(key, piece, place);
+        out.write_reserved(place);
+    }
+    key
+}
+
+/// The output has no room for the whole frame. Nothing was written and nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputFull;
 
@@ -31,6 +103,13 @@ impl fmt::Display for OutputFull {
 
 impl core::error::Error for OutputFull {}
 
+#[cfg(feature = "std")]
+impl From<OutputFull> for std::io::Error {
+    fn from(error: OutputFull) -> Self {
+        Self::new(std::io::ErrorKind::StorageFull, error)
+    }
+}
+
 /// A fixed slice as an [`Output`], for programs without a heap.
 ///
 /// ```
@@ -38,8 +117,9 @@ impl core::error::Error for OutputFull {}
 ///
 /// let mut tx = [0; 16];
 /// let mut out = SliceOutput::new(&mut tx);
-/// Connection::server(&Config::default()).send_text("hi", &mut out).unwrap();
+/// Connection::server(&Config::default()).send_text("hi", &mut out)?;
 /// assert_eq!(out.filled(), b"\x81\x02hi");
+/// # Ok::<(), sansws::SendError>(())
 /// ```
 #[derive(Debug)]
 pub struct SliceOutput<'a> {
@@ -48,36 +128,47 @@ pub struct SliceOutput<'a> {
 }
 
 impl<'a> SliceOutput<'a> {
-    /// An empty output over `slice`.
-    pub fn new(slice: &'a mut [u8]) -> Self {
+    /// Creates an empty output over `slice`.
+    #[must_use]
+    pub const fn new(slice: &'a mut [u8]) -> Self {
         Self { slice, len: 0 }
     }
 
-    /// The bytes written so far.
+    /// Returns the bytes written so far.
+    #[must_use]
     pub fn filled(&self) -> &[u8] {
-        self.slice.get(..self.len).unwrap_or_default()
+        &self.slice[..self.len]
     }
 
-    /// Forgets the bytes written so far.
-    pub fn clear(&mut self) {
+    /// Removes the bytes written so far.
+    pub const fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// Forgets the first `len` bytes, which have been sent, and moves the rest to the front.
+    /// Removes the first `len` bytes, which have been sent, and moves the rest to the front.
     pub fn consume(&mut self, len: usize) {
         let len = len.min(self.len);
         self.slice.copy_within(len..self.len, 0);
         self.len -= len;
     }
 
-    /// How many more bytes fit.
-    pub fn remaining(&self) -> usize {
+    /// Returns how many more bytes fit.
+    #[must_use]
+    pub const fn remaining(&self) -> usize {
         self.slice.len() - self.len
     }
 
-    /// Whether nothing was written.
-    pub fn is_empty(&self) -> bool {
+    /// Returns whether nothing is written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The next `len` bytes of the slice, or as many as there are if less was reserved.
+    fn extend(&mut self, len: usize) -> &mut [u8] {
+        let start = self.len;
+        self.len += len.min(self.remaining());
+        &mut self.slice[start..self.len]
     }
 }
 
@@ -86,24 +177,31 @@ impl Output for SliceOutput<'_> {
         if len <= self.remaining() { Ok(()) } else { Err(OutputFull) }
     }
 
-    fn write_reserved(&mut self, bytes: &[u8]) -> &mut [u8] {
-        // Never shorter than `bytes` after the `reserve` that the trait asks for.
-        let len = bytes.len().min(self.remaining());
-        let start = self.len;
-        self.len += len;
-        let place = &mut self.slice[start..start + len];
-        place.copy_from_slice(&bytes[..len]);
-        place
+    fn write_reserved(&mut self, bytes: &[u8]) {
+        let place = self.extend(bytes.len());
+        place.copy_from_slice(&bytes[..place.len()]);
+    }
+
+    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+        let place = self.extend(bytes.len());
+        copy_masked(key, &bytes[..place.len()], place)
     }
 }
 
 impl<O: Output + ?Sized> Output for &mut O {
+    #[inline]
     fn reserve(&mut self, len: usize) -> Result<(), OutputFull> {
         (**self).reserve(len)
     }
 
-    fn write_reserved(&mut self, bytes: &[u8]) -> &mut [u8] {
-        (**self).write_reserved(bytes)
+    #[inline]
+    fn write_reserved(&mut self, bytes: &[u8]) {
+        (**self).write_reserved(bytes);
+    }
+
+    #[inline]
+    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+        (**self).write_masked(key, bytes)
     }
 }
 
@@ -115,10 +213,8 @@ impl Output for alloc::vec::Vec<u8> {
     }
 
     #[inline]
-    fn write_reserved(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let start = self.len();
+    fn write_reserved(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
-        &mut self[start..]
     }
 }
 
@@ -126,7 +222,7 @@ impl Output for alloc::vec::Vec<u8> {
 impl Output for bytes::BytesMut {
     #[inline]
     fn reserve(&mut self, len: usize) -> Result<(), OutputFull> {
-        // There is no `try_reserve`: more than any allocation can have would be a panic.
+        // `BytesMut` has no `try_reserve`: a length that no allocation can have would be a panic.
         match self.len().checked_add(len) {
             Some(needed) if isize::try_from(needed).is_ok() => Self::reserve(self, len),
             _ => return Err(OutputFull),
@@ -135,9 +231,7 @@ impl Output for bytes::BytesMut {
     }
 
     #[inline]
-    fn write_reserved(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let start = self.len();
+    fn write_reserved(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
-        &mut self[start..]
     }
 }

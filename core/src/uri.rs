@@ -186,6 +186,13 @@ impl fmt::Display for UriError {
 
 impl core::error::Error for UriError {}
 
+#[cfg(feature = "std")]
+impl From<UriError> for std::io::Error {
+    fn from(error: UriError) -> Self {
+        Self::new(std::io::ErrorKind::InvalidInput, error)
+    }
+}
+
 /// Splits what follows `scheme://` into the authority and the rest, which is empty or begins with `/` or `?`.
 pub(crate) fn split_authority(text: &str) -> (&str, &str) {
     let end = text.find(['/', '?']).unwrap_or(text.len());

@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-/// Validates UTF-8 piece by piece, wherever the pieces are cut, and fails at the first octet that no later one can mend.
+/// Validates UTF-8 piece by piece, wherever the pieces are cut, and fails at the first octet that makes the text invalid.
 ///
-/// The stream keeps at most the three octets of a code point that was cut. After an error it is of no use.
+/// The stream keeps at most three octets: the beginning of a code point that was cut. Do not use it after an error.
 ///
 /// ```
 /// use sansws::Utf8Stream;
@@ -12,9 +12,9 @@ use core::fmt;
 /// let mut stream = Utf8Stream::default();
 /// let crab = "a🦀".as_bytes(); // 1 + 4 octets
 /// let head = stream.push(&crab[..3])?;
-/// assert_eq!((head.carried, head.text), (None, "a"));
+/// assert_eq!((head.carried.as_str(), head.text), ("", "a"));
 /// let tail = stream.push(&crab[3..])?;
-/// assert_eq!((tail.carried, tail.text), (Some('🦀'), ""));
+/// assert_eq!((tail.carried.as_str(), tail.text), ("🦀", ""));
 /// stream.finish()?;
 /// # Ok::<(), sansws::InvalidUtf8>(())
 /// ```
@@ -24,16 +24,72 @@ pub struct Utf8Stream {
     len: u8,
 }
 
-/// What one piece of a [`Utf8Stream`] came to.
+/// What [`Utf8Stream::push`] found in one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Utf8Piece<'b> {
-    /// The code point that earlier pieces began and this one ended; it comes before `text`.
-    pub carried: Option<char>,
+    /// The code point that earlier pieces began and this one ended. It precedes `text`.
+    pub carried: Carried,
     /// The whole code points of this piece.
     pub text: &'b str,
 }
 
-/// The octets are not UTF-8, whatever may follow.
+/// A code point that was cut between two pieces of a text, or nothing.
+///
+/// Pieces of a text lend whole code points. The one that a cut went through is in neither of the two pieces: it is
+/// carried over to the second one in this value.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Carried {
+    octets: [u8; 4],
+    len: u8,
+}
+
+impl Carried {
+    /// Nothing: no code point was cut.
+    pub const NONE: Self = Self { octets: [0; 4], len: 0 };
+
+    /// Returns the code point as text; empty if there is none.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
+        match core::str::from_utf8(self.octets.split_at(self.len as usize).0) {
+            Ok(text) => text,
+            Err(_) => unreachable!(),
+        }
+    }
+
+    /// Returns the code point.
+    #[must_use]
+    pub fn to_char(self) -> Option<char> {
+        self.as_str().chars().next()
+    }
+
+    /// Returns the length of the code point in octets: 0 if there is none, else 2 to 4.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Returns whether there is no code point.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl From<char> for Carried {
+    fn from(c: char) -> Self {
+        let mut octets = [0; 4];
+        let len = c.encode_utf8(&mut octets).len() as u8;
+        Self { octets, len }
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_char().fmt(f)
+    }
+}
+
+/// The octets are not UTF-8, whatever follows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
@@ -45,16 +101,29 @@ impl fmt::Display for InvalidUtf8 {
 
 impl core::error::Error for InvalidUtf8 {}
 
+#[cfg(feature = "std")]
+impl From<InvalidUtf8> for std::io::Error {
+    fn from(error: InvalidUtf8) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
+}
+
 impl Utf8Stream {
-    /// Validates the next piece of the stream and keeps the beginning of a code point that is cut at its end.
+    /// Creates the validator of one text.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { partial: [0; 3], len: 0 }
+    }
+
+    /// Validates the next piece of the text and keeps the beginning of a code point that is cut at its end.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] as soon as an octet is seen that cannot be part of UTF-8: overlong forms, surrogates, anything above
-    /// U+10FFFF, stray or missing continuation octets.
+    /// [`InvalidUtf8`] as soon as an octet cannot be part of UTF-8: overlong forms, surrogates, anything above U+10FFFF,
+    /// stray or missing continuation octets.
     #[inline]
     pub fn push<'b>(&mut self, piece: &'b [u8]) -> Result<Utf8Piece<'b>, InvalidUtf8> {
-        let (carried, rest) = if self.len == 0 { (None, piece) } else { self.complete(piece)? };
+        let (carried, rest) = if self.len == 0 { (Carried::NONE, piece) } else { self.complete(piece)? };
         let (whole, cut) = rest.split_at(rest.len() - cut_len(rest));
         let text = validate(whole)?;
         if !cut.is_empty() {
@@ -63,40 +132,48 @@ impl Utf8Stream {
         Ok(Utf8Piece { carried, text })
     }
 
-    /// Says that the stream ends here, and makes it ready for another.
+    /// Ends the text and makes the validator ready for another.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] if a code point was left unfinished.
+    /// [`InvalidUtf8`] if the last code point is not complete.
     #[inline]
     pub fn finish(&mut self) -> Result<(), InvalidUtf8> {
         if core::mem::take(&mut self.len) == 0 { Ok(()) } else { Err(InvalidUtf8) }
     }
 
-    /// Completes the code point that was cut, as far as `piece` reaches. Returns it and what is left of `piece`.
-    #[cold]
-    fn complete<'b>(&mut self, piece: &'b [u8]) -> Result<(Option<char>, &'b [u8]), InvalidUtf8> {
-        let mut octets = [0; 4];
-        let mut len = usize::from(self.len);
-        octets[..3].copy_from_slice(&self.partial);
-        for (i, &octet) in piece.iter().enumerate() {
-            // Never out of bounds: four octets are a code point or an error.
-            octets[len & 3] = octet;
-            len += 1;
-            match core::str::from_utf8(octets.get(..len).unwrap_or_default()) {
-                Ok(text) => {
-                    self.len = 0;
-                    return Ok((text.chars().next(), piece.get(i + 1..).unwrap_or_default()));
-                }
-                Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
-                Err(_) => {}
-            }
-        }
-        self.keep(octets.get(..len).unwrap_or_default())?;
-        Ok((None, &[]))
+    /// Returns the octets of a code point that is not complete: up to 3.
+    #[must_use]
+    #[inline]
+    pub fn partial(&self) -> &[u8] {
+        &self.partial[..usize::from(self.len)]
     }
 
-    /// Keeps the first one to three octets of a code point, if more octets can make it one.
+    /// Completes the code point that was cut, as far as `piece` reaches. Returns it and what is left of `piece`.
+    fn complete<'b>(&mut self, piece: &'b [u8]) -> Result<(Carried, &'b [u8]), InvalidUtf8> {
+        let kept = usize::from(self.len);
+        let mut octets = [0; 4];
+        octets[..3].copy_from_slice(&self.partial);
+        // What is kept begins a code point of two, three or four octets.
+        let needed = match octets[0] {
+            0x00..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xff => 4,
+        };
+        let (taken, rest) = piece.split_at(piece.len().min(needed - kept));
+        let len = kept + taken.len();
+        octets[kept..len].copy_from_slice(taken);
+        if len < needed {
+            self.keep(&octets[..len])?;
+            return Ok((Carried::NONE, rest));
+        }
+        core::str::from_utf8(&octets[..len]).map_err(|_| InvalidUtf8)?;
+        self.len = 0;
+        octets[len..].fill(0);
+        Ok((Carried { octets, len: len as u8 }, rest))
+    }
+
+    /// Keeps the first one to three octets of a code point, if more octets can complete it.
     fn keep(&mut self, cut: &[u8]) -> Result<(), InvalidUtf8> {
         match core::str::from_utf8(cut) {
             Err(error) if error.error_len().is_none() => {
@@ -129,7 +206,7 @@ fn cut_len(bytes: &[u8]) -> usize {
 #[cfg(feature = "simdutf8")]
 const VECTOR_MIN: usize = 64;
 
-/// The octets as text, if they are UTF-8.
+/// Returns the octets as text, if they are UTF-8.
 #[inline]
 pub(crate) fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     #[cfg(feature = "simdutf8")]

@@ -512,7 +512,7 @@ proptest! {
 /// Rule R-5.2-a. Attack A-11.
 #[test]
 fn rsv1_has_no_meaning_without_an_extension_that_was_agreed_on() {
-    let config = Config { compression: true, ..Config::default() };
+    let config = Config::new().compression(true);
     let offer = Request { extensions: Some("permessage-deflate"), ..plain() };
     for (lines, agreed) in [(&[][..], false), (&["Sec-WebSocket-Extensions: permessage-deflate"], true)] {
         let input = response_with("", lines);

@@ -11,7 +11,19 @@ const fn s(seconds: u64) -> Duration {
 }
 
 fn timeouts() -> Timeouts {
-    Timeouts { handshake: s(10), ping_interval: Some(s(30)), pong: s(20), idle: None, close: s(5) }
+    all(s(10), Some(s(30)), s(60), s(20), None, s(5))
+}
+
+fn all(
+    handshake: Duration,
+    ping_interval: Option<Duration>,
+    write: Duration,
+    pong: Duration,
+    idle: Option<Duration>,
+    close: Duration,
+) -> Timeouts {
+    let timeouts = Timeouts::new().handshake(handshake).ping_interval(ping_interval).write(write);
+    timeouts.pong(pong).idle(idle).close(close)
 }
 
 fn open_at(now: Duration) -> KeepAlive {
@@ -64,13 +76,34 @@ fn the_deadline_for_the_pong_counts_from_write_completion() {
     let mut alive = open_at(s(0));
     assert_eq!(alive.handle_timeout(s(30), &t), Some(Expired::PingDue));
     // Behind data in the queue, for very long.
-    assert_eq!(alive.poll_timeout(&t), None);
-    assert_eq!(alive.handle_timeout(s(500), &t), None);
+    for at in (31..500).step_by(59) {
+        alive.written(s(at));
+        assert_eq!(alive.poll_timeout(&t), Some(s(at + 60)));
+    }
     alive.ping_written(s(500));
     assert_eq!(alive.poll_timeout(&t), Some(s(520)));
     assert_eq!(alive.handle_timeout(s(519), &t), None);
     assert_eq!(alive.handle_timeout(s(520), &t), Some(Expired::Pong));
     assert_eq!(alive.poll_timeout(&t), None);
+}
+
+/// A peer whose receive window stays closed: nothing that it sends ends the wait.
+#[test]
+fn a_ping_that_cannot_be_written_has_a_deadline_too() {
+    let t = timeouts();
+    let mut alive = open_at(s(0));
+    assert_eq!(alive.handle_timeout(s(30), &t), Some(Expired::PingDue));
+    assert_eq!(alive.poll_timeout(&t), Some(s(90)));
+    alive.received(s(80));
+    assert_eq!(alive.handle_timeout(s(89), &t), None);
+    assert_eq!(alive.handle_timeout(s(90), &t), Some(Expired::Write));
+    assert_eq!(alive.poll_timeout(&t), None);
+    alive.closing(s(90));
+    assert_eq!(alive.poll_timeout(&t), Some(s(95)));
+    // Bytes that the transport takes while no Ping waits change nothing.
+    let mut alive = open_at(s(0));
+    alive.written(s(10));
+    assert_eq!(alive.poll_timeout(&t), Some(s(30)));
 }
 
 #[test]
@@ -91,12 +124,12 @@ fn no_second_ping_is_due_while_one_is_on_its_way() {
     assert_eq!(alive.handle_timeout(s(30), &t), Some(Expired::PingDue));
     // Not written yet: a byte that arrives is no answer to it.
     alive.received(s(31));
-    assert_eq!(alive.handle_timeout(s(200), &t), None);
-    alive.ping_written(s(200));
-    assert_eq!(alive.poll_timeout(&t), Some(s(220)));
+    assert_eq!(alive.handle_timeout(s(89), &t), None);
+    alive.ping_written(s(89));
+    assert_eq!(alive.poll_timeout(&t), Some(s(109)));
     // The application pings as well: the peer gets no more time by it.
-    alive.ping_written(s(219));
-    assert_eq!(alive.handle_timeout(s(220), &t), Some(Expired::Pong));
+    alive.ping_written(s(108));
+    assert_eq!(alive.handle_timeout(s(109), &t), Some(Expired::Pong));
 }
 
 #[test]
@@ -111,7 +144,7 @@ fn the_applications_own_ping_has_a_deadline_too() {
 
 #[test]
 fn idle_runs_whether_or_not_a_ping_is_on_its_way() {
-    let t = Timeouts { idle: Some(s(40)), ..timeouts() };
+    let t = timeouts().idle(Some(s(40)));
     let mut alive = open_at(s(0));
     assert_eq!(alive.handle_timeout(s(30), &t), Some(Expired::PingDue));
     assert_eq!(alive.poll_timeout(&t), Some(s(40)));
@@ -123,7 +156,7 @@ fn idle_runs_whether_or_not_a_ping_is_on_its_way() {
 
 #[test]
 fn the_most_serious_comes_first() {
-    let t = Timeouts { idle: Some(s(40)), ..timeouts() };
+    let t = timeouts().idle(Some(s(40)));
     let mut alive = open_at(s(0));
     assert_eq!(alive.handle_timeout(s(1000), &t), Some(Expired::Idle));
     let mut alive = open_at(s(0));
@@ -152,7 +185,7 @@ fn the_closing_deadline_starts_once_and_is_not_moved() {
 
 #[test]
 fn a_peer_given_up_may_still_get_a_closing_handshake() {
-    let t = Timeouts { idle: Some(s(40)), ..timeouts() };
+    let t = timeouts().idle(Some(s(40)));
     let mut alive = open_at(s(0));
     assert_eq!(alive.handle_timeout(s(40), &t), Some(Expired::Idle));
     alive.closing(s(40));
@@ -165,22 +198,17 @@ fn none_zero_and_what_cannot_be_represented_are_off() {
     // A second would be left of it in 64 bits of nanoseconds.
     let beyond = Duration::from_nanos(u64::MAX) + s(1);
     let off = [
-        Timeouts { handshake: zero, ping_interval: None, pong: zero, idle: None, close: zero },
-        Timeouts { handshake: zero, ping_interval: Some(zero), pong: zero, idle: Some(zero), close: zero },
-        Timeouts {
-            handshake: Duration::MAX,
-            ping_interval: Some(Duration::MAX),
-            pong: Duration::MAX,
-            idle: Some(Duration::MAX),
-            close: Duration::MAX,
-        },
-        Timeouts {
-            handshake: beyond,
-            ping_interval: Some(beyond),
-            pong: beyond,
-            idle: Some(beyond),
-            close: beyond,
-        },
+        all(zero, None, zero, zero, None, zero),
+        all(zero, Some(zero), zero, zero, Some(zero), zero),
+        all(
+            Duration::MAX,
+            Some(Duration::MAX),
+            Duration::MAX,
+            Duration::MAX,
+            Some(Duration::MAX),
+            Duration::MAX,
+        ),
+        all(beyond, Some(beyond), beyond, beyond, Some(beyond), beyond),
     ];
     for t in off {
         let mut alive = KeepAlive::new(s(1));
@@ -236,6 +264,7 @@ enum Step {
     Opened,
     Received,
     PingWritten,
+    Written,
     Closing,
     Wait(Duration),
     /// The clock is set back.
@@ -247,6 +276,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Opened),
         4 => Just(Step::Received),
         4 => Just(Step::PingWritten),
+        2 => Just(Step::Written),
         1 => Just(Step::Closing),
         8 => duration().prop_map(Step::Wait),
         2 => duration().prop_map(Step::Back),
@@ -263,14 +293,8 @@ fn duration() -> impl Strategy<Value = Duration> {
 
 fn any_timeouts() -> impl Strategy<Value = Timeouts> {
     let optional = || proptest::option::of(duration());
-    (duration(), optional(), duration(), optional(), duration()).prop_map(
-        |(handshake, ping_interval, pong, idle, close)| Timeouts {
-            handshake,
-            ping_interval,
-            pong,
-            idle,
-            close,
-        },
+    (duration(), optional(), duration(), duration(), optional(), duration()).prop_map(
+        |(handshake, ping, write, pong, idle, close)| all(handshake, ping, write, pong, idle, close),
     )
 }
 
@@ -291,6 +315,7 @@ proptest! {
                     Step::Opened => alive.opened(now),
                     Step::Received => alive.received(now),
                     Step::PingWritten => alive.ping_written(now),
+                    Step::Written => alive.written(now),
                     Step::Closing => alive.closing(now),
                     Step::Wait(_) | Step::Back(_) => {}
                 }

@@ -60,7 +60,7 @@ fn a_frame_that_is_only_announced_needs_no_room() {
     // 2⁶³ − 1 bytes, of which one comes.
     let to_server = b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0!";
     let to_client = b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff!";
-    let unlimited = Config { max_frame_len: u64::MAX, max_message_len: u64::MAX, ..Config::default() };
+    let unlimited = Config::new().max_frame_len(u64::MAX).max_message_len(u64::MAX);
     for config in [unlimited, Config::default()] {
         let ends = [
             (Connection::server(&config), &to_server[..]),

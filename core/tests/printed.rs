@@ -7,7 +7,7 @@ use sansws::{
     CloseCode, Config, Connection, InvalidUtf8, OutputFull, ProtocolError, Rsv, SendError, UriError,
 };
 
-const PROTOCOL: [ProtocolError; 17] = [
+const PROTOCOL: [ProtocolError; 21] = [
     ProtocolError::ReservedBits,
     ProtocolError::ReservedOpcode,
     ProtocolError::MaskMissing,
@@ -25,9 +25,13 @@ const PROTOCOL: [ProtocolError; 17] = [
     ProtocolError::FrameTooBig,
     ProtocolError::MessageTooBig,
     ProtocolError::TooManyFragments,
+    ProtocolError::InvalidDeflate,
+    ProtocolError::CompressionUnsupported,
+    ProtocolError::OutOfMemory,
+    ProtocolError::Application(CloseCode::POLICY_VIOLATION),
 ];
 
-const SEND: [SendError; 8] = [
+const SEND: [SendError; 9] = [
     SendError::NotOpen,
     SendError::OutputFull,
     SendError::MessageInProgress,
@@ -36,6 +40,7 @@ const SEND: [SendError; 8] = [
     SendError::InvalidCloseCode,
     SendError::TooLong,
     SendError::NoExtension,
+    SendError::NoMaskingKey,
 ];
 
 const URI: [UriError; 6] = [
@@ -213,7 +218,12 @@ fn as_errors_of_io_they_have_a_kind_and_keep_their_words() {
         check(error.into(), ErrorKind::InvalidData, error.to_string());
     }
     for error in handshake_errors() {
-        check(error.into(), ErrorKind::InvalidData, error.to_string());
+        let kind = match error {
+            HandshakeError::OutputFull => ErrorKind::StorageFull,
+            HandshakeError::Argument(_) => ErrorKind::InvalidInput,
+            _ => ErrorKind::InvalidData,
+        };
+        check(error.into(), kind, error.to_string());
     }
     for error in URI {
         check(error.into(), ErrorKind::InvalidInput, error.to_string());
@@ -221,10 +231,11 @@ fn as_errors_of_io_they_have_a_kind_and_keep_their_words() {
     for error in SEND {
         let kind = match error {
             SendError::NotOpen => ErrorKind::NotConnected,
-            SendError::OutputFull => ErrorKind::OutOfMemory,
+            SendError::OutputFull => ErrorKind::StorageFull,
+            SendError::NoMaskingKey => ErrorKind::WouldBlock,
             _ => ErrorKind::InvalidInput,
         };
         check(error.into(), kind, error.to_string());
     }
-    check(OutputFull.into(), ErrorKind::OutOfMemory, OutputFull.to_string());
+    check(OutputFull.into(), ErrorKind::StorageFull, OutputFull.to_string());
 }

@@ -38,9 +38,9 @@ struct Case<'a> {
 impl<'a> Arbitrary<'a> for Case<'a> {
     fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
         let flags = u8::arbitrary(input)?;
-        let mut config = Config { compression: flags & COMPRESSION != 0, ..Config::default() };
+        let mut config = Config::new().compression(flags & COMPRESSION != 0);
         if flags & TINY_LIMITS != 0 {
-            config = Config { max_frame_len: 20, max_message_len: 30, max_fragments: 3, ..config };
+            config = config.max_frame_len(20).max_message_len(30).max_fragments(3);
         }
         let cut_count = usize::from(u8::arbitrary(input)?).min(16).min(input.len());
         let cuts = input.bytes(cut_count)?.iter().map(|&len| len.max(1)).collect();

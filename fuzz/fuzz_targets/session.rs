@@ -134,7 +134,7 @@ impl<'a> Arbitrary<'a> for Session {
     fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
         let (flags, limits) = (u8::arbitrary(input)?, <[u8; 3]>::arbitrary(input)?);
         let config = |end: usize| {
-            let mut config = Config { compression: flags & COMPRESSION != 0, ..Config::default() };
+            let mut config = Config::new().compression(flags & COMPRESSION != 0);
             if flags & LIMITS_OF[end] != 0 {
                 config.max_frame_len = u64::from(limits[0]);
                 config.max_message_len = u64::from(limits[1]) * 2;

@@ -18,7 +18,7 @@ impl<H: Handler> Driver<H> {
         let Phase::Open(open) = &mut slot.phase else { return };
         let link = &mut slot.link;
         let progress = std::mem::take(&mut link.progress);
-        if !open.conn.close_expected() {
+        if !open.conn.is_closing() {
             if progress {
                 // The peer acknowledges what it is sent. Its bytes may have to wait, see `SlowConsumer::Pause`.
                 link.keepalive.received(self.shared.now);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sansws::{Assembler, CloseCode, Event, State};
+use sansws::{Assembler, CloseCode, Connection, Event, ProtocolError, State};
 
 use crate::deliver::run_deferred;
 use crate::driver::Driver;
@@ -10,7 +10,7 @@ use crate::handler::{By, Cause, Chunk, Handler};
 use crate::peer::{Peer, PeerId};
 use crate::sending::Sending;
 use crate::shared::{NOBODY, Shared};
-use crate::slot::{Flood, Open, Phase, Portion, Slot};
+use crate::slot::{Flood, Link, Open, Phase, Portion, Slot};
 
 /// What one connection's input may take in a turn, before the others have theirs. It cannot be interrupted in the middle of what was read; a
 /// connection that goes over it is read in smaller portions from then on.
@@ -86,19 +86,23 @@ impl<H: Handler> Driver<H> {
                 Event::Text(chunk) if *streaming => {
                     handler.chunk(&mut Peer::new(id, conn, link, session, shared), Chunk::Text(chunk));
                 }
-                Event::Text(chunk) => {
-                    if let Some(message) = assembler.text(chunk) {
+                Event::Text(chunk) => match assembler.text(chunk) {
+                    Ok(Some(message)) => {
                         handler.message(&mut Peer::new(id, conn, link, session, shared), message);
                     }
-                }
+                    Ok(None) => {}
+                    Err(error) => failed(conn, link, error),
+                },
                 Event::Binary(chunk) if *streaming => {
                     handler.chunk(&mut Peer::new(id, conn, link, session, shared), Chunk::Binary(chunk));
                 }
-                Event::Binary(chunk) => {
-                    if let Some(message) = assembler.binary(chunk) {
+                Event::Binary(chunk) => match assembler.binary(chunk) {
+                    Ok(Some(message)) => {
                         handler.message(&mut Peer::new(id, conn, link, session, shared), message);
                     }
-                }
+                    Ok(None) => {}
+                    Err(error) => failed(conn, link, error),
+                },
                 Event::Ping(payload) => {
                     link.flood.control_frame();
                     if link.closed_by.is_none() {
@@ -118,10 +122,7 @@ impl<H: Handler> Driver<H> {
                     }
                 }
                 Event::Close(_) => link.blame(By::Remote, None),
-                Event::Failed(error) => {
-                    log::debug!("{}: {error}", link.remote);
-                    link.blame(By::Local, Some(Cause::Protocol(error)));
-                }
+                Event::Failed(error) => failed(conn, link, error),
                 // No extension is negotiated that could bring anything else.
                 _ => {
                     link.blame(By::Local, None);
@@ -224,6 +225,13 @@ fn put_away<S>(open: &mut Open<S>, shared: &mut Shared<S>, id: PeerId) -> Option
         return None;
     }
     shared.collecting.replace(id).filter(|other| *other != id)
+}
+
+/// The connection has failed, or fails with this error of a layer above.
+fn failed(conn: &mut Connection, link: &mut Link, error: ProtocolError) {
+    log::debug!("{}: {error}", link.remote);
+    link.blame(By::Local, Some(Cause::Protocol(error)));
+    conn.fail(error);
 }
 
 /// The payload of a control frame borrows the connection, which the handler gets.

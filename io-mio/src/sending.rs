@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use sansws::{CloseCode, Connection, FrameHeader, Message, MessageKind, Output, OutputFull, Role, SendError};
+use sansws::{
+    CloseCode, Connection, FrameHeader, MaskingKey, Message, MessageKind, Output, OutputFull, Role, SendError,
+};
 
 use crate::accept::SlowConsumer;
 use crate::frame::SharedFrame;
@@ -43,8 +45,13 @@ impl Output for Room<'_> {
     }
 
     #[inline]
-    fn write_reserved(&mut self, bytes: &[u8]) -> &mut [u8] {
-        self.bytes.write_reserved(bytes)
+    fn write_reserved(&mut self, bytes: &[u8]) {
+        self.bytes.write_reserved(bytes);
+    }
+
+    #[inline]
+    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+        self.bytes.write_masked(key, bytes)
     }
 }
 

@@ -225,7 +225,7 @@ fn switching(key: &str) -> String {
 fn responses_are_checked() {
     let dial = |answer: fn(&str) -> Vec<u8>| {
         // The scripted server never closes first.
-        let timeouts = Timeouts { close: Duration::from_millis(200), ..Timeouts::default() };
+        let timeouts = Timeouts::new().close(Duration::from_millis(200));
         let mut test = Test::new(Settings { timeouts, ..Settings::default() });
         let connect =
             Connect::new("ws://localhost/", scripted(answer), "dialled".to_string()).expect("a URL");
@@ -264,7 +264,7 @@ fn responses_are_checked() {
 
 #[test]
 fn a_server_that_does_not_answer() {
-    let timeouts = Timeouts { handshake: Duration::from_millis(50), ..Timeouts::default() };
+    let timeouts = Timeouts::new().handshake(Duration::from_millis(50));
     let mut test = Test::new(Settings { timeouts, ..Settings::default() });
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = silent.local_addr().expect("bound");
@@ -280,7 +280,7 @@ fn a_server_that_does_not_answer() {
 #[test]
 fn a_client_waits_for_the_server_to_close() {
     // §7.1.1: the server, after its Close, keeps TCP open; the client waits for its FIN, but not for ever.
-    let timeouts = Timeouts { close: Duration::from_millis(100), ..Timeouts::default() };
+    let timeouts = Timeouts::new().close(Duration::from_millis(100));
     let mut test = Test::new(Settings { timeouts, ..Settings::default() });
     let addr = scripted(|key| {
         let mut bytes = format!("{}\r\n", switching(key)).into_bytes();

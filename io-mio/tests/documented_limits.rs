@@ -94,8 +94,11 @@ fn defaults() -> BTreeMap<&'static str, String> {
         max_incomplete_bytes,
         resolver: _,
     } = Settings::default();
-    let Config { max_frame_len, max_message_len, max_fragments, compression: _ } = message;
-    let Timeouts { handshake, ping_interval, pong, idle, close } = timeouts;
+    // These two are non-exhaustive: their printed form, below, shows a field that is new.
+    let Config { max_frame_len, max_message_len, max_fragments, compression: _, .. } = message;
+    let Timeouts { handshake, ping_interval, write, pong, idle, close, .. } = timeouts;
+    let fields = |printed: String| printed.matches(": ").count();
+    assert_eq!((fields(format!("{message:?}")), fields(format!("{timeouts:?}"))), (4, 6), "a field is new");
     let TopicLimits { max_per_connection, max_name_len } = topics;
     BTreeMap::from([
         ("Config::max_frame_len", size(max_frame_len as usize)),
@@ -124,6 +127,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("TopicLimits::max_name_len", size(max_name_len)),
         ("Timeouts::handshake", time(Some(handshake))),
         ("Timeouts::ping_interval", time(ping_interval)),
+        ("Timeouts::write", time(Some(write))),
         ("Timeouts::pong", time(Some(pong))),
         ("Timeouts::idle", time(idle)),
         ("Timeouts::close", time(Some(close))),

@@ -320,7 +320,7 @@ fn pages_of_the_same_host_and_port_may_connect_to_a_public_server() {
 #[test]
 fn a_request_that_does_not_end_in_time_is_answered_too() {
     const TIME: Duration = Duration::from_millis(200);
-    let timeouts = Timeouts { handshake: TIME, ..Timeouts::default() };
+    let timeouts = Timeouts::new().handshake(TIME);
     let server = TestServer::with(Settings { timeouts, ..Settings::default() });
     let good = request("/echo", "");
     for bytes in ["", "GET", "\r\n\r\n", "A-METHOD-WITHOUT-AN-END", &good[..good.len() - 1]] {

@@ -214,7 +214,7 @@ fn from_another_address(addr: std::net::SocketAddr) -> Client {
 #[test]
 fn a_request_that_does_not_come_is_answered_with_408() {
     const TIME: Duration = Duration::from_millis(50);
-    let timeouts = Timeouts { handshake: TIME, ..Timeouts::default() };
+    let timeouts = Timeouts::new().handshake(TIME);
     let server = TestServer::with(Settings { timeouts, ..Settings::default() });
     for bytes in ["", "GET / HTTP/1.1\r\nHost: "] {
         let start = Instant::now();
@@ -230,7 +230,7 @@ fn a_request_that_does_not_come_is_answered_with_408() {
 #[test]
 fn a_client_that_never_closes_is_dropped() {
     const TIME: Duration = Duration::from_millis(50);
-    let timeouts = Timeouts { close: TIME, ..Timeouts::default() };
+    let timeouts = Timeouts::new().close(TIME);
     let server = TestServer::with(Settings { timeouts, ..Settings::default() });
     // It gets its page and the end of the stream, but sends no FIN itself.
     let start = Instant::now();

@@ -98,7 +98,7 @@ fn one_large_message_is_written_from_where_it_is() {
     // 40 MB with an echo: the payload goes by `writev`, what the kernel does not take is queued.
     let server = TestServer::with(Settings {
         max_buffered: 64 << 20,
-        message: sansws::Config { max_frame_len: 64 << 20, max_message_len: 64 << 20, ..Default::default() },
+        message: sansws::Config::new().max_frame_len(64 << 20).max_message_len(64 << 20),
         ..Settings::default()
     });
     let mut client = server.connect("/echo");

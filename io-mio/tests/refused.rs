@@ -70,7 +70,7 @@ fn patient() -> Settings {
 }
 
 fn with_deadline(handshake: Duration) -> Settings {
-    Settings { timeouts: Timeouts { handshake, ..Timeouts::default() }, ..Settings::default() }
+    Settings { timeouts: Timeouts::new().handshake(handshake), ..Settings::default() }
 }
 
 fn event_loop(settings: Settings) -> EventLoop<Client> {

@@ -23,7 +23,7 @@ fn assert_not_early(start: Instant, deadline: Duration) {
 
 #[test]
 fn a_peer_that_answers_pings_lives() {
-    let server = with(Timeouts { ping_interval: Some(SHORT), pong: DEADLINE, ..Timeouts::default() });
+    let server = with(Timeouts::new().ping_interval(Some(SHORT)).pong(DEADLINE));
     let mut client = server.connect("/echo");
     for _ in 0..5 {
         assert_eq!(client.next(), Got::Ping(Vec::new()));
@@ -41,7 +41,7 @@ fn a_peer_that_answers_pings_lives() {
 
 #[test]
 fn a_peer_that_does_not_is_given_up() {
-    let server = with(Timeouts { ping_interval: Some(SHORT), pong: SHORT, ..Timeouts::default() });
+    let server = with(Timeouts::new().ping_interval(Some(SHORT)).pong(SHORT));
     let start = Instant::now();
     let mut client = server.connect("/echo");
     client.polite = false;
@@ -65,7 +65,7 @@ fn a_peer_that_does_not_is_given_up() {
 fn any_byte_is_a_sign_of_life() {
     // Twenty times what lies between two bytes, as this thread may have to wait for a busy machine.
     let pong = SHORT * 20;
-    let server = with(Timeouts { ping_interval: Some(SHORT), pong, ..Timeouts::default() });
+    let server = with(Timeouts::new().ping_interval(Some(SHORT)).pong(pong));
     let mut client = server.connect("/quiet");
     client.polite = false;
     // One message, byte by byte, over far more time than a Pong may take; no Pong at all.
@@ -87,7 +87,7 @@ fn a_peer_that_reads_nothing_while_output_waits_is_given_up() {
     // Long enough for the flood to be sent before.
     const PONG: Duration = Duration::from_secs(2);
     let server = TestServer::with(Settings {
-        timeouts: Timeouts { ping_interval: Some(SHORT), pong: PONG, close: SHORT, ..Timeouts::default() },
+        timeouts: Timeouts::new().ping_interval(Some(SHORT)).pong(PONG).close(SHORT),
         max_buffered: 64 << 20,
         ..Settings::default()
     });
@@ -109,7 +109,7 @@ fn a_peer_that_reads_nothing_while_output_waits_is_given_up() {
 
 #[test]
 fn silence() {
-    let timeouts = Timeouts { ping_interval: None, idle: Some(SHORT), ..Timeouts::default() };
+    let timeouts = Timeouts::new().ping_interval(None).idle(Some(SHORT));
     let server = with(timeouts);
     let start = Instant::now();
     let mut client = server.connect("/echo");
@@ -125,7 +125,7 @@ fn silence() {
 
 #[test]
 fn a_close_that_is_not_answered() {
-    let server = with(Timeouts { close: SHORT, ..Timeouts::default() });
+    let server = with(Timeouts::new().close(SHORT));
     let start = Instant::now();
     let mut client = server.connect("/commands");
     client.polite = false;
@@ -144,7 +144,7 @@ fn a_close_that_is_not_answered() {
 /// Rule R-7.1.1-a.
 #[test]
 fn a_closing_peer_that_keeps_sending_is_dropped() {
-    let server = with(Timeouts { close: SHORT, ..Timeouts::default() });
+    let server = with(Timeouts::new().close(SHORT));
     let start = Instant::now();
     let mut client = server.connect("/echo");
     client.close(1000, "");

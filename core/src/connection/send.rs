@@ -1,24 +1,39 @@
 //! Frames out: RFC 6455 §5.3, §6.1, and the debts of §5.5.
 
-use super::{Connection, MessageKind, State};
+use super::sender::{Fragments, OwedClose};
+use super::{BinaryChunk, Connection, State, TextChunk};
 use crate::close::{CloseCode, MAX_REASON_LEN};
 use crate::error::SendError;
-use crate::frame::{EncodedHeader, FrameHeader, MAX_CONTROL_LEN, Opcode, Rsv};
-use crate::mask::apply_mask;
+use crate::frame::{EncodedHeader, FrameHeader, MAX_CONTROL_LEN, MAX_PAYLOAD_LEN, Opcode, Rsv};
+use crate::mask::MaskingKey;
 use crate::masking_keys::MaskingKeys;
-use crate::output::{Output, OutputFull};
-
-/// A client masks a long payload in blocks of this size, each while it is still in the processor's first cache.
-const MASK_BLOCK: usize = 16 << 10;
+use crate::message::{Message, MessageKind};
+use crate::output::Output;
 
 impl<K: MaskingKeys> Connection<K> {
+    /// Sends a message in one frame: a [`Message`], text (`&str`, `&String`) or octets (`&[u8]`, `&Vec<u8>`,
+    /// `&[u8; N]`, `&Bytes`).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    #[inline]
+    pub fn send<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        self.write_message(message.kind(), message.as_bytes(), out)
+    }
+
     /// Sends a text message in one frame.
     ///
     /// # Errors
     ///
     /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress), [`OutputFull`](SendError::OutputFull); nothing changed.
     #[inline]
-    pub fn send_text(&mut self, text: &str, out: &mut impl Output) -> Result<(), SendError> {
+    pub fn send_text(&mut self, text: &str, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         self.write_message(MessageKind::Text, text.as_bytes(), out)
     }
 
@@ -28,7 +43,7 @@ impl<K: MaskingKeys> Connection<K> {
     ///
     /// As [`send_text`](Self::send_text).
     #[inline]
-    pub fn send_binary(&mut self, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
+    pub fn send_binary(&mut self, payload: &[u8], out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         self.write_message(MessageKind::Binary, payload, out)
     }
 
@@ -43,11 +58,11 @@ impl<K: MaskingKeys> Connection<K> {
         &mut self,
         text: &str,
         last: bool,
-        out: &mut impl Output,
+        out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
         self.write_fragment(
             Fragments { kind: MessageKind::Text, compressed: false },
-            text.as_bytes(),
+            [text.as_bytes(), &[]],
             last,
             out,
         )
@@ -62,9 +77,41 @@ impl<K: MaskingKeys> Connection<K> {
         &mut self,
         payload: &[u8],
         last: bool,
-        out: &mut impl Output,
+        out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        self.write_fragment(Fragments { kind: MessageKind::Binary, compressed: false }, payload, last, out)
+        self.write_fragment(
+            Fragments { kind: MessageKind::Binary, compressed: false },
+            [payload, &[]],
+            last,
+            out,
+        )
+    }
+
+    /// Sends a chunk that was received on, as a fragment of its own: an echo or a relay without buffers.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text_fragment`](Self::send_text_fragment).
+    pub fn send_text_chunk(
+        &mut self,
+        chunk: &TextChunk<'_>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        let parts = chunk.parts().map(str::as_bytes);
+        self.write_fragment(Fragments { kind: MessageKind::Text, compressed: false }, parts, chunk.last, out)
+    }
+
+    /// Sends a chunk that was received on, as a fragment of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text_fragment`](Self::send_text_fragment).
+    pub fn send_binary_chunk(
+        &mut self,
+        chunk: &BinaryChunk<'_>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        self.send_binary_fragment(chunk.payload, chunk.last, out)
     }
 
     /// Sends a fragment of a message that an extension compressed: RSV1 is set on the first one (RFC 7692 §6.1).
@@ -78,32 +125,61 @@ impl<K: MaskingKeys> Connection<K> {
         kind: MessageKind,
         payload: &[u8],
         last: bool,
-        out: &mut impl Output,
+        out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        if !self.receiver.compression() {
-            return Err(SendError::NoExtension);
-        }
-        self.write_fragment(Fragments { kind, compressed: true }, payload, last, out)
+        self.check_compression()?;
+        self.write_fragment(Fragments { kind, compressed: true }, [payload, &[]], last, out)
     }
 
-    /// The header of a whole message whose payload the caller writes itself, right behind it: a vectored write without a copy.
+    /// Returns the header of a whole message whose payload the caller writes itself, right behind it: a vectored write
+    /// without a copy.
     ///
-    /// Header and payload must reach the peer with nothing between them, no Ping, no Close, nothing owed; that is the caller's duty from
-    /// here on, which the connection cannot see. A client has to mask
-    /// the payload with [`EncodedHeader::masking_key`]; a server's has none. A text payload has to be UTF-8.
+    /// Header and payload must reach the peer with nothing between them: no Ping, no Close, nothing that is owed. The
+    /// connection cannot see to that; the caller has to. A client has to mask the payload with
+    /// [`EncodedHeader::masking_key`]; a server's header has none. A text payload has to be UTF-8.
     ///
     /// # Errors
     ///
-    /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress), [`TooLong`](SendError::TooLong) for a length beyond 2⁶³ − 1.
+    /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress),
+    /// [`NoMaskingKey`](SendError::NoMaskingKey), [`TooLong`](SendError::TooLong) for a length beyond 2⁶³ − 1.
     pub fn frame_header(&mut self, kind: MessageKind, payload_len: u64) -> Result<EncodedHeader, SendError> {
         self.check_new_message()?;
-        let masking_key = match &mut self.masking_keys {
-            Some(keys) => Some(keys.next_key().ok_or(SendError::NoMaskingKey)?),
-            None => None,
-        };
-        FrameHeader { fin: true, rsv: Rsv::NONE, opcode: kind.opcode(), masking_key, payload_len }
-            .encode()
-            .map_err(|_| SendError::TooLong)
+        self.header(true, Rsv::NONE, kind.opcode(), payload_len)
+    }
+
+    /// Returns the header of a fragment whose payload the caller writes itself; otherwise as
+    /// [`frame_header`](Self::frame_header).
+    ///
+    /// The first fragment begins the message, `last` ends it, as with
+    /// [`send_text_fragment`](Self::send_text_fragment). The boundaries of fragments of a text may be anywhere in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`frame_header`](Self::frame_header).
+    pub fn fragment_header(
+        &mut self,
+        kind: MessageKind,
+        payload_len: u64,
+        last: bool,
+    ) -> Result<EncodedHeader, SendError> {
+        self.next_fragment_header(Fragments { kind, compressed: false }, payload_len, last)
+    }
+
+    /// Returns the header of a fragment of a compressed message (RFC 7692 §6.1) whose payload the caller writes itself;
+    /// otherwise as [`fragment_header`](Self::fragment_header).
+    ///
+    /// # Errors
+    ///
+    /// [`NoExtension`](SendError::NoExtension) without [`Config::compression`](crate::Config::compression); else as
+    /// [`frame_header`](Self::frame_header).
+    pub fn compressed_fragment_header(
+        &mut self,
+        kind: MessageKind,
+        payload_len: u64,
+        last: bool,
+    ) -> Result<EncodedHeader, SendError> {
+        self.check_compression()?;
+        self.next_fragment_header(Fragments { kind, compressed: true }, payload_len, last)
     }
 
     /// Sends a Ping with up to 125 bytes of payload (§5.5.2). The peer's Pong comes back with the same payload.
@@ -111,7 +187,7 @@ impl<K: MaskingKeys> Connection<K> {
     /// # Errors
     ///
     /// [`ControlTooLong`](SendError::ControlTooLong), [`NotOpen`](SendError::NotOpen), [`OutputFull`](SendError::OutputFull); nothing changed.
-    pub fn send_ping(&mut self, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
+    pub fn send_ping(&mut self, payload: &[u8], out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         self.send_control(Opcode::Ping, payload, out)
     }
 
@@ -120,19 +196,29 @@ impl<K: MaskingKeys> Connection<K> {
     /// # Errors
     ///
     /// As [`send_ping`](Self::send_ping).
-    pub fn send_pong(&mut self, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
+    pub fn send_pong(&mut self, payload: &[u8], out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         self.send_control(Opcode::Pong, payload, out)
     }
 
-    /// Starts the closing handshake (§7.1.2). Messages of the peer may still arrive until its own Close does.
+    /// Starts the closing handshake (§7.1.2), or answers the peer's Close with a code and reason of your choice.
     ///
-    /// `reason` is for a log: at most [`MAX_REASON_LEN`] bytes. A fragmented message that is being sent is left unfinished.
+    /// Messages of the peer may still arrive until its own Close does. Its Close is answered by
+    /// [`poll_transmit`](Self::poll_transmit) with the same code and reason, unless `close` is called before.
+    ///
+    /// `reason` is for a log: at most [`MAX_REASON_LEN`] bytes. A fragmented message that is being sent is left
+    /// unfinished.
     ///
     /// # Errors
     ///
-    /// [`InvalidCloseCode`](SendError::InvalidCloseCode), [`ReasonTooLong`](SendError::ReasonTooLong), [`NotOpen`](SendError::NotOpen) if a Close was sent or
-    /// received already, [`OutputFull`](SendError::OutputFull); nothing changed.
-    pub fn close(&mut self, code: CloseCode, reason: &str, out: &mut impl Output) -> Result<(), SendError> {
+    /// [`InvalidCloseCode`](SendError::InvalidCloseCode), [`ReasonTooLong`](SendError::ReasonTooLong),
+    /// [`NotOpen`](SendError::NotOpen) if a Close was sent already, [`NoMaskingKey`](SendError::NoMaskingKey),
+    /// [`OutputFull`](SendError::OutputFull); nothing changed.
+    pub fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
         if !code.may_be_sent() {
             return Err(SendError::InvalidCloseCode);
         }
@@ -146,52 +232,57 @@ impl<K: MaskingKeys> Connection<K> {
         self.start_closing(&payload[..len], out)
     }
 
-    /// Starts the closing handshake with a Close frame that says nothing; the peer sees 1005.
+    /// Like [`close`](Self::close), with a Close frame that carries no status code: the peer sees 1005.
     ///
     /// # Errors
     ///
     /// [`NotOpen`](SendError::NotOpen), [`OutputFull`](SendError::OutputFull); nothing changed.
-    pub fn close_without_status(&mut self, out: &mut impl Output) -> Result<(), SendError> {
+    pub fn close_without_status(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         self.start_closing(&[], out)
     }
 
-    /// Whether a Pong or a Close is owed.
-    #[inline]
-    pub fn wants_transmit(&self) -> bool {
-        self.sender.owes_pong || self.sender.owes_close
-    }
-
-    /// Appends what is owed to the peer: the Pong for the last Ping, and the Close that answers the peer's or tells of a failure.
+    /// Appends what is owed to the peer: the Pong for the last Ping, and the Close that answers the peer's or reports a
+    /// failure.
     ///
-    /// An output has to have room for [`MAX_CONTROL_FRAME_LEN`](crate::MAX_CONTROL_FRAME_LEN) bytes some time.
+    /// The answer to a Close has its code and reason. To answer otherwise, call [`close`](Self::close) before. To finish a
+    /// fragmented message first, which §5.5.1 allows, send the rest of its fragments before.
+    ///
+    /// An output needs room for two frames of [`MAX_CONTROL_FRAME_LEN`](crate::MAX_CONTROL_FRAME_LEN) bytes at some
+    /// point.
     ///
     /// # Errors
     ///
-    /// [`OutputFull`] if there is no room: what did not fit is still owed. (A Pong that does not fit before a Close is dropped.)
+    /// [`OutputFull`](SendError::OutputFull) if there is no room, [`NoMaskingKey`](SendError::NoMaskingKey): what was not
+    /// written is still owed. (A Pong that does not fit before a Close is dropped.)
     #[inline]
-    pub fn poll_transmit(&mut self, out: &mut impl Output) -> Result<(), OutputFull> {
-        if self.wants_transmit() { self.pay_debts(out) } else { Ok(()) }
+    pub fn poll_transmit(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
+        if self.sender.owes_anything() { self.pay_debts(out) } else { Ok(()) }
     }
 
-    fn pay_debts(&mut self, out: &mut impl Output) -> Result<(), OutputFull> {
-        if self.sender.owes_pong {
+    fn pay_debts(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
+        if let Some(pong) = self.sender.owed_pong() {
             // §5.5.3: a Pong "must have identical 'Application data' as found in the message body of the Ping frame".
-            let pong = self.sender.pong;
-            let pong = pong.get(..usize::from(self.sender.pong_len)).unwrap_or_default();
-            let written = self.write_control(Opcode::Pong, pong, out);
+            let frame = FrameStart { fin: true, rsv: Rsv::NONE, opcode: Opcode::Pong };
+            let written = write_frame(&mut self.masking_keys, frame, [pong, &[]], out);
             // A Pong that does not fit must not keep a Close from going out: it gives way. No Ping can follow.
-            if !self.sender.owes_close {
+            if self.sender.owed_close.is_none() {
                 written?;
             }
-            self.sender.owes_pong = false;
+            self.sender.pong_paid();
         }
-        if self.sender.owes_close {
-            let code = self.sender.close_code.map(|code| code.get().to_be_bytes());
-            self.write_control(Opcode::Close, code.as_ref().map_or(&[], |code| code), out)?;
-            self.sender.owes_close = false;
-            if self.state == State::CloseReceived {
-                self.state = State::Closed;
-            }
+        if let Some(close) = self.sender.owed_close {
+            let code;
+            // §5.5.1: "When sending a Close frame in response, the endpoint typically echos the status code it received."
+            let payload = match close {
+                OwedClose::Answer => self.receiver.control_payload(),
+                OwedClose::Failure(failure) => {
+                    code = failure.get().to_be_bytes();
+                    &code
+                }
+            };
+            let frame = FrameStart { fin: true, rsv: Rsv::NONE, opcode: Opcode::Close };
+            write_frame(&mut self.masking_keys, frame, [payload, &[]], out)?;
+            self.close_written();
         }
         Ok(())
     }
@@ -202,10 +293,11 @@ impl<K: MaskingKeys> Connection<K> {
         &mut self,
         kind: MessageKind,
         payload: &[u8],
-        out: &mut impl Output,
+        out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
         self.check_new_message()?;
-        self.write_frame(true, Rsv::NONE, kind.opcode(), payload, out)
+        let frame = FrameStart { fin: true, rsv: Rsv::NONE, opcode: kind.opcode() };
+        write_frame(&mut self.masking_keys, frame, [payload, &[]], out)
     }
 
     /// Whether a message may begin here.
@@ -220,133 +312,162 @@ impl<K: MaskingKeys> Connection<K> {
         Ok(())
     }
 
+    fn check_compression(&self) -> Result<(), SendError> {
+        if self.receiver.config().compression { Ok(()) } else { Err(SendError::NoExtension) }
+    }
+
+    /// How the next fragment of a message begins, if one may be sent.
+    fn next_fragment(&self, fragments: Fragments, last: bool) -> Result<FrameStart, SendError> {
+        let may_begin = self.state == State::Open;
+        // §5.5.1: "An endpoint MAY delay sending a Close frame until its current message is sent". "The application MUST
+        // NOT send any more data frames after sending a Close frame."
+        let may_go_on = may_begin || (self.state == State::CloseReceived && self.sender.owed_close.is_some());
+        match self.sender.message {
+            None if may_begin => {
+                let rsv = if fragments.compressed { Rsv::RSV1 } else { Rsv::NONE };
+                Ok(FrameStart { fin: last, rsv, opcode: fragments.kind.opcode() })
+            }
+            Some(in_progress) if may_go_on && in_progress == fragments => {
+                Ok(FrameStart { fin: last, rsv: Rsv::NONE, opcode: Opcode::Continuation })
+            }
+            Some(_) if may_go_on => Err(SendError::MessageInProgress),
+            _ => Err(SendError::NotOpen),
+        }
+    }
+
     fn write_fragment(
         &mut self,
         fragments: Fragments,
-        payload: &[u8],
+        payload: [&[u8]; 2],
         last: bool,
-        out: &mut impl Output,
+        out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        // §5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
-        if self.state != State::Open {
+        let frame = self.next_fragment(fragments, last)?;
+        write_frame(&mut self.masking_keys, frame, payload, out)?;
+        self.sender.message = (!last).then_some(fragments);
+        Ok(())
+    }
+
+    fn next_fragment_header(
+        &mut self,
+        fragments: Fragments,
+        payload_len: u64,
+        last: bool,
+    ) -> Result<EncodedHeader, SendError> {
+        let FrameStart { fin, rsv, opcode } = self.next_fragment(fragments, last)?;
+        let header = self.header(fin, rsv, opcode, payload_len)?;
+        self.sender.message = (!last).then_some(fragments);
+        Ok(header)
+    }
+
+    fn header(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload_len: u64,
+    ) -> Result<EncodedHeader, SendError> {
+        if payload_len > MAX_PAYLOAD_LEN {
+            return Err(SendError::TooLong);
+        }
+        let masking_key = next_key(&mut self.masking_keys)?;
+        Ok(FrameHeader { fin, rsv, opcode, masking_key, payload_len }.encode_unchecked())
+    }
+
+    fn start_closing(&mut self, payload: &[u8], out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
+        let is_answer = self.state == State::CloseReceived && self.sender.owed_close.is_some();
+        if self.state != State::Open && !is_answer {
             return Err(SendError::NotOpen);
         }
-        let (opcode, rsv) = match self.sender.message {
-            None => (fragments.kind.opcode(), if fragments.compressed { Rsv::RSV1 } else { Rsv::NONE }),
-            Some(in_progress) if in_progress == fragments => (Opcode::Continuation, Rsv::NONE),
-            Some(_) => return Err(SendError::MessageInProgress),
-        };
-        self.write_frame(last, rsv, opcode, payload, out)?;
-        self.sender.message = if last { None } else { Some(fragments) };
+        let frame = FrameStart { fin: true, rsv: Rsv::NONE, opcode: Opcode::Close };
+        write_frame(&mut self.masking_keys, frame, [payload, &[]], out)?;
+        self.close_written();
         Ok(())
     }
 
-    fn start_closing(&mut self, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
-        self.send_control(Opcode::Close, payload, out)?;
-        self.state = State::CloseSent;
-        Ok(())
+    /// Our Close is out, and no other frame follows it but, before the peer's Close, Pongs.
+    fn close_written(&mut self) {
+        match self.state {
+            State::Open => self.state = State::CloseSent,
+            State::CloseReceived => {
+                self.state = State::Closed;
+                self.sender.forget_debts();
+            }
+            State::CloseSent | State::Closed | State::Failed => self.sender.forget_debts(),
+        }
     }
 
-    fn send_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
+    fn send_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
         if self.state != State::Open {
             return Err(SendError::NotOpen);
         }
         if payload.len() > MAX_CONTROL_LEN {
             return Err(SendError::ControlTooLong);
         }
-        Ok(self.write_control(opcode, payload, out)?)
+        let frame = FrameStart { fin: true, rsv: Rsv::NONE, opcode };
+        write_frame(&mut self.masking_keys, frame, [payload, &[]], out)
     }
+}
 
-    fn write_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), OutputFull> {
-        self.write_frame(true, Rsv::NONE, opcode, payload, out).map_err(|_| OutputFull)
-    }
-
-    /// Appends a frame, whole or not at all.
+impl<K> Connection<K> {
+    /// Returns whether a Pong or a Close is owed.
+    #[must_use]
     #[inline]
-    fn write_frame(
-        &mut self,
-        fin: bool,
-        rsv: Rsv,
-        opcode: Opcode,
-        payload: &[u8],
-        out: &mut impl Output,
-    ) -> Result<(), SendError> {
-        // §5.3: "The masking key is a 32-bit value chosen at random by the client", "fresh" for each frame.
-        let masking_key = match &mut self.masking_keys {
-            Some(keys) => Some(keys.next_key().ok_or(SendError::NoMaskingKey)?),
-            None => None,
-        };
-        let header = FrameHeader { fin, rsv, opcode, masking_key, payload_len: payload.len() as u64 }
-            .encode_unchecked();
-        let header = header.as_bytes();
-        out.reserve(header.len() + payload.len())?;
-        out.write_reserved(header);
-        match masking_key {
-            None => {
-                out.write_reserved(payload);
+    pub const fn wants_transmit(&self) -> bool {
+        self.sender.owes_anything()
+    }
+}
+
+/// What the first byte of a frame states.
+struct FrameStart {
+    fin: bool,
+    rsv: Rsv,
+    opcode: Opcode,
+}
+
+/// Appends a frame, whole or not at all. Its payload may be in two pieces.
+#[inline]
+fn write_frame<K: MaskingKeys>(
+    masking_keys: &mut Option<K>,
+    frame: FrameStart,
+    payload: [&[u8]; 2],
+    out: &mut (impl Output + ?Sized),
+) -> Result<(), SendError> {
+    let FrameStart { fin, rsv, opcode } = frame;
+    let payload_len = payload[0].len() + payload[1].len();
+    out.reserve(FrameHeader::encoded_len(payload_len as u64, masking_keys.is_some()) + payload_len)?;
+    // A key is drawn only for a frame that is written.
+    let masking_key = next_key(masking_keys)?;
+    let header =
+        FrameHeader { fin, rsv, opcode, masking_key, payload_len: payload_len as u64 }.encode_unchecked();
+    out.write_reserved(header.as_bytes());
+    match masking_key {
+        None => {
+            for piece in payload.into_iter().filter(|piece| !piece.is_empty()) {
+                out.write_reserved(piece);
             }
-            Some(key) => {
-                // A block's length is a multiple of the key's, so each block begins with its first octet.
-                for block in payload.chunks(MASK_BLOCK) {
-                    apply_mask(key, out.write_reserved(block));
-                }
+        }
+        Some(mut key) => {
+            for piece in payload.into_iter().filter(|piece| !piece.is_empty()) {
+                key = out.write_masked(key, piece);
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
-/// The sending half: the message in progress, and what is owed.
-pub(super) struct Sender {
-    /// The fragmented message that is being sent.
-    message: Option<Fragments>,
-    owes_pong: bool,
-    owes_close: bool,
-    /// Of the Close that is owed.
-    close_code: Option<CloseCode>,
-    pong_len: u8,
-    pong: [u8; MAX_CONTROL_LEN],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Fragments {
-    kind: MessageKind,
-    compressed: bool,
-}
-
-impl Default for Sender {
-    fn default() -> Self {
-        Self {
-            message: None,
-            owes_pong: false,
-            owes_close: false,
-            close_code: None,
-            pong_len: 0,
-            pong: [0; MAX_CONTROL_LEN],
-        }
-    }
-}
-
-impl Sender {
-    /// Owes a Pong for this Ping, and for no earlier one.
-    ///
-    /// §5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping frame(s), the
-    /// endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame."
-    pub(super) fn owe_pong(&mut self, payload: &[u8]) {
-        if let Some(place) = self.pong.get_mut(..payload.len()) {
-            place.copy_from_slice(payload);
-            self.pong_len = payload.len() as u8;
-            self.owes_pong = true;
-        }
-    }
-
-    pub(super) fn owe_close(&mut self, code: Option<CloseCode>) {
-        self.close_code = code;
-        self.owes_close = true;
-    }
-
-    pub(super) fn forget_debts(&mut self) {
-        self.owes_pong = false;
-        self.owes_close = false;
+/// The key of the next frame, if the frames are masked.
+///
+/// §5.3: "The masking key is a 32-bit value chosen at random by the client", "fresh" for each frame.
+#[inline]
+fn next_key<K: MaskingKeys>(masking_keys: &mut Option<K>) -> Result<Option<MaskingKey>, SendError> {
+    match masking_keys {
+        Some(keys) => keys.next_key().map(Some).ok_or(SendError::NoMaskingKey),
+        None => Ok(None),
     }
 }

@@ -51,7 +51,7 @@ impl Acceptor {
         &mut self,
         input: &mut &mut [u8],
         config: &Config,
-        out: &mut impl Output,
+        out: &mut (impl Output + ?Sized),
     ) -> Result<Option<Connection>, HandshakeError> {
         if let Some(error) = self.refused {
             *input = &mut [];

@@ -9,7 +9,7 @@ use super::head::{Fields, HeadReader, HeaderStorage, Headers};
 use super::write::{are_subprotocols, check_headers, check_value, write_whole};
 use super::{accept_value, encode_key, trim};
 use crate::connection::{Config, Connection};
-use crate::frame::MaskingKey;
+use crate::mask::MaskingKey;
 use crate::masking_keys::MaskingKeys;
 use crate::output::Output;
 use crate::uri::{Uri, is_resource, split_host_port};
@@ -55,7 +55,7 @@ impl<'a> Request<'a> {
     /// # Errors
     ///
     /// [`HandshakeError::Argument`] if something in it cannot be written, [`HandshakeError::OutputFull`].
-    pub fn write(&self, nonce: &[u8; 16], out: &mut impl Output) -> Result<(), HandshakeError> {
+    pub fn write(&self, nonce: &[u8; 16], out: &mut (impl Output + ?Sized)) -> Result<(), HandshakeError> {
         self.check()?;
         let key = encode_key(nonce);
         Ok(write_whole(out, |w| {
@@ -277,7 +277,7 @@ impl<'h, 'b> Response<'h, 'b> {
             .map_err(|fault| HandshakeError::Response(Field::Subprotocol, fault))?;
         // §5.2: RSV1 "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
         let compression = config.compression && self.headers.get(Field::Extensions.name()).is_some();
-        Ok(Connection::new(&Config { compression, ..*config }, Some(masking_keys)))
+        Ok(Connection::with_masking_keys(&Config { compression, ..*config }, Some(masking_keys)))
     }
 
     fn only(&self, field: Field) -> Result<&'b [u8], HandshakeError> {

@@ -193,6 +193,19 @@ impl fmt::Display for HandshakeError {
 
 impl core::error::Error for HandshakeError {}
 
+#[cfg(feature = "std")]
+impl From<HandshakeError> for std::io::Error {
+    fn from(error: HandshakeError) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            HandshakeError::OutputFull => ErrorKind::StorageFull,
+            HandshakeError::Argument(_) => ErrorKind::InvalidInput,
+            _ => ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
 impl Fault {
     const fn description(self) -> &'static str {
         match self {

@@ -51,7 +51,7 @@ use crate::uri::{same_host, split_authority, split_host_port};
 pub fn accept(
     input: &[u8],
     config: &Config,
-    out: &mut impl Output,
+    out: &mut (impl Output + ?Sized),
 ) -> Result<Option<(Connection, usize)>, HandshakeError> {
     let result = accept_or_err(input, config, out);
     match &result {
@@ -68,7 +68,7 @@ pub fn accept(
 fn accept_or_err(
     input: &[u8],
     config: &Config,
-    out: &mut impl Output,
+    out: &mut (impl Output + ?Sized),
 ) -> Result<Option<(Connection, usize)>, HandshakeError> {
     let Some(used) = HeadReader::new(DEFAULT_MAX_HEAD_LEN).find_end(input)? else { return Ok(None) };
     let mut storage = HeaderStorage::new();
@@ -386,7 +386,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         &self,
         accept: &Accept<'_>,
         config: &Config,
-        out: &mut impl Output,
+        out: &mut (impl Output + ?Sized),
     ) -> Result<Connection, HandshakeError> {
         check_headers(accept.headers)?;
         // §4.2.2: "The value chosen MUST be derived from the client's handshake"; none is told by leaving the
@@ -491,7 +491,7 @@ impl Reject<'_> {
     /// # Errors
     ///
     /// [`HandshakeError::Argument`] if it would not be a proper response, [`HandshakeError::OutputFull`].
-    pub fn write(&self, out: &mut impl Output) -> Result<(), HandshakeError> {
+    pub fn write(&self, out: &mut (impl Output + ?Sized)) -> Result<(), HandshakeError> {
         check_headers(self.headers)?;
         // RFC 7230 §3.3.2: no Content-Length in a 204; and what has no content cannot have any.
         let has_no_content = matches!(self.status, 204 | 205 | 304);
@@ -518,7 +518,7 @@ impl Reject<'_> {
 /// # Errors
 ///
 /// [`OutputFull`] if the output has no room for it.
-pub fn refuse(error: &HandshakeError, out: &mut impl Output) -> Result<(), OutputFull> {
+pub fn refuse(error: &HandshakeError, out: &mut (impl Output + ?Sized)) -> Result<(), OutputFull> {
     let mut content_len = 0;
     let body = |w: &mut Pieces<'_>| w.display(format_args!("{error}\n"));
     body(&mut Pieces::new(&mut |piece: &[u8]| content_len += piece.len()));

@@ -219,13 +219,13 @@ fn a_refusal_is_whole_or_not_there() {
 /// RFC 7692 §6: RSV1 means "compressed" only where an extension was agreed on.
 #[test]
 fn rsv1_has_no_meaning_without_an_extension_that_was_agreed_on() {
-    let config = Config { compression: true, ..Default::default() };
+    let config = Config::new().compression(true);
     for (extensions, compression, expected) in
         [(None, true, false), (Some("foo"), true, true), (Some("foo"), false, false)]
     {
         parsed(&offer(), |request| {
             let accept = Accept { extensions, ..Default::default() };
-            let config = Config { compression, ..config };
+            let config = config.compression(compression);
             let (mut tx, mut frame) = ([0; 1024], [0xc1, 0x81, 0, 0, 0, 0, 0xff]);
             let mut out = SliceOutput::new(&mut tx);
             let mut connection = request.upgrade().unwrap().accept(&accept, &config, &mut out).unwrap();

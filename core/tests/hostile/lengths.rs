@@ -31,12 +31,7 @@ fn header(first: u8, len: u64, mask: bool) -> Vec<u8> {
 }
 
 fn unlimited() -> Config {
-    Config {
-        max_frame_len: u64::MAX,
-        max_message_len: u64::MAX,
-        max_fragments: u32::MAX,
-        ..Config::default()
-    }
+    Config::new().max_frame_len(u64::MAX).max_message_len(u64::MAX).max_fragments(u32::MAX)
 }
 
 /// What opens a message before the length in question comes: nothing, or a fragment of some bytes.
@@ -83,7 +78,7 @@ fn with_limits_at_their_maximum_no_length_overflows() {
                         Event::Binary(chunk) => {
                             received += chunk.payload.len();
                             assert!(!chunk.last, "{len} bytes are not here");
-                            assert_eq!(messages.binary(chunk), None);
+                            assert_eq!(messages.binary(chunk), Ok(None));
                         }
                         Event::Failed(error) => failed = Some(error),
                         other => panic!("{other:?}"),
@@ -108,7 +103,7 @@ fn with_limits_at_their_maximum_no_length_overflows() {
 fn the_sum_of_what_came_and_what_is_declared_is_held_against_the_limit() {
     for already in [1, 125, 126, 1000] {
         for limit in [(1 << 31) - 1, 1 << 32, (1 << 63) - 1] {
-            let connection = || Connection::server(&Config { max_message_len: limit, ..unlimited() });
+            let connection = || Connection::server(&unlimited().max_message_len(limit));
             let with =
                 |declared: u64| [masked(0x02, &vec![7; already]), header(0x80, declared, true)].concat();
             assert_fails(connection, &with(limit), ProtocolError::MessageTooBig);

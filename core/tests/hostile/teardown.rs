@@ -1,6 +1,6 @@
 //! The end of a connection in every order of things: whatever is called or arrives, nothing happens after the end.
 
-use sansws::{Connection, MessageKind, Opcode, Prepared, Role, SendError, State};
+use sansws::{CloseCode, Connection, MessageKind, Opcode, Prepared, Role, SendError, State};
 
 use crate::support::*;
 
@@ -73,7 +73,7 @@ impl Walk {
         self.path.push(step);
         let before = self.connection.state();
         let could_send = self.connection.can_send();
-        let len = self.out.len();
+        let (len, was_in_message) = (self.out.len(), self.in_message);
         let (connection, out) = (&mut self.connection, &mut self.out);
         let sent = match step {
             Step::Text => return self.arrived(before, 0x81, b"t"),
@@ -86,7 +86,7 @@ impl Walk {
                 return self.check(before);
             }
             Step::Fail => {
-                connection.fail(1011.into());
+                connection.fail(CloseCode::new(1011));
                 return self.check(before);
             }
             Step::Transmit => {
@@ -110,8 +110,12 @@ impl Walk {
             assert_eq!(self.out.len(), len, "{:?}", self.path);
             return self.check(before);
         }
-        assert_eq!(sent.is_ok(), could_send, "{:?}", self.path);
-        if !could_send {
+        // §5.5.1: until the peer's Close is answered, the answer can be chosen and the current message ended.
+        let may_send = could_send
+            || before == State::CloseReceived
+                && (step == Step::DoClose || step == Step::SendFragment && was_in_message);
+        assert_eq!(sent.is_ok(), may_send, "{:?}", self.path);
+        if !may_send {
             assert_eq!(sent, Err(SendError::NotOpen));
             assert_eq!(self.connection.frame_header(MessageKind::Text, 1), Err(SendError::NotOpen));
             assert_eq!(self.out.len(), len, "{:?}", self.path);

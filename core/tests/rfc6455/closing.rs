@@ -1,4 +1,4 @@
-use sansws::{ProtocolError, SendError, State};
+use sansws::{CloseCode, Event, Opcode, ProtocolError, SendError, State};
 
 use crate::support::*;
 
@@ -10,7 +10,7 @@ mod section_7_1_closing {
     fn the_server_closes_tcp_first_and_the_client_waits() {
         let (mut a, mut b, mut out) = (server(), client(), Vec::new());
         b.close(1000.into(), "", &mut out).unwrap();
-        assert!(b.close_expected() && !b.should_close_transport());
+        assert!(b.is_closing() && !b.should_close_transport());
         let reply = Watcher::default().feed(&mut a, &out);
         assert!(a.should_close_transport());
         Watcher::default().feed(&mut b, &reply);
@@ -25,20 +25,20 @@ mod section_7_1_closing {
     fn a_ping_that_looks_like_the_payload_of_a_close_is_none() {
         let mut connection = server();
         Watcher::default().feed(&mut connection, &masked(0x89, b"\x03\xe8bye"));
-        connection.fail(1008.into());
+        connection.fail(CloseCode::new(1008));
         assert_eq!((connection.close_code().get(), connection.close_reason()), (1006, ""));
     }
 
     #[test]
     fn messages_can_be_sent_while_it_is_open_and_then_no_more() {
         let (mut a, mut b, mut out) = (server(), client(), Vec::new());
-        assert!(a.can_send() && !a.close_expected());
+        assert!(a.can_send() && !a.is_closing());
         b.close(1000.into(), "", &mut out).unwrap();
-        assert!(!b.can_send() && b.close_expected());
+        assert!(!b.can_send() && b.is_closing());
         let reply = Watcher::default().feed(&mut a, &out);
-        assert!(!a.can_send() && a.close_expected());
+        assert!(!a.can_send() && a.is_closing());
         Watcher::default().feed(&mut b, &reply);
-        assert!(!b.can_send() && b.close_expected());
+        assert!(!b.can_send() && b.is_closing());
     }
 
     #[test]
@@ -92,8 +92,9 @@ mod section_7_1_closing {
     #[test]
     fn a_layer_above_can_fail_the_connection() {
         let (mut connection, mut out) = (server(), Vec::new());
-        connection.fail(1011.into());
-        assert_eq!((connection.state(), connection.failure()), (State::Failed, None));
+        connection.fail(CloseCode::new(1011));
+        assert_eq!(connection.state(), State::Failed);
+        assert_eq!(connection.failure(), Some(ProtocolError::Application(CloseCode::INTERNAL_ERROR)));
         assert!(!connection.should_close_transport(), "a Close is owed");
         connection.poll_transmit(&mut out).unwrap();
         assert_eq!(connection.state(), State::Failed);
@@ -107,15 +108,98 @@ mod section_7_1_closing {
     fn a_failure_for_a_code_that_must_not_be_sent_says_1011() {
         for code in [1005, 1006, 1015, 0] {
             let (mut connection, mut out) = (server(), Vec::new());
-            connection.fail(code.into());
+            connection.fail(CloseCode::new(code));
             connection.poll_transmit(&mut out).unwrap();
             assert_eq!(out, unmasked(0x88, b"\x03\xf3"));
         }
         let mut connection = server();
         connection.close(1000.into(), "", &mut Vec::new()).unwrap();
-        connection.fail(1011.into());
+        connection.fail(CloseCode::new(1011));
         assert_eq!(connection.state(), State::Failed);
         assert!(!connection.wants_transmit(), "a Close was sent already");
+    }
+
+    /// One last event: whoever passes events on reports one end, whatever a layer above thinks of it.
+    #[test]
+    fn a_failure_from_above_is_the_last_event_or_none() {
+        let failed = |code| Some(Event::Failed(ProtocolError::Application(CloseCode::new(code))));
+        let mut connection = server();
+        assert_eq!(connection.fail(CloseCode::new(1008)), failed(1008));
+        assert_eq!(connection.fail(CloseCode::new(1011)), None);
+        assert_eq!(connection.failure(), Some(ProtocolError::Application(CloseCode::new(1008))));
+        // After the peer's Close, its own failure, the end of the transport: there was a last event.
+        for bytes in [masked(0x88, b""), masked(0x83, b"")] {
+            let mut connection = server();
+            Watcher::default().feed(&mut connection, &bytes);
+            let before = connection.failure();
+            assert_eq!(connection.fail(ProtocolError::InvalidDeflate), None);
+            assert_eq!(connection.failure(), before);
+        }
+        let mut connection = server();
+        connection.receive_eof();
+        assert_eq!(connection.fail(ProtocolError::InvalidDeflate), None);
+        // After our own Close it is one, and nothing is left to say.
+        let mut connection = server();
+        connection.close(1000.into(), "", &mut Vec::new()).unwrap();
+        let error = ProtocolError::InvalidDeflate;
+        assert_eq!(connection.fail(error), Some(Event::Failed(error)));
+        assert!(!connection.wants_transmit() && connection.should_close_transport());
+    }
+
+    #[test]
+    fn errors_of_extensions_name_their_document() {
+        assert_eq!(ProtocolError::InvalidDeflate.document(), "RFC 7692");
+        assert_eq!(ProtocolError::InvalidDeflate.close_code(), CloseCode::INVALID_PAYLOAD);
+        assert!(ProtocolError::InvalidDeflate.to_string().ends_with("(RFC 7692 §7.2.2)"));
+        assert_eq!(ProtocolError::MaskMissing.document(), "RFC 6455");
+    }
+
+    /// Rule R-5.5.1-b.
+    #[test]
+    fn the_answer_to_a_close_can_be_chosen() {
+        let close = masked(0x88, b"\x03\xe8Client closing");
+        for (answer, expected) in
+            [(Some((4001, "moved")), unmasked(0x88, b"\x0f\xa1moved")), (None, unmasked(0x88, b""))]
+        {
+            let (mut connection, mut out, mut buffer) = (server(), Vec::new(), close.clone());
+            assert!(connection.receive(&mut &mut buffer[..]).is_some());
+            match answer {
+                Some((code, reason)) => connection.close(code.into(), reason, &mut out).unwrap(),
+                None => connection.close_without_status(&mut out).unwrap(),
+            }
+            assert_eq!(connection.state(), State::Closed);
+            assert!(connection.was_clean() && connection.should_close_transport());
+            assert_eq!(connection.close_reason(), "Client closing", "that of the Close received");
+            // §5.5.1: one answer.
+            connection.poll_transmit(&mut out).unwrap();
+            assert_eq!(connection.close(1000.into(), "", &mut out), Err(SendError::NotOpen));
+            assert_eq!(out, expected);
+        }
+    }
+
+    /// §5.5.1: "An endpoint MAY delay sending a Close frame until its current message is sent".
+    #[test]
+    fn the_current_message_can_be_ended_before_the_close_is_answered() {
+        let (mut connection, mut out) = (server(), Vec::new());
+        connection.send_text_fragment("be", false, &mut out).unwrap();
+        let mut close = masked(0x88, b"\x03\xe8");
+        assert!(connection.receive(&mut &mut close[..]).is_some());
+        assert_eq!(connection.send_text("another", &mut out), Err(SendError::NotOpen));
+        assert_eq!(connection.send_binary_fragment(b"", true, &mut out), Err(SendError::MessageInProgress));
+        connection.send_text_fragment("gun", false, &mut out).unwrap();
+        connection.send_text_fragment("", true, &mut out).unwrap();
+        assert_eq!(connection.send_text_fragment("more", true, &mut out), Err(SendError::NotOpen));
+        connection.poll_transmit(&mut out).unwrap();
+        assert!(connection.was_clean());
+        let opcodes: Vec<_> = parse(&out).into_iter().map(|(opcode, fin, _)| (opcode, fin)).collect();
+        let text = [(Opcode::Text, false), (Opcode::Continuation, false), (Opcode::Continuation, true)];
+        assert_eq!(opcodes, [&text[..], &[(Opcode::Close, true)]].concat());
+
+        // "The application MUST NOT send any more data frames after sending a Close frame."
+        let (mut connection, mut out) = (server(), Vec::new());
+        connection.send_text_fragment("a", false, &mut out).unwrap();
+        Watcher::default().feed(&mut connection, &masked(0x88, b"\x03\xe8"));
+        assert_eq!(connection.send_text_fragment("b", true, &mut out), Err(SendError::NotOpen));
     }
 
     #[test]
@@ -132,9 +216,7 @@ mod section_7_1_closing {
         let mut connection = server();
         let mut buffer = [masked(0x89, b"p"), unmasked(0x81, b"")].concat();
         let mut input = &mut buffer[..];
-        while let Some(event) = connection.receive(&mut input) {
-            drop(event);
-        }
+        while connection.receive(&mut input).is_some() {}
         let mut out = Vec::new();
         connection.poll_transmit(&mut out).unwrap();
         assert_eq!(out, [unmasked(0x8a, b"p"), unmasked(0x88, b"\x03\xea")].concat());

@@ -7,7 +7,7 @@ mod rfc7692_section_6_rsv1_as_the_seam_for_compression {
     use sansws::{Event, MessageKind};
 
     fn negotiated() -> Connection {
-        Connection::server(&Config { compression: true, ..Config::default() })
+        Connection::server(&Config::new().compression(true))
     }
 
     /// Attack A-11.

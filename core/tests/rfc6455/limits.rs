@@ -6,12 +6,7 @@ mod section_10_4_implementation_specific_limits {
     use super::*;
 
     fn limited() -> Connection {
-        Connection::server(&Config {
-            max_frame_len: 200,
-            max_message_len: 300,
-            max_fragments: 4,
-            ..Config::default()
-        })
+        Connection::server(&Config::new().max_frame_len(200).max_message_len(300).max_fragments(4))
     }
 
     /// A header without its payload.
@@ -54,13 +49,8 @@ mod section_10_4_implementation_specific_limits {
         let over = [masked(0x02, &[0; 200]), masked(0x80, &[0; 101])[..6].to_vec()].concat();
         assert_fails(limited, &over, ProtocolError::MessageTooBig);
         // Nor does the sum of the lengths wrap.
-        let unlimited = || {
-            Connection::server(&Config {
-                max_frame_len: u64::MAX,
-                max_message_len: (1 << 63) - 1,
-                ..Config::default()
-            })
-        };
+        let unlimited =
+            || Connection::server(&Config::new().max_frame_len(u64::MAX).max_message_len((1 << 63) - 1));
         let wraps = [masked(0x02, b"x"), header(0x80, (1 << 63) - 1)].concat();
         assert_fails(unlimited, &wraps, ProtocolError::MessageTooBig);
     }
@@ -68,10 +58,10 @@ mod section_10_4_implementation_specific_limits {
     /// Rule R-10.4-a.
     #[test]
     fn a_small_message_over_the_limit_is_refused_too() {
-        let tiny = || Connection::server(&Config { max_message_len: 3, ..Config::default() });
+        let tiny = || Connection::server(&Config::new().max_message_len(3));
         assert_eq!(sees(tiny, &masked(0x82, b"abc")).0, [binary(b"abc")]);
         assert_fails(tiny, &masked(0x82, b"abcd"), ProtocolError::MessageTooBig);
-        let tiny = || Connection::server(&Config { max_frame_len: 3, ..Config::default() });
+        let tiny = || Connection::server(&Config::new().max_frame_len(3));
         assert_fails(tiny, &masked(0x81, b"abcd"), ProtocolError::FrameTooBig);
     }
 
@@ -81,7 +71,7 @@ mod section_10_4_implementation_specific_limits {
         let message =
             [masked(0x02, &[1; 150]), masked(0x00, &[2; 150]), masked(0x00, b""), masked(0x80, b"")].concat();
         assert_eq!(sees(limited, &message.repeat(3)).0.len(), 3);
-        let one = || Connection::server(&Config { max_fragments: 0, ..Config::default() });
+        let one = || Connection::server(&Config::new().max_fragments(0));
         assert_eq!(sees(one, &masked(0x81, b"hi")).0, [text("hi")]);
         assert_fails(
             one,

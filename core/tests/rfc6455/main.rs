@@ -8,6 +8,7 @@ mod control_frames;
 mod extension_seam;
 mod framing;
 mod limits;
+mod masking_keys;
 mod text;
 
 use sansws::Opcode;

@@ -59,11 +59,11 @@ impl Watcher {
             "an event after the last: {event:?}"
         );
         let seen = match event {
-            Event::Text(chunk) => match self.messages.text(chunk) {
+            Event::Text(chunk) => match self.messages.text(chunk).unwrap() {
                 Some(Message::Text(text)) => Seen::Text(text.into()),
                 _ => return,
             },
-            Event::Binary(chunk) => match self.messages.binary(chunk) {
+            Event::Binary(chunk) => match self.messages.binary(chunk).unwrap() {
                 Some(Message::Binary(payload)) => Seen::Binary(payload.into()),
                 _ => return,
             },

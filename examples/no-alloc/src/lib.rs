@@ -34,7 +34,7 @@ pub fn serve(stream: &mut impl Stream) {
         while let Some(event) = ws.receive(&mut input) {
             match event {
                 Event::Binary(chunk) => drop(ws.send_binary_fragment(chunk.payload, chunk.last, &mut out)),
-                Event::Text(_) => ws.fail(CloseCode::UNSUPPORTED_DATA),
+                Event::Text(_) => drop(ws.fail(CloseCode::UNSUPPORTED_DATA)),
                 _ => {}
             }
         }

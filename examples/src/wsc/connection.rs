@@ -60,17 +60,8 @@ pub fn run(options: Options, url: &str) -> Result<ExitCode, String> {
 /// Limits for a tool that holds no message in memory.
 pub(super) fn settings(options: &Options) -> Settings {
     Settings {
-        message: Config {
-            max_frame_len: u64::MAX,
-            max_message_len: u64::MAX,
-            max_fragments: u32::MAX,
-            ..Config::default()
-        },
-        timeouts: Timeouts {
-            handshake: options.connect_timeout,
-            ping_interval: options.ping,
-            ..Timeouts::default()
-        },
+        message: Config::new().max_frame_len(u64::MAX).max_message_len(u64::MAX).max_fragments(u32::MAX),
+        timeouts: Timeouts::new().handshake(options.connect_timeout).ping_interval(options.ping),
         max_buffered: MAX_BUFFERED,
         high_water: HIGH_WATER,
         ..Settings::default()

@@ -148,10 +148,8 @@ impl Display {
         }
         let printed = match chunk {
             Chunk::Text(chunk) => {
-                let mut buffer = [0; 4];
-                let carried: &str = chunk.carried.map_or("", |carried| carried.encode_utf8(&mut buffer));
-                self.len += (carried.len() + chunk.text.len()) as u64;
-                self.text(carried, chunk.text, first, last)
+                self.len += chunk.len() as u64;
+                self.text(chunk.carried.as_str(), chunk.text, first, last)
             }
             Chunk::Binary(chunk) => {
                 self.len += chunk.payload.len() as u64;

@@ -268,9 +268,8 @@ fn sent(peer: &mut Peer<'_, Session>) {
 fn echo(peer: &mut Peer<'_, Session>, chunk: &Chunk<'_>) -> Result<(), SendError> {
     match chunk {
         Chunk::Text(chunk) => {
-            let mut buffer = [0; 4];
-            if let Some(carried) = chunk.carried {
-                peer.send_text_fragment(carried.encode_utf8(&mut buffer), false)?;
+            if !chunk.carried.is_empty() {
+                peer.send_text_fragment(chunk.carried.as_str(), false)?;
             }
             peer.send_text_fragment(chunk.text, chunk.last)
         }

@@ -195,7 +195,7 @@ impl Client {
                     Event::Pong(payload) => Some(Heard::Pong(payload.to_vec())),
                     Event::Close(frame) => Some(Heard::Close(frame.map_or(1005, |frame| frame.code.get()))),
                     Event::Failed(error) => panic!("{error}"),
-                    event => self.messages.push(event).map(|message| match message {
+                    event => self.messages.push(event).expect("memory").map(|message| match message {
                         Message::Text(text) => Heard::Text(text.into()),
                         Message::Binary(payload) => Heard::Binary(payload.into()),
                     }),

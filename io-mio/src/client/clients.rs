@@ -19,7 +19,7 @@ use crate::settings::Settings;
 /// use std::time::Duration;
 /// use sansws_mio::{Clients, Config, Settings};
 ///
-/// let message = Config { max_message_len: 1 << 30, max_frame_len: 1 << 30, ..Config::default() };
+/// let message = Config::new().max_message_len(1 << 30).max_frame_len(1 << 30);
 /// let clients = Clients::start(Settings { message, ..Settings::default() })?;
 /// let socket = clients.websocket("ws://localhost:8080/files").open()?;
 /// # let _ = socket;

@@ -150,7 +150,7 @@ impl Peer {
                     Event::Close(None) => Got::Close(None),
                     Event::Close(Some(frame)) => Got::Close(Some((frame.code.get(), frame.reason.into()))),
                     Event::Failed(error) => panic!("the client broke the protocol: {error}"),
-                    event => match self.messages.push(event) {
+                    event => match self.messages.push(event).expect("memory") {
                         Some(Message::Text(text)) => Got::Text(text.into()),
                         Some(Message::Binary(payload)) => Got::Binary(payload.into()),
                         None => continue,

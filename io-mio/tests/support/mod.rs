@@ -401,7 +401,7 @@ impl Client {
         let (response, _) =
             client::parse_response(&input[..head_len], &mut storage).expect("HTTP").expect("all");
         assert_eq!(response.header("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        let config = Config { max_frame_len: 1 << 30, max_message_len: 1 << 30, ..Config::default() };
+        let config = Config::new().max_frame_len(1 << 30).max_message_len(1 << 30);
         let mut client = Self {
             stream,
             conn: Connection::client(&config, masking_key),

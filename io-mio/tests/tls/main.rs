@@ -423,7 +423,7 @@ fn peers_that_do_not_speak_tls_get_an_alert_at_most() {
     let authority = Authority::new("Tests");
     // Nothing here ends because of a deadline.
     let never = Duration::from_secs(3600);
-    let timeouts = Timeouts { handshake: never, close: never, ..Timeouts::default() };
+    let timeouts = Timeouts::new().handshake(never).close(never);
     let settings = Settings { timeouts, ..Settings::default() };
     let server = EchoServer::with(&tls_server(&authority.issue(&["localhost"])), settings);
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -448,7 +448,7 @@ fn a_server_that_does_not_speak_tls_is_refused() {
 #[test]
 fn the_tls_handshake_has_a_deadline() {
     let authority = Authority::new("Tests");
-    let timeouts = Timeouts { handshake: Duration::from_millis(200), ..Timeouts::default() };
+    let timeouts = Timeouts::new().handshake(Duration::from_millis(200));
     let settings = || Settings { timeouts, ..Settings::default() };
     let server = EchoServer::with(&tls_server(&authority.issue(&["localhost"])), settings());
     let mut silent = TcpStream::connect(server.addr).unwrap();
@@ -466,7 +466,7 @@ fn the_tls_handshake_has_a_deadline() {
 #[test]
 fn bytes_of_a_handshake_do_not_keep_a_refusal_waiting() {
     let authority = Authority::new("Tests");
-    let timeouts = Timeouts { close: Duration::from_millis(200), ..Timeouts::default() };
+    let timeouts = Timeouts::new().close(Duration::from_millis(200));
     let settings = Settings { max_connections: 0, timeouts, ..Settings::default() };
     let server = EchoServer::with(&tls_server(&authority.issue(&["localhost"])), settings);
     let mut slow = TcpStream::connect(server.addr).unwrap();

@@ -157,7 +157,7 @@ fn buffered_amount_counts_payload_and_is_never_set_back() {
 /// "flag the WebSocket as full and then close the WebSocket connection", and later "if … flagged as full, fire an event named error".
 #[test]
 fn more_than_can_be_buffered_fails_the_connection() {
-    let timeouts = Timeouts { close: Duration::from_millis(100), ..Timeouts::default() };
+    let timeouts = Timeouts::new().close(Duration::from_millis(100));
     let clients = Clients::start(Settings { timeouts, ..Settings::default() }).expect("a thread");
     let (go, wait) = channel::<()>();
     let script = serve(move |peer| {
@@ -213,7 +213,7 @@ fn close_checks_its_arguments_whatever_the_state() {
     assert_eq!(socket.close_with(4999, &"x".repeat(123)), Ok(()));
     check(&socket);
     assert_eq!(socket.close_with(3000, "again"), Ok(()), "does nothing");
-    assert_eq!(rest(&socket), [close(4999, "", true)]);
+    assert_eq!(rest(&socket), [close(4999, &"x".repeat(123), true)]);
     check(&socket);
     socket.close();
     assert_eq!(socket.ready_state(), ReadyState::Closed);
@@ -231,7 +231,7 @@ fn every_legal_code_reaches_the_server() {
         });
         let socket = open(&script.url("/"));
         socket.close_with(code, "r").unwrap_or_else(|error| panic!("{code} is legal: {error}"));
-        assert_eq!(rest(&socket), [close(code, "", true)]);
+        assert_eq!(rest(&socket), [close(code, "r", true)]);
         script.end();
     }
 }

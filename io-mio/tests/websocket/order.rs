@@ -123,7 +123,7 @@ fn a_broken_frame() {
 fn clean_close_by_the_server() {
     let script = serve(|peer| {
         peer.open().text("last words").close(4321, "bye \u{1f980}");
-        assert_eq!(peer.next(), Got::Close(Some((4321, String::new()))));
+        assert_eq!(peer.next(), Got::Close(Some((4321, "bye \u{1f980}".into()))));
         peer.fin();
     });
     let socket = new(&script.url("/"));
@@ -182,7 +182,7 @@ fn clean_close_by_the_client() {
     let socket = open(&script.url("/"));
     assert_eq!(socket.close_with(3001, "done"), Ok(()));
     assert_eq!(socket.ready_state(), ReadyState::Closing);
-    assert_eq!(rest(&socket), [close(3001, "", true)]);
+    assert_eq!(rest(&socket), [close(3001, "done", true)]);
     script.end();
 }
 
@@ -206,7 +206,7 @@ fn simultaneous_close() {
 
 #[test]
 fn a_server_that_does_not_answer_the_close() {
-    let timeouts = Timeouts { close: Duration::from_millis(50), ..Timeouts::default() };
+    let timeouts = Timeouts::new().close(Duration::from_millis(50));
     let clients = Clients::start(Settings { timeouts, ..Settings::default() }).expect("a thread");
     let script = serve(|peer| {
         peer.open();
@@ -224,7 +224,7 @@ fn a_server_that_does_not_answer_the_close() {
 /// The time for the closing handshake runs from `close` on, though what was sent before cannot be written.
 #[test]
 fn a_server_that_does_not_read_cannot_hold_the_close_up() {
-    let timeouts = Timeouts { close: Duration::from_millis(100), ..Timeouts::default() };
+    let timeouts = Timeouts::new().close(Duration::from_millis(100));
     let clients = Clients::start(Settings { timeouts, ..Settings::default() }).expect("a thread");
     let (go, wait) = channel::<()>();
     let script = serve(move |peer| {

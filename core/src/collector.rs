@@ -1,0 +1,341 @@
+//! What the two assemblers have in common: a message in progress, in memory that grows or does not.
+
+use crate::connection::{BinaryChunk, Connection, Event, TextChunk};
+use crate::error::ProtocolError;
+use crate::message::{Message, MessageKind};
+use crate::utf8;
+
+/// How many bytes that were never used before are made ready to be read into at a time: memory that nothing has arrived
+/// for is not touched.
+const STEP: usize = 64 << 10;
+
+/// The memory in which a message is collected.
+pub(crate) trait Buffer {
+    /// All bytes that have a value.
+    fn bytes(&self) -> &[u8];
+    fn bytes_mut(&mut self) -> &mut [u8];
+    /// Makes room for `more` bytes behind `len`, without touching it. Best effort.
+    fn reserve(&mut self, len: usize, more: usize);
+    /// Gives values to `more` bytes behind `len`.
+    fn extend(&mut self, len: usize, more: usize) -> Result<(), ProtocolError>;
+    /// Writes `bytes` behind `len`.
+    fn append(&mut self, len: usize, bytes: &[u8]) -> Result<(), ProtocolError>;
+}
+
+/// A message in progress, or the last one.
+pub(crate) struct Collector<B> {
+    pub(crate) buffer: B,
+    /// How many bytes of the message there are; of a text, whole code points.
+    len: usize,
+    kind: MessageKind,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// There is no message.
+    None,
+    /// Its end is still to come.
+    Partial,
+    /// It is whole.
+    Complete,
+}
+
+/// Where a message is that has become whole.
+pub(crate) enum Found<'b> {
+    /// In the input, in one piece.
+    InInput(Message<'b>),
+    /// In the buffer.
+    Collected,
+}
+
+impl<B> Collector<B> {
+    pub(crate) const fn new(buffer: B) -> Self {
+        Self { buffer, len: 0, kind: MessageKind::Binary, progress: Progress::None }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_in_progress(&self) -> bool {
+        self.progress == Progress::Partial
+    }
+
+    pub(crate) const fn reset(&mut self) {
+        self.len = 0;
+        self.progress = Progress::None;
+    }
+
+    /// The type of the message that is whole, once.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn take_complete(&mut self) -> Option<MessageKind> {
+        if self.progress != Progress::Complete {
+            return None;
+        }
+        self.progress = Progress::None;
+        Some(self.kind)
+    }
+
+    fn begin(&mut self, kind: MessageKind) {
+        self.len = 0;
+        self.kind = kind;
+        self.progress = Progress::Partial;
+    }
+}
+
+impl<B: Buffer> Collector<B> {
+    pub(crate) fn receive<'b, K>(
+        &mut self,
+        connection: &mut Connection<K>,
+        input: &mut &'b mut [u8],
+        max_reserve: usize,
+    ) -> Option<Found<'b>> {
+        loop {
+            let found = match connection.receive(input)? {
+                Event::Text(chunk) => self.text(chunk, max_reserve),
+                Event::Binary(chunk) => self.binary(chunk, max_reserve),
+                Event::Compressed(_) => Err(ProtocolError::CompressionUnsupported),
+                _ => Ok(None),
+            };
+            match found {
+                Ok(None) => {}
+                Ok(found) => return found,
+                Err(error) => {
+                    connection.fail(error);
+                    return None;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push<'b>(
+        &mut self,
+        event: Event<'_, 'b>,
+        max_reserve: usize,
+    ) -> Result<Option<Found<'b>>, ProtocolError> {
+        match event {
+            Event::Text(chunk) => self.text(chunk, max_reserve),
+            Event::Binary(chunk) => self.binary(chunk, max_reserve),
+            Event::Compressed(_) => Err(ProtocolError::CompressionUnsupported),
+            _ => Ok(None),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn text<'b>(
+        &mut self,
+        chunk: TextChunk<'b>,
+        max_reserve: usize,
+    ) -> Result<Option<Found<'b>>, ProtocolError> {
+        if let Some(text) = chunk.whole() {
+            return Ok(Some(Found::InInput(Message::Text(text))));
+        }
+        let piece = Piece {
+            kind: MessageKind::Text,
+            parts: chunk.parts().map(str::as_bytes),
+            first: chunk.first,
+            last: chunk.last,
+            remaining: chunk.remaining,
+        };
+        self.collect(piece, max_reserve)
+    }
+
+    #[inline]
+    pub(crate) fn binary<'b>(
+        &mut self,
+        chunk: BinaryChunk<'b>,
+        max_reserve: usize,
+    ) -> Result<Option<Found<'b>>, ProtocolError> {
+        let (first, last, remaining) = (chunk.first, chunk.last, chunk.remaining);
+        match chunk.into_whole() {
+            Ok(payload) => Ok(Some(Found::InInput(Message::Binary(payload)))),
+            Err(chunk) => {
+                let parts = [&*chunk.payload, &[]];
+                let piece = Piece { kind: MessageKind::Binary, parts, first, last, remaining };
+                self.collect(piece, max_reserve)
+            }
+        }
+    }
+
+    fn collect<'b>(
+        &mut self,
+        piece: Piece<'_>,
+        max_reserve: usize,
+    ) -> Result<Option<Found<'b>>, ProtocolError> {
+        let Piece { kind, parts, first, last, remaining } = piece;
+        if first {
+            self.begin(kind);
+        } else if self.progress != Progress::Partial || self.kind != kind {
+            // The rest of a message that was dropped.
+            return Ok(None);
+        }
+        if remaining > 0 {
+            let to_come = usize::try_from(remaining).unwrap_or(usize::MAX).min(max_reserve);
+            self.buffer.reserve(self.len, parts[0].len() + parts[1].len() + to_come);
+        }
+        for part in parts {
+            if let Err(error) = self.buffer.append(self.len, part) {
+                self.reset();
+                return Err(error);
+            }
+            self.len += part.len();
+        }
+        Ok(self.ended(last))
+    }
+
+    fn ended<'b>(&mut self, last: bool) -> Option<Found<'b>> {
+        if last {
+            self.progress = Progress::Complete;
+        }
+        last.then_some(Found::Collected)
+    }
+
+    pub(crate) fn space<K>(&mut self, connection: &Connection<K>, max_reserve: usize) -> Option<&mut [u8]> {
+        let incoming = connection.incoming()?;
+        if incoming.compressed {
+            return None;
+        }
+        if incoming.first {
+            self.begin(incoming.kind);
+        } else if self.progress != Progress::Partial {
+            return None;
+        }
+        // The beginning of a code point that was cut stands before the bytes that complete it.
+        let partial = connection.partial_code_point();
+        let start = self.len + partial.len();
+        let remaining = usize::try_from(incoming.remaining).unwrap_or(usize::MAX);
+        self.buffer.reserve(self.len, partial.len() + remaining.min(max_reserve));
+        let ready = self.buffer.bytes().len().saturating_sub(start);
+        let lent = remaining.min(ready.max(STEP));
+        self.buffer.extend(self.len, partial.len() + lent).ok()?;
+        let bytes = &mut self.buffer.bytes_mut()[self.len..start + lent];
+        let (place, space) = bytes.split_at_mut(partial.len());
+        place.copy_from_slice(partial);
+        Some(space)
+    }
+
+    pub(crate) fn filled<'b, K>(&mut self, connection: &mut Connection<K>, len: usize) -> Option<Found<'b>> {
+        if len == 0 {
+            return None;
+        }
+        let is_lent = connection.incoming().is_some_and(|incoming| len as u64 <= incoming.remaining);
+        assert!(is_lent && self.progress == Progress::Partial, "more bytes than there was space");
+        let start = self.len + connection.partial_code_point().len();
+        let mut input = &mut self.buffer.bytes_mut()[start..start + len];
+        let (added, last) = match connection.receive(&mut input) {
+            Some(Event::Binary(chunk)) => (chunk.payload.len(), chunk.last),
+            // A code point that is still not complete is counted once it is.
+            Some(Event::Text(chunk)) => (chunk.len(), chunk.last),
+            // The connection failed.
+            _ => return None,
+        };
+        self.len += added;
+        self.ended(last)
+    }
+
+    pub(crate) fn message<'a>(
+        &'a self,
+        found: Option<Found<'a>>,
+    ) -> Result<Option<Message<'a>>, ProtocolError> {
+        let collected = match found {
+            None => return Ok(None),
+            Some(Found::InInput(message)) => return Ok(Some(message)),
+            Some(Found::Collected) => &self.buffer.bytes()[..self.len],
+        };
+        Ok(Some(match self.kind {
+            MessageKind::Binary => Message::Binary(collected),
+            // Valid piece by piece, and so in whole. Only a chunk from elsewhere could make a difference.
+            MessageKind::Text => {
+                Message::Text(utf8::validate(collected).map_err(|_| ProtocolError::InvalidUtf8)?)
+            }
+        }))
+    }
+
+    pub(crate) fn message_or_fail<'a, K>(
+        &'a self,
+        found: Found<'a>,
+        connection: &mut Connection<K>,
+    ) -> Option<Message<'a>> {
+        self.message(Some(found)).unwrap_or_else(|error| {
+            connection.fail(error);
+            None
+        })
+    }
+}
+
+/// A chunk that is not a whole message.
+struct Piece<'a> {
+    kind: MessageKind,
+    parts: [&'a [u8]; 2],
+    first: bool,
+    last: bool,
+    remaining: u64,
+}
+
+#[cfg(feature = "alloc")]
+impl Buffer for alloc::vec::Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self
+    }
+
+    fn reserve(&mut self, len: usize, more: usize) {
+        if len + more > self.capacity() {
+            self.truncate(len);
+            // Whoever needs the room finds out that there is none.
+            let _ = self.try_reserve_exact(more);
+        }
+    }
+
+    fn extend(&mut self, len: usize, more: usize) -> Result<(), ProtocolError> {
+        let needed = len.checked_add(more).ok_or(ProtocolError::OutOfMemory)?;
+        if needed > self.capacity() {
+            self.truncate(len);
+            self.try_reserve(more).map_err(|_| ProtocolError::OutOfMemory)?;
+        }
+        if needed > self.len() {
+            self.resize(needed, 0);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, len: usize, bytes: &[u8]) -> Result<(), ProtocolError> {
+        // Bytes that have a value already keep it for the next message that is read into place.
+        if let Some(place) = self.get_mut(len..).and_then(|rest| rest.get_mut(..bytes.len())) {
+            place.copy_from_slice(bytes);
+            return Ok(());
+        }
+        self.truncate(len);
+        self.try_reserve(bytes.len()).map_err(|_| ProtocolError::OutOfMemory)?;
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl Buffer for &mut [u8] {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self
+    }
+
+    fn reserve(&mut self, _: usize, _: usize) {}
+
+    fn extend(&mut self, len: usize, more: usize) -> Result<(), ProtocolError> {
+        if more <= self.len() - len { Ok(()) } else { Err(ProtocolError::MessageTooBig) }
+    }
+
+    fn append(&mut self, len: usize, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.extend(len, bytes.len())?;
+        self[len..len + bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+}
