@@ -1,6 +1,7 @@
 //! Proof by exhaustion: every header, every string of up to four octets, every place of a mask.
 //!
-//! `cargo test` runs what takes a second without optimisation. `proofs/exhaustive` runs all of it, in release.
+//! `cargo test` runs what takes a second without optimisation. `proofs/exhaustive` runs all of it,
+//! in release.
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -33,7 +34,8 @@ fn for_every_first_octet(work: impl Fn(u8) -> u64 + Sync) -> u64 {
 /// What §5.2 and §5.5 make of the octets of a whole header, and how many octets show it.
 type Reading = (Result<FrameHeader, ProtocolError>, usize);
 
-/// Reads a header as the figure in §5.2 draws it. Knows nothing of cut headers: `octets` holds all of it.
+/// Reads a header as the figure in §5.2 draws it. Knows nothing of cut headers: `octets` holds all
+/// of it.
 fn read(octets: &[u8; 14]) -> Reading {
     let rsv = [(0x40, Rsv::RSV1), (0x20, Rsv::RSV2), (0x10, Rsv::RSV3)]
         .into_iter()
@@ -46,21 +48,24 @@ fn read(octets: &[u8; 14]) -> Reading {
         8 => Opcode::Close,
         9 => Opcode::Ping,
         10 => Opcode::Pong,
-        // "%x3-7 are reserved for further non-control frames", "%xB-F are reserved for further control frames".
+        // "%x3-7 are reserved for further non-control frames", "%xB-F are reserved for further
+        // control frames".
         3..=7 | 11..=15 => return (Err(ProtocolError::ReservedOpcode), 1),
         16.. => unreachable!(),
     };
     let (fin, control) = (octets[0] >= 0x80, octets[0] % 16 >= 8);
     let (masked, short_len) = (octets[1] >= 0x80, octets[1] % 0x80);
-    // §5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+    // §5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
+    // fragmented."
     if control && !fin {
         return (Err(ProtocolError::ControlFragmented), 1);
     }
     if control && short_len > 125 {
         return (Err(ProtocolError::ControlTooLong), 2);
     }
-    // "If 126, the following 2 bytes interpreted as a 16-bit unsigned integer are the payload length. If 127, the
-    // following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST be 0)".
+    // "If 126, the following 2 bytes interpreted as a 16-bit unsigned integer are the payload
+    // length. If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most
+    // significant bit MUST be 0)".
     let field = match short_len {
         126 => &octets[2..4],
         127 => &octets[2..10],
@@ -90,7 +95,8 @@ fn read(octets: &[u8; 14]) -> Reading {
     (Ok(FrameHeader { fin, rsv, opcode, masking_key, payload_len }), len)
 }
 
-/// Checks one header: its reading, that of every cut of it, and that what it decodes to is encoded as it came.
+/// Checks one header: its reading, that of every cut of it, and that what it decodes to is encoded
+/// as it came.
 fn check_header(first: u8, second: u8, field: &[u8]) {
     // The octets behind a header must not matter, and a key takes the place of some of them.
     let mut octets = [0xe1, 0xd2, 0xc3, 0xb4, 0xa5, 0x96, 0x87, 0x78, 0x69, 0x5a, 0x4b, 0x3c, 0x2d, 0x1e];
@@ -113,8 +119,8 @@ fn check_header(first: u8, second: u8, field: &[u8]) {
     }
 }
 
-/// Checks every two-byte head, with each of `short` if it announces a 16-bit length and with each length at a
-/// border of 64 bits if it announces such a one.
+/// Checks every two-byte head, with each of `short` if it announces a 16-bit length and with each
+/// length at a border of 64 bits if it announces such a one.
 fn check_heads(short: RangeInclusive<u16>) -> u64 {
     for_every_first_octet(|first| {
         let mut cases = 0;
@@ -142,7 +148,8 @@ fn check_heads(short: RangeInclusive<u16>) -> u64 {
     })
 }
 
-/// Each power of two, one less and one more; the same around what seven bits hold; no bit set and all of them.
+/// Each power of two, one less and one more; the same around what seven bits hold; no bit set and
+/// all of them.
 fn borders() -> impl Iterator<Item = u64> {
     let around = |n: u64| [n.wrapping_sub(1), n, n.wrapping_add(1)];
     (0..u64::BITS).flat_map(move |bit| around(1 << bit)).chain(around(125)).chain([0, u64::MAX])
@@ -177,7 +184,8 @@ fn check_written(short: u64) -> u64 {
             for masking_key in [None, Some([7, 5, 3, 1])] {
                 let header = FrameHeader { fin, rsv, opcode, masking_key, payload_len };
                 let expected = match opcode {
-                    // §5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+                    // §5.5: "All control frames MUST have a payload length of 125 bytes or less and
+                    // MUST NOT be fragmented."
                     Opcode::Close | Opcode::Ping | Opcode::Pong if !fin => {
                         Err(ProtocolError::ControlFragmented)
                     }
@@ -229,7 +237,8 @@ struct Pushed<const N: usize> {
 }
 
 impl<const N: usize> Pushed<N> {
-    /// Pushes one more octet, and compares with std, which sees all of them at once. Returns whether both go on.
+    /// Pushes one more octet, and compares with std, which sees all of them at once. Returns
+    /// whether both go on.
     fn push(&mut self, octet: u8) -> bool {
         self.octets[self.len] = octet;
         self.len += 1;
@@ -255,7 +264,8 @@ impl<const N: usize> Pushed<N> {
         256_u64.pow((N - self.len) as u32)
     }
 
-    /// Compares what may be asked of a string at its end: whether it is whole, and what it is in one piece.
+    /// Compares what may be asked of a string at its end: whether it is whole, and what it is in
+    /// one piece.
     fn check_end(&self) {
         let octets = &self.octets[..self.len];
         let whole = self.text_len == self.len;
@@ -276,14 +286,15 @@ fn is_text(piece: &Utf8Piece<'_>, expected: &[u8]) -> bool {
 
 /// Pushes every string of `N` octets, octet by octet, and returns how many there are.
 ///
-/// The tree of strings is walked: the octets that strings have in common are pushed once for all of them. With
-/// `Look::Enough` two kinds of strings are counted without a look at them:
+/// The tree of strings is walked: the octets that strings have in common are pushed once for all of
+/// them. With `Look::Enough` two kinds of strings are counted without a look at them:
 ///
-/// - Those that begin with octets that `Utf8Stream` has refused, as std did. `Utf8Stream` was given only these, so
-///   it refuses all of the strings, at this octet. So does std, whose `error_len` means that "an unexpected byte was
-///   encountered", whatever follows it.
-/// - Those that begin with an ASCII octet. The stream behind it equals a new one, so what is true of all strings
-///   that are an octet shorter is true of these. The shorter ones have their turn first.
+/// - Those that begin with octets that `Utf8Stream` has refused, as std did. `Utf8Stream` was given
+///   only these, so it refuses all of the strings, at this octet. So does std, whose `error_len`
+///   means that "an unexpected byte was encountered", whatever follows it.
+/// - Those that begin with an ASCII octet. The stream behind it equals a new one, so what is true
+///   of all strings that are an octet shorter is true of these. The shorter ones have their turn
+///   first.
 ///
 /// With `Look::AtEach` nothing is left to such an argument.
 fn check_strings<const N: usize>(look: Look) -> u64 {
@@ -320,7 +331,8 @@ fn check_longer<const N: usize>(start: &Pushed<N>, look: Look) -> u64 {
     cases
 }
 
-/// Every string that begins with `start`, which is refused: it is refused in one piece as well, and by std.
+/// Every string that begins with `start`, which is refused: it is refused in one piece as well, and
+/// by std.
 fn check_refused<const N: usize>(start: &Pushed<N>, look: Look) -> u64 {
     if look == Look::AtEach {
         let mut octets = start.octets;
@@ -333,9 +345,9 @@ fn check_refused<const N: usize>(start: &Pushed<N>, look: Look) -> u64 {
     start.longer()
 }
 
-/// §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in fact, a
-/// valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_": every string of up to three octets, at
-/// the first octet behind which nothing can make it valid.
+/// §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
+/// not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_": every
+/// string of up to three octets, at the first octet behind which nothing can make it valid.
 #[test]
 #[cfg_attr(miri, ignore = "so many take hours")]
 fn every_string_of_three_octets_fails_where_std_says() {
@@ -360,12 +372,14 @@ fn every_string_of_four_octets_fails_where_std_says_each_looked_at() {
 
 // --- masks, §5.3
 
-/// §5.3: "Octet i of the transformed data ("transformed-octet-i") is the XOR of octet i of the original data
-/// ("original-octet-i") with octet at index i modulo 4 of the masking key": every length up to four of the widest
-/// vectors and four octets more, at every place of a key, at every alignment to a cache line.
+/// §5.3: "Octet i of the transformed data ("transformed-octet-i") is the XOR of octet i of the
+/// original data ("original-octet-i") with octet at index i modulo 4 of the masking key": every
+/// length up to four of the widest vectors and four octets more, at every place of a key, at every
+/// alignment to a cache line.
 ///
-/// No branch depends on what the octets are, so one key and one payload stand for all of them: no two octets of
-/// the key are equal, and each octet of the payload that is left out, masked twice or masked wrongly shows.
+/// No branch depends on what the octets are, so one key and one payload stand for all of them: no
+/// two octets of the key are equal, and each octet of the payload that is left out, masked twice or
+/// masked wrongly shows.
 #[test]
 #[cfg_attr(miri, ignore = "so many take hours")]
 fn every_length_at_every_place_is_masked_octet_by_octet() {
