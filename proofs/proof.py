@@ -15,9 +15,9 @@ RESULTS = HERE / "RESULTS.md"
 HEAD = """\
 # What machines prove about core
 
-Written by `proofs/exhaustive`, `proofs/miri`, `proofs/mutants` and `proofs/coverage`, each its own section. The verdicts on mutants add up over runs of `proofs/mutants --iterate`.
+Written by `proofs/exhaustive`, `proofs/flash`, `proofs/miri`, `proofs/mutants` and `proofs/coverage`, each its own section. The verdicts on mutants add up over runs of `proofs/mutants --iterate`.
 """
-SECTIONS = ["Exhaustive", "Miri", "Mutants", "Coverage"]
+SECTIONS = ["Exhaustive", "Flash", "Miri", "Mutants", "Coverage"]
 
 
 def arguments(name, doc, *options):
