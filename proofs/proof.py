@@ -1,4 +1,4 @@
-"""What the three share: tools that are installed once, and the sections of RESULTS.md."""
+"""What the commands of this folder share: tools that are installed once, and the sections of RESULTS.md."""
 
 import argparse
 import datetime
@@ -15,9 +15,9 @@ RESULTS = HERE / "RESULTS.md"
 HEAD = """\
 # What machines prove about core
 
-Written by `proofs/miri`, `proofs/mutants` and `proofs/coverage`, each its own section. The verdicts on mutants add up over runs of `proofs/mutants --iterate`.
+Written by `proofs/exhaustive`, `proofs/flash`, `proofs/miri`, `proofs/mutants` and `proofs/coverage`, each its own section. The verdicts on mutants add up over runs of `proofs/mutants --iterate`.
 """
-SECTIONS = ["Miri", "Mutants", "Coverage"]
+SECTIONS = ["Exhaustive", "Flash", "Miri", "Mutants", "Coverage"]
 
 
 def arguments(name, doc, *options):
