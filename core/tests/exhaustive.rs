@@ -279,9 +279,7 @@ impl<const N: usize> Pushed<N> {
 
 /// Whether a piece, the code point that earlier pieces began included, is this text.
 fn is_text(piece: &Utf8Piece<'_>, expected: &[u8]) -> bool {
-    let mut octets = [0; 4];
-    let carried = piece.carried.map_or("", |carried| carried.encode_utf8(&mut octets));
-    expected.strip_prefix(carried.as_bytes()) == Some(piece.text.as_bytes())
+    expected.strip_prefix(piece.carried.as_str().as_bytes()) == Some(piece.text.as_bytes())
 }
 
 /// Pushes every string of `N` octets, octet by octet, and returns how many there are.
