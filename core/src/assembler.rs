@@ -141,8 +141,14 @@ impl Assembler {
     /// [fail](Connection::fail) the connection with the error.
     #[inline]
     pub fn push<'a>(&'a mut self, event: Event<'_, 'a>) -> Result<Option<Message<'a>>, ProtocolError> {
-        let found = self.collector.push(event, self.max_reserve as usize)?;
-        self.collector.message(found)
+        match event {
+            Event::Text(chunk) => self.text(chunk),
+            Event::Binary(chunk) => self.binary(chunk),
+            event => {
+                let found = self.collector.push(event, self.max_reserve as usize)?;
+                self.collector.message(found)
+            }
+        }
     }
 
     /// As [`push`](Self::push), for a message that is to be kept: one that was collected is moved, not copied.
@@ -162,6 +168,9 @@ impl Assembler {
     /// As [`push`](Self::push).
     #[inline]
     pub fn text<'a>(&'a mut self, chunk: TextChunk<'a>) -> Result<Option<Message<'a>>, ProtocolError> {
+        if let Some(text) = chunk.whole() {
+            return Ok(Some(Message::Text(text)));
+        }
         let found = self.collector.text(chunk, self.max_reserve as usize)?;
         self.collector.message(found)
     }
@@ -173,8 +182,13 @@ impl Assembler {
     /// As [`push`](Self::push).
     #[inline]
     pub fn binary<'a>(&'a mut self, chunk: BinaryChunk<'a>) -> Result<Option<Message<'a>>, ProtocolError> {
-        let found = self.collector.binary(chunk, self.max_reserve as usize)?;
-        self.collector.message(found)
+        match chunk.into_whole() {
+            Ok(payload) => Ok(Some(Message::Binary(payload))),
+            Err(chunk) => {
+                let found = self.collector.binary(chunk, self.max_reserve as usize)?;
+                self.collector.message(found)
+            }
+        }
     }
 
     /// Lends the memory where the next bytes of the current frame belong, so that the transport can read them there;

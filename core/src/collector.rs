@@ -110,7 +110,6 @@ impl<B: Buffer> Collector<B> {
         }
     }
 
-    #[inline]
     pub(crate) fn push<'b>(
         &mut self,
         event: Event<'_, 'b>,
@@ -124,7 +123,6 @@ impl<B: Buffer> Collector<B> {
         }
     }
 
-    #[inline]
     pub(crate) fn text<'b>(
         &mut self,
         chunk: TextChunk<'b>,
@@ -143,7 +141,6 @@ impl<B: Buffer> Collector<B> {
         self.collect(piece, max_reserve)
     }
 
-    #[inline]
     pub(crate) fn binary<'b>(
         &mut self,
         chunk: BinaryChunk<'b>,
@@ -225,7 +222,7 @@ impl<B: Buffer> Collector<B> {
         assert!(is_lent && self.progress == Progress::Partial, "more bytes than there was space");
         let start = self.len + connection.partial_code_point().len();
         let mut input = &mut self.buffer.bytes_mut()[start..start + len];
-        let (added, last) = match connection.receive(&mut input) {
+        let (added, last) = match connection.receive_any(&mut input) {
             Some(Event::Binary(chunk)) => (chunk.payload.len(), chunk.last),
             // A code point that is still not complete is counted once it is.
             Some(Event::Text(chunk)) => (chunk.len(), chunk.last),

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+use crate::mask::apply_mask;
 use crate::mask::{MaskingKey, copy_masked};
 
 /// A sink for frames: a growing buffer, a fixed slice, a ring.
@@ -216,6 +218,16 @@ impl Output for alloc::vec::Vec<u8> {
     fn write_reserved(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
+
+    #[inline]
+    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+        if bytes.len() > BLOCK {
+            return write_in_blocks(self, key, bytes);
+        }
+        let start = self.len();
+        self.extend_from_slice(bytes);
+        apply_mask(key, &mut self[start..])
+    }
 }
 
 #[cfg(feature = "bytes")]
@@ -233,5 +245,15 @@ impl Output for bytes::BytesMut {
     #[inline]
     fn write_reserved(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+        if bytes.len() > BLOCK {
+            return write_in_blocks(self, key, bytes);
+        }
+        let start = self.len();
+        self.extend_from_slice(bytes);
+        apply_mask(key, &mut self[start..])
     }
 }

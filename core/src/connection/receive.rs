@@ -1,8 +1,10 @@
 //! Bytes in, events out: RFC 6455 §5.4 to §5.5, §6.2, §7.1.
 
 use super::receiver::Step;
-use super::{Connection, Event, Incoming, State};
+use super::{BinaryChunk, Connection, Event, Incoming, State, TextChunk};
 use crate::error::ProtocolError;
+use crate::message::MessageKind;
+use crate::utf8::{self, Carried};
 
 impl<K> Connection<K> {
     /// Takes bytes that came from the peer and returns what the next of them mean.
@@ -21,34 +23,52 @@ impl<K> Connection<K> {
     ///
     /// An empty input changes nothing; the end of the transport is [`receive_eof`](Self::receive_eof).
     #[must_use = "an event is reported once"]
-    #[inline]
+    // Left to itself, the compiler inlines it where it is called once, not where it is called twice: 5.5 ns or 9 ns for
+    // a message of 16 bytes.
+    #[inline(always)]
     pub fn receive<'c, 'b>(&'c mut self, input: &mut &'b mut [u8]) -> Option<Event<'c, 'b>> {
-        // The step borrows nothing of the connection, so that data leaves it free; control events borrow in `event_of`.
-        let is_server = self.masking_keys.is_none();
-        match self.receiver.whole_message(input, is_server) {
-            Some(Ok(Step::Binary(chunk))) => Some(Event::Binary(chunk)),
-            Some(Ok(Step::Text(chunk))) => Some(Event::Text(chunk)),
-            Some(step) => self.event_of(step.map(Some), input),
-            None => self.receive_any(input),
+        if let Some((kind, payload)) = self.receiver.short_message(input, self.masking_keys.is_none()) {
+            return self.whole(kind, payload, input);
+        }
+        self.receive_any(input)
+    }
+
+    #[inline]
+    fn whole<'b>(
+        &mut self,
+        kind: MessageKind,
+        payload: &'b mut [u8],
+        input: &mut &'b mut [u8],
+    ) -> Option<Event<'static, 'b>> {
+        let (first, last, remaining) = (true, true, 0);
+        match kind {
+            MessageKind::Binary => Some(Event::Binary(BinaryChunk { payload, first, last, remaining })),
+            MessageKind::Text => match utf8::validate(payload) {
+                Ok(text) => {
+                    let carried = Carried::NONE;
+                    Some(Event::Text(TextChunk { carried, text, first, last, remaining }))
+                }
+                Err(_) => self.failed(ProtocolError::InvalidUtf8, input),
+            },
         }
     }
 
-    fn receive_any<'c, 'b>(&'c mut self, input: &mut &'b mut [u8]) -> Option<Event<'c, 'b>> {
-        let step = self.receiver.step(input, self.masking_keys.is_none());
-        self.event_of(step, input)
+    #[cold]
+    fn failed(&mut self, error: ProtocolError, input: &mut &mut [u8]) -> Option<Event<'static, 'static>> {
+        *input = &mut [];
+        self.fail(error)
     }
 
-    fn event_of<'c, 'b>(
-        &'c mut self,
-        step: Result<Option<Step<'b>>, ProtocolError>,
-        input: &mut &'b mut [u8],
-    ) -> Option<Event<'c, 'b>> {
-        let step = match step {
+    // Inlined, it would keep the short path from being so.
+    #[inline(never)]
+    pub(crate) fn receive_any<'c, 'b>(&'c mut self, input: &mut &'b mut [u8]) -> Option<Event<'c, 'b>> {
+        if let Some((kind, payload)) = self.receiver.longer_message(input, self.masking_keys.is_none()) {
+            return self.whole(kind, payload, input);
+        }
+        // The step borrows nothing of the connection, so that the loop in it may; control events get their borrow here.
+        let step = match self.receiver.step(input, self.masking_keys.is_none()) {
             Ok(step) => step?,
-            Err(error) => {
-                *input = &mut [];
-                return self.fail(error);
-            }
+            Err(error) => return self.failed(error, input),
         };
         Some(match step {
             Step::Text(chunk) => Event::Text(chunk),

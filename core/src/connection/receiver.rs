@@ -9,7 +9,7 @@ use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, MAX_CONTROL_LEN, Opcode, Rsv};
 use crate::mask::{MaskingKey, apply_mask};
 use crate::message::MessageKind;
-use crate::utf8::{self, Carried, Utf8Stream};
+use crate::utf8::Utf8Stream;
 
 /// The receiving half: where in a frame and in a message the input is.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub(super) struct Receiver {
     message: MessageProgress,
     control: Control,
     config: Config,
+    /// The longest whole message whose length is in one byte: 125 or, if they are less, the limits.
+    max_short_len: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl Receiver {
             },
             control: Control { opcode: Opcode::Pong, len: 0, missing: 0, bytes: [0; MAX_CONTROL_LEN] },
             config: *config,
+            max_short_len: short_limit(config),
         }
     }
 
@@ -136,63 +139,56 @@ impl Receiver {
         parse_close(control.payload()).ok()
     }
 
-    /// The short path: a whole unfragmented message of at most 65 535 bytes, nothing of it cut. Most messages are.
+    /// The short path: a whole unfragmented message of at most 125 bytes, nothing of it cut. Most messages are. Returns its
+    /// payload, unmasked.
     ///
-    /// Everything else, legal or not, is left to [`step`](Self::step).
+    /// Everything else, legal or not, is left to [`longer_message`](Self::longer_message) and [`step`](Self::step).
     #[inline]
-    pub(super) fn whole_message<'b>(
+    pub(super) fn short_message<'b>(
         &self,
         input: &mut &'b mut [u8],
         is_server: bool,
-    ) -> Option<Result<Step<'b>, ProtocolError>> {
-        if self.phase != Phase::BetweenMessages {
-            return None;
-        }
+    ) -> Option<(MessageKind, &'b mut [u8])> {
         let [b0, b1, ..] = **input else { return None };
-        let kind = match b0 {
-            0x81 => MessageKind::Text,
-            0x82 => MessageKind::Binary,
-            _ => return None,
-        };
-        if (b1 & 0x80 != 0) != is_server {
+        let kind = self.kind_of_whole(b0, b1, is_server)?;
+        let payload_len = b1 & 0x7f;
+        if payload_len > self.max_short_len {
             return None;
         }
-        let (len_end, payload_len) = match (b1 & 0x7f, &**input) {
-            (126, &[_, _, high, low, ..]) => (4, usize::from(u16::from_be_bytes([high, low]))),
-            (126.., _) => return None,
-            (short, _) => (2, usize::from(short)),
-        };
-        // §5.2: "the minimal number of bytes MUST be used to encode the length".
-        let is_minimal = len_end == 2 || payload_len >= 126;
-        let header_len = if is_server { len_end + 4 } else { len_end };
+        let payload = take_frame(input, if is_server { 6 } else { 2 }, payload_len.into(), is_server)?;
+        Some((kind, payload))
+    }
+
+    /// The same for a message of 126 to 65 535 bytes.
+    pub(super) fn longer_message<'b>(
+        &self,
+        input: &mut &'b mut [u8],
+        is_server: bool,
+    ) -> Option<(MessageKind, &'b mut [u8])> {
+        let [b0, b1, high, low, ..] = **input else { return None };
+        let kind = self.kind_of_whole(b0, b1, is_server)?;
+        let payload_len = u16::from_be_bytes([high, low]);
         let Config { max_frame_len, max_message_len, .. } = self.config;
-        let is_too_long = payload_len as u64 > max_frame_len || payload_len as u64 > max_message_len;
-        if !is_minimal || is_too_long || input.len() < header_len + payload_len {
+        let is_too_long = u64::from(payload_len) > max_frame_len || u64::from(payload_len) > max_message_len;
+        // §5.2: "the minimal number of bytes MUST be used to encode the length".
+        if b1 & 0x7f != 126 || payload_len < 126 || is_too_long {
             return None;
         }
-        let (frame, rest) = mem::take(input).split_at_mut(header_len + payload_len);
-        *input = rest;
-        let (header, payload) = frame.split_at_mut(header_len);
-        if is_server {
-            if let Some(key) = header.last_chunk::<4>() {
-                apply_mask(*key, payload);
-            }
+        let payload = take_frame(input, if is_server { 8 } else { 4 }, payload_len.into(), is_server)?;
+        Some((kind, payload))
+    }
+
+    /// The type of the message that begins and ends with a frame of these first two bytes.
+    #[inline]
+    fn kind_of_whole(&self, b0: u8, b1: u8, is_server: bool) -> Option<MessageKind> {
+        if self.phase != Phase::BetweenMessages || (b1 & 0x80 != 0) != is_server {
+            return None;
         }
-        Some(match kind {
-            MessageKind::Binary => {
-                Ok(Step::Binary(BinaryChunk { payload, first: true, last: true, remaining: 0 }))
-            }
-            MessageKind::Text => match utf8::validate(payload) {
-                Ok(text) => Ok(Step::Text(TextChunk {
-                    carried: Carried::NONE,
-                    text,
-                    first: true,
-                    last: true,
-                    remaining: 0,
-                })),
-                Err(_) => Err(ProtocolError::InvalidUtf8),
-            },
-        })
+        match b0 {
+            0x81 => Some(MessageKind::Text),
+            0x82 => Some(MessageKind::Binary),
+            _ => None,
+        }
     }
 
     /// Takes the next bytes of `input`; `None`: they are used up.
@@ -414,6 +410,34 @@ impl Control {
     }
 }
 
+const fn short_limit(config: &Config) -> u8 {
+    let Config { max_frame_len, max_message_len, .. } = *config;
+    let limit = if max_frame_len < max_message_len { max_frame_len } else { max_message_len };
+    if limit < MAX_CONTROL_LEN as u64 { limit as u8 } else { MAX_CONTROL_LEN as u8 }
+}
+
+/// Takes a frame off the input, if all of it is there, and unmasks its payload.
+#[inline]
+fn take_frame<'b>(
+    input: &mut &'b mut [u8],
+    header_len: usize,
+    payload_len: usize,
+    is_masked: bool,
+) -> Option<&'b mut [u8]> {
+    if input.len() < header_len + payload_len {
+        return None;
+    }
+    let (frame, rest) = mem::take(input).split_at_mut(header_len + payload_len);
+    *input = rest;
+    let (header, payload) = frame.split_at_mut(header_len);
+    if is_masked {
+        if let Some(key) = header.last_chunk::<4>() {
+            apply_mask(*key, payload);
+        }
+    }
+    Some(payload)
+}
+
 /// The payload of a Close frame, §5.5.1: nothing, or "a 2-byte unsigned integer" and a reason.
 fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, ProtocolError> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
@@ -434,6 +458,14 @@ fn advance(input: &mut &mut [u8], len: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the two short paths make of the input of a server.
+    fn short_or_longer<'b>(
+        receiver: &Receiver,
+        input: &mut &'b mut [u8],
+    ) -> Option<(MessageKind, &'b mut [u8])> {
+        receiver.short_message(input, true).or_else(|| receiver.longer_message(input, true))
+    }
 
     /// A frame of `len` bytes of payload, of which the last `missing` bytes did not arrive, and `behind` bytes that did.
     fn takes(
@@ -456,20 +488,17 @@ mod tests {
         let whole = header.len() + len;
         let arrived = whole - missing + behind;
         let mut input = &mut bytes[..arrived];
-        // The receiver is that of a server.
-        let taken = match receiver.whole_message(&mut input, true) {
-            Some(Ok(Step::Text(chunk))) => chunk.first && chunk.last && chunk.text.len() == len,
-            Some(Ok(Step::Binary(chunk))) => chunk.first && chunk.last && chunk.payload.len() == len,
-            Some(_) => panic!("neither text nor binary"),
-            None => false,
-        };
+        let taken = short_or_longer(receiver, &mut input).is_some_and(|(kind, payload)| {
+            assert_eq!((kind.opcode(), payload.len()), (opcode, len));
+            true
+        });
         assert_eq!(input.len(), if taken { arrived - whole } else { arrived });
         taken
     }
 
     /// Whatever it does not take goes the long way to the same end: only asking it shows that it is there.
     #[test]
-    fn the_short_path_takes_whole_messages_of_at_most_65535_bytes_and_leaves_the_rest() {
+    fn the_short_paths_take_whole_messages_of_at_most_65535_bytes_and_leave_the_rest() {
         let receiver = Receiver::new(&Config::default());
         let lens: &[usize] = if cfg!(miri) { &[5, 126] } else { &[0, 1, 5, 125, 126, 65_535] };
         for first in 0..=0xff {
@@ -487,12 +516,12 @@ mod tests {
             let mut long = [0; 200];
             long[..bytes.len()].copy_from_slice(bytes);
             let mut input = if bytes.len() == 8 { &mut long[..] } else { bytes };
-            assert!(receiver.whole_message(&mut input, true).is_none());
+            assert!(short_or_longer(&receiver, &mut input).is_none());
         }
     }
 
     #[test]
-    fn the_short_path_obeys_the_limits_and_the_message_in_progress() {
+    fn the_short_paths_obey_the_limits_and_the_message_in_progress() {
         for (max_frame_len, max_message_len) in [(3, 100), (100, 3)] {
             let config = Config::new().max_frame_len(max_frame_len).max_message_len(max_message_len);
             let receiver = Receiver::new(&config);

@@ -446,15 +446,18 @@ fn write_frame<K: MaskingKeys>(
     let header =
         FrameHeader { fin, rsv, opcode, masking_key, payload_len: payload_len as u64 }.encode_unchecked();
     out.write_reserved(header.as_bytes());
+    let [first, second] = payload;
     match masking_key {
         None => {
-            for piece in payload.into_iter().filter(|piece| !piece.is_empty()) {
-                out.write_reserved(piece);
+            out.write_reserved(first);
+            if !second.is_empty() {
+                out.write_reserved(second);
             }
         }
-        Some(mut key) => {
-            for piece in payload.into_iter().filter(|piece| !piece.is_empty()) {
-                key = out.write_masked(key, piece);
+        Some(key) => {
+            let key = out.write_masked(key, first);
+            if !second.is_empty() {
+                out.write_masked(key, second);
             }
         }
     }
