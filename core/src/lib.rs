@@ -1,65 +1,64 @@
-//! A WebSocket engine that does no I/O: bytes in, events out; [RFC 6455](https://datatracker.ietf.org/doc/html/rfc6455) to the letter.
+//! A sans-I/O WebSocket engine: bytes in, events out, every MUST of
+//! [RFC 6455](https://datatracker.ietf.org/doc/html/rfc6455).
 //!
-//! It knows nothing of sockets, threads, clocks or, if need be, the heap. Put it behind epoll, io_uring, tokio or a serial line; or take
-//! the driver that is made already, the crate `sansws-mio`.
+//! The engine contains no sockets, no threads and no clock, and needs no heap. Put it behind epoll, io_uring,
+//! tokio or a serial line; or use the ready-made driver, the crate `sansws-mio`.
 //!
 //! # In three steps
 //!
-//! An embedder goes through these once for each connection. [`Connection`] states the rules of the call, with the diagram of its states.
+//! Each connection goes through these once. [`Connection`] states the contract and has the diagram of its states; the
+//! [`guide`] has a program for each task: a server, a client, routing, fragments, vectored writes, keep-alive, closing.
 //!
-//! 1. **Open** ([§4](https://datatracker.ietf.org/doc/html/rfc6455#section-4)): [`handshake::server`] turns the bytes of a request into a response and a
-//!    [`Connection`]; [`handshake::client`] does the other side. The short way for a server is one call:
+//! 1. **Open** ([§4](https://datatracker.ietf.org/doc/html/rfc6455#section-4)): [`handshake::server`] turns the bytes of
+//!    a request into a response and a [`Connection`]; [`handshake::client`] does the other side.
 //!
 //!    ```
 //!    use sansws::{Config, handshake::server};
 //!
 //!    # fn opened(bytes_so_far: &[u8], out: &mut Vec<u8>) -> Result<(), sansws::handshake::HandshakeError> {
 //!    if let Some((connection, used)) = server::accept(bytes_so_far, &Config::default(), out)? {
-//!        // Write `out`. What comes behind `used` in the input are frames already.
+//!        // Write `out`. The bytes of the input that follow the first `used` are frames.
 //!        # let _ = (connection, used);
 //!    }
 //!    # Ok(())
 //!    # }
 //!    # opened(b"GET", &mut Vec::new()).unwrap();
 //!    ```
-//! 2. **Talk** ([§5](https://datatracker.ietf.org/doc/html/rfc6455#section-5), [§6](https://datatracker.ietf.org/doc/html/rfc6455#section-6)): read into any buffer, call [`Connection::receive`] until it says `None` (who stops
-//!    before that loses the rest of the input, perhaps the peer's Close), answer with [`Connection::send_text`] and the like, pay the protocol's debts with [`Connection::poll_transmit`], write the output.
+//! 2. **Talk** ([§5](https://datatracker.ietf.org/doc/html/rfc6455#section-5),
+//!    [§6](https://datatracker.ietf.org/doc/html/rfc6455#section-6)): read into any buffer, call
+//!    [`Connection::receive`] (or [`Assembler::receive`]) until it returns `None`, answer with [`Connection::send`] and
+//!    the like, pay what the protocol owes with [`Connection::poll_transmit`], write the output.
 //!
 //!    ```
 //!    use sansws::{Assembler, Connection, SendError};
 //!
 //!    fn echo(ws: &mut Connection, messages: &mut Assembler, mut input: &mut [u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-//!        while let Some(event) = ws.receive(&mut input) {
-//!            let message = messages.push(event).unwrap_or_else(|error| {
-//!                ws.fail(error);
-//!                None
-//!            });
-//!            if let Some(message) = message {
-//!                if ws.can_send() { // not after a `close` of ours, though messages still come
-//!                    ws.send(message, out)?;
-//!                }
+//!        while let Some(message) = messages.receive(ws, &mut input) {
+//!            if ws.can_send() { // not after a `close` of ours, though messages still arrive
+//!                ws.send(message, out)?;
 //!            }
 //!        }
-//!        ws.poll_transmit(out)?; // a Pong, a Close
-//!        Ok(())
+//!        ws.poll_transmit(out) // a Pong, a Close
 //!    }
 //!    # let mut ws = Connection::server(&sansws::Config::default());
 //!    # let mut out = Vec::new();
 //!    # echo(&mut ws, &mut Assembler::new(), &mut [0x89, 0x80, 0, 0, 0, 0], &mut out).unwrap();
 //!    # assert_eq!(out, [0x8a, 0]);
 //!    ```
-//! 3. **Close** ([§7](https://datatracker.ietf.org/doc/html/rfc6455#section-7)): either side calls [`Connection::close`], or a failure does it for you. When
-//!    [`Connection::should_close_transport`] says so, shut the transport down. [`KeepAlive`] tells when to ping and when to stop waiting.
+//! 3. **Close** ([§7](https://datatracker.ietf.org/doc/html/rfc6455#section-7)): either side calls [`Connection::close`],
+//!    or a failure does it. When [`Connection::should_close_transport`] returns `true`, shut the transport down.
+//!    [`KeepAlive`] holds the deadlines: when to send a Ping, when to stop waiting.
 //!
 //! # Layers
 //!
-//! Each is usable alone.
+//! Each can be used alone.
 //!
 //! | layer | what | needs |
 //! |---|---|---|
 //! | 1 codec | [`FrameHeader`], [`apply_mask`], [`Utf8Stream`], [`CloseCode`] | nothing |
-//! | 2 connection | [`Connection`]: every MUST of §5 to §7, in place on the caller's buffer | nothing |
-//! | 3 messages | [`Assembler`], [`Message`], [`Prepared`] | feature `alloc` |
+//! | 2 connection | [`Connection`]: every MUST of §5 to §7, in place on the caller's buffer; [`Parked`] | nothing |
+//! | 3 messages | [`Message`], [`SliceAssembler`] | nothing |
+//! | | [`Assembler`], [`OwnedMessage`], [`Prepared`] | feature `alloc` |
 //! | opening | [`handshake`], [`Uri`] | nothing |
 //! | time | [`KeepAlive`], [`Timeouts`] | a clock of yours |
 //!
@@ -70,7 +69,7 @@
 //! | [§3](https://datatracker.ietf.org/doc/html/rfc6455#section-3) WebSocket URIs | [`Uri`] |
 //! | [§4.1](https://datatracker.ietf.org/doc/html/rfc6455#section-4.1), [§4.2](https://datatracker.ietf.org/doc/html/rfc6455#section-4.2) opening handshake | [`handshake::client`], [`handshake::server`] |
 //! | [§5.2](https://datatracker.ietf.org/doc/html/rfc6455#section-5.2) base framing protocol | [`FrameHeader`] |
-//! | [§5.3](https://datatracker.ietf.org/doc/html/rfc6455#section-5.3) masking | [`apply_mask`] |
+//! | [§5.3](https://datatracker.ietf.org/doc/html/rfc6455#section-5.3) masking | [`apply_mask`], [`MaskingKeys`] |
 //! | [§5.4](https://datatracker.ietf.org/doc/html/rfc6455#section-5.4) fragmentation | [`Event`], [`Assembler`], [`Connection::send_text_fragment`] |
 //! | [§5.5](https://datatracker.ietf.org/doc/html/rfc6455#section-5.5) control frames | [`Event`], [`Connection::poll_transmit`] |
 //! | [§7](https://datatracker.ietf.org/doc/html/rfc6455#section-7) closing | [`State`], [`Connection::close`] |
@@ -79,15 +78,21 @@
 //! | [§9](https://datatracker.ietf.org/doc/html/rfc6455#section-9) extensions | [`handshake::Extensions`], [`Event::Compressed`] |
 //! | [§10.2](https://datatracker.ietf.org/doc/html/rfc6455#section-10.2) origin | [`handshake::server::Request::is_cross_origin`] |
 //! | [§10.4](https://datatracker.ietf.org/doc/html/rfc6455#section-10.4) limits | [`Config`], [`handshake::HeadReader`] |
+//! | [RFC 8441](https://datatracker.ietf.org/doc/html/rfc8441) over HTTP/2 | [`handshake::server::Request::from_extended_connect`] |
 //!
 //! # Features
 //!
-//! `std` (default; implies `alloc` and `simdutf8`) uses vector instructions found at run time, and converts errors to `std::io::Error`; `alloc` adds
-//! layer 3; `bytes` makes `BytesMut` an [`Output`] and adds `Message::to_bytes`. No feature changes what the engine does.
+//! - `std` (default; implies `alloc` and `simdutf8`): vector instructions found at run time, and conversions of errors to
+//!   `std::io::Error`;
+//! - `alloc`: what collects or owns messages, and the handshakes that arrive in pieces;
+//! - `bytes`: `BytesMut` as an [`Output`], [`Message::to_bytes`], `From<&Bytes>`;
+//! - `simdutf8`: vector instructions for long text.
 //!
-//! # Words
+//! No feature changes what the engine does.
 //!
-//! Those of the RFC, and three of ours: a *chunk* is the part of a payload that one input held; an *event* is what
+//! # Terms
+//!
+//! Those of the RFC, and three more: a *chunk* is the part of a payload that one input contained; an *event* is what
 //! [`Connection::receive`] found; to *transmit* is to send what the protocol owes.
 
 #![no_std]
@@ -108,6 +113,9 @@ mod collector;
 mod connection;
 mod error;
 mod frame;
+#[cfg(all(feature = "std", any(doc, doctest)))]
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 pub mod handshake;
 mod keepalive;
 mod mask;
