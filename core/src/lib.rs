@@ -94,6 +94,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod authority;
 mod close;
 mod connection;
 mod error;

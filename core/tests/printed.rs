@@ -191,7 +191,7 @@ fn headers_are_shown_without_credentials() {
         Proxy-Authorization: Basic cGFzcw==\r\nSet-Cookie: id=2\r\nX: y\r\n\r\n";
     let mut storage = HeaderStorage::<8>::default();
     assert_eq!(format!("{storage:?}"), "HeaderStorage { capacity: 8, .. }");
-    let (request, _) = server::parse(head, &mut storage).unwrap().unwrap();
+    let (request, _) = server::Request::parse(head, &mut storage).unwrap().unwrap();
     let headers = request.headers();
     assert_eq!(
         format!("{headers:?}"),

@@ -247,7 +247,12 @@ impl<K: MaskingKeys> Connection<K> {
         Ok(())
     }
 
-    fn send_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), SendError> {
+    fn send_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut impl Output,
+    ) -> Result<(), SendError> {
         if self.state != State::Open {
             return Err(SendError::NotOpen);
         }
@@ -257,7 +262,12 @@ impl<K: MaskingKeys> Connection<K> {
         Ok(self.write_control(opcode, payload, out)?)
     }
 
-    fn write_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl Output) -> Result<(), OutputFull> {
+    fn write_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut impl Output,
+    ) -> Result<(), OutputFull> {
         self.write_frame(true, Rsv::NONE, opcode, payload, out).map_err(|_| OutputFull)
     }
 

@@ -66,7 +66,7 @@ fn assert_refused(input: &[u8], error: HandshakeError, status: u16) -> String {
 /// `long_way(input, |request| ...)`: parses a head that must be whole and well formed.
 fn parsed<R>(input: &[u8], f: impl FnOnce(server::Request<'_, '_>) -> R) -> R {
     let mut storage = HeaderStorage::new();
-    let (request, used) = server::parse(input, &mut storage).unwrap().unwrap();
+    let (request, used) = server::Request::parse(input, &mut storage).unwrap().unwrap();
     assert_eq!(used, input.len());
     f(request)
 }
