@@ -404,6 +404,7 @@ mod section_4_1_the_response {
         assert_eq!(with(&offer, &two), Err(response(Field::Subprotocol, Fault::Repeated)));
     }
 
+    /// Rule R-9112-a.
     #[test]
     fn malformed_heads() {
         let parse = |input: &[u8]| {

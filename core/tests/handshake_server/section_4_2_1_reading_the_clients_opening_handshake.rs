@@ -54,7 +54,7 @@ fn the_method_is_get() {
     assert_refused(&tunnel, HandshakeError::Method, 405);
 }
 
-/// RFC 9110 §9.3.2: "the server MUST NOT send content in the response" to HEAD, whatever is wrong.
+/// Rule R-9110-c. RFC 9110 §9.3.2: "the server MUST NOT send content in the response" to HEAD.
 #[test]
 fn the_refusal_of_a_head_request_has_no_content() {
     for (line, error) in [

@@ -221,7 +221,7 @@ fn a_refusal_is_whole_or_not_there() {
     }
 }
 
-/// RFC 7692 §7.1: the answer fits the offer.
+/// Rule R-7692-a. RFC 7692 §7.1: the answer fits the offer.
 #[test]
 fn permessage_deflate_answers_its_offer() {
     let answer = |offered: &str, chosen: &str| {
