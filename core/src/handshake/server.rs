@@ -48,7 +48,6 @@ use crate::output::Output;
 ///
 /// [`HandshakeError::OutputFull`] if there is no room for the response that accepts the request. Then
 /// nothing was written: call again with the same `input` and more room, about 130 bytes.
-#[cfg_attr(not(feature = "alloc"), doc = "", doc = "[`Acceptor::receive_with`]: crate#features")]
 pub fn accept(
     input: &[u8],
     config: &Config,
