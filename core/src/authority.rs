@@ -7,10 +7,20 @@ pub(crate) enum InvalidAuthority {
     Port,
 }
 
+/// Splits `scheme://rest`.
+pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    // A scheme has no colon (RFC 3986 §3.1). Looking for the three characters at once would cost a
+    // heapless program the search for substrings.
+    let (scheme, rest) = text.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
+}
+
 /// Splits what follows `scheme://` into the authority and the rest, which is empty or begins with
 /// `/` or `?`.
 pub(crate) fn split_authority(text: &str) -> (&str, &str) {
-    text.split_at(text.find(['/', '?']).unwrap_or(text.len()))
+    let end = text.bytes().position(|b| matches!(b, b'/' | b'?'));
+    // An ASCII character is a boundary.
+    end.and_then(|end| text.split_at_checked(end)).unwrap_or((text, ""))
 }
 
 /// Splits `host[:port]`. An IPv6 address loses its brackets; an empty port is none.
@@ -72,7 +82,7 @@ pub(crate) const fn is_sub_delim(b: u8) -> bool {
 ///
 /// The parser of `core::net` would cost a heapless program several kilobytes of flash.
 fn parse_ipv6(text: &str) -> Option<[u16; 8]> {
-    let mut groups = [0; 8];
+    let mut read = [0; 8];
     let mut count = 0;
     // How many groups stand before "::".
     let mut gap = None;
@@ -88,8 +98,8 @@ fn parse_ipv6(text: &str) -> Option<[u16; 8]> {
             if count > 6 {
                 return None;
             }
-            groups[count] = u16::from_be_bytes([a, b]);
-            groups[count + 1] = u16::from_be_bytes([c, d]);
+            read[count] = u16::from_be_bytes([a, b]);
+            read[count + 1] = u16::from_be_bytes([c, d]);
             count += 2;
             break;
         }
@@ -97,7 +107,7 @@ fn parse_ipv6(text: &str) -> Option<[u16; 8]> {
             return None;
         }
         let (digits, after) = rest.split_at(len);
-        groups[count] = digits.iter().fold(0, |value, &digit| value << 4 | hex_value(digit));
+        read[count] = digits.iter().fold(0, |value, &digit| value << 4 | hex_value(digit));
         count += 1;
         rest = if after.is_empty() {
             after
@@ -111,15 +121,14 @@ fn parse_ipv6(text: &str) -> Option<[u16; 8]> {
             after.strip_prefix(b":").filter(|after| !after.is_empty())?
         };
     }
-    match gap {
-        // "::" stands for one group at least.
-        Some(start) if count < 8 => {
-            let tail = count - start;
-            groups.copy_within(start..count, 8 - tail);
-            groups[start..8 - tail].fill(0);
-        }
-        None if count == 8 => {}
-        _ => return None,
+    let Some(gap) = gap else { return (count == 8).then_some(read) };
+    // "::" stands for one group at least.
+    if count == 8 {
+        return None;
+    }
+    let mut groups = [0; 8];
+    for (i, group) in read[..count].iter().enumerate() {
+        groups[if i < gap { i } else { i + 8 - count }] = *group;
     }
     Some(groups)
 }
@@ -160,7 +169,8 @@ mod tests {
 
     use super::*;
 
-    /// `core/tests/uri.rs` compares it with `core::net` on generated text; here the values are compared.
+    /// `core/tests/uri.rs` compares it with `core::net` on generated text; here the values are
+    /// compared.
     #[test]
     fn ipv6_addresses_have_the_value_that_the_standard_library_reads() {
         for text in [

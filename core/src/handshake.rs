@@ -1,14 +1,14 @@
-//! The opening handshake, RFC 6455 [§4](https://datatracker.ietf.org/doc/html/rfc6455#section-4), as
-//! functions over bytes or over headers that an HTTP library parsed.
+//! The opening handshake, RFC 6455 [§4](https://datatracker.ietf.org/doc/html/rfc6455#section-4),
+//! as functions over bytes or over headers that an HTTP library parsed.
 //!
 //! No connection exists before the handshake ends: [`server::Upgrade::accept`] and
 //! [`client::Response::accept`] return the [`Connection`](crate::Connection).
 //!
 //! # Server
 //!
-//! With a heap, [`server::Acceptor`] reads a request from any pieces and lets you judge it. Without one,
-//! [`server::accept`] accepts every valid request in one call, and these steps show the request to the
-//! application first:
+//! With a heap, [`server::Acceptor`] reads a request from any pieces and lets you judge it. Without
+//! one, [`server::accept`] accepts every valid request in one call, and these steps show the
+//! request to the application first:
 //!
 //! ```
 //! use sansws::handshake::{HeadReader, HeaderStorage, HandshakeError, server};
@@ -41,8 +41,8 @@
 //!
 //! # Client
 //!
-//! With a heap, [`client::Connector`] writes the request and reads the response from any pieces. Without
-//! one:
+//! With a heap, [`client::Connector`] writes the request and reads the response from any pieces.
+//! Without one:
 //!
 //! ```
 //! use sansws::handshake::client::{Offer, Response};
@@ -74,10 +74,10 @@
 //!
 //! A library that has parsed the head hands over its parts: [`server::Request::from_parts`] and
 //! [`client::Response::from_parts`] for HTTP/1.1, [`server::Request::from_extended_connect`] and
-//! [`client::Response::from_extended_connect`] for HTTP/2 and HTTP/3 (RFC 8441). What it writes comes from
-//! [`server::Upgrade::accept_parts`], [`client::Offer::to_parts`] and
-//! [`client::Offer::to_extended_connect`]. The bytes of the upgraded connection, or of the stream, are
-//! those of the WebSocket.
+//! [`client::Response::from_extended_connect`] for HTTP/2 and HTTP/3 (RFC 8441). What it writes
+//! comes from [`server::Upgrade::accept_parts`], [`client::Offer::to_parts`] and
+//! [`client::Offer::to_extended_connect`]. The bytes of the upgraded connection, or of the stream,
+//! are those of the WebSocket.
 //!
 //! ```
 //! use sansws::handshake::client::{Offer, Response};

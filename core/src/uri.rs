@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::authority::{
     InvalidAuthority, is_reg_name, is_sub_delim, is_unreserved, split_authority, split_host_port,
+    split_scheme,
 };
 
 /// A `ws:` or `wss:` URI, split into its parts. The parts borrow from the text.
@@ -19,8 +20,8 @@ use crate::authority::{
 /// # Ok::<(), sansws::UriError>(())
 /// ```
 ///
-/// Host, path and query must be ASCII: an internationalised host name is written in its `xn--` form and
-/// everything else percent-encoded, as a URI always is.
+/// Host, path and query must be ASCII: an internationalised host name is written in its `xn--` form
+/// and everything else percent-encoded, as a URI always is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Uri<'a> {
     secure: bool,
@@ -39,14 +40,14 @@ impl<'a> Uri<'a> {
     /// [`UriError`] names the part that §3 does not allow.
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
         // §3 and RFC 3986 §3.1: "ws:" or "wss:"; "schemes are case-insensitive".
-        let (scheme, rest) = text.split_once("://").ok_or(UriError::Scheme)?;
+        let (scheme, rest) = split_scheme(text).ok_or(UriError::Scheme)?;
         let secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
             _ if scheme.eq_ignore_ascii_case("wss") => true,
             _ => return Err(UriError::Scheme),
         };
-        // §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on
-        // these URIs."
+        // §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT
+        // be used on these URIs."
         if rest.contains('#') {
             return Err(UriError::Fragment);
         }
@@ -60,8 +61,8 @@ impl<'a> Uri<'a> {
             return Err(UriError::UserInfo);
         }
 
-        // §3: "The port component is OPTIONAL; the default for "ws" is port 80, while the default for "wss"
-        // is port 443."
+        // §3: "The port component is OPTIONAL; the default for "ws" is port 80, while the default
+        // for "wss" is port 443."
         let default_port = if secure { 443 } else { 80 };
         let (host, port) = split_host_port(authority)?;
         let port = port.unwrap_or(default_port);
@@ -107,8 +108,8 @@ impl<'a> Uri<'a> {
         self.port
     }
 
-    /// The value of the Host header: the host, in brackets if it is an IPv6 address, and the port if
-    /// it is not the default one (§4.1).
+    /// The value of the Host header: the host, in brackets if it is an IPv6 address, and the port
+    /// if it is not the default one (§4.1).
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
@@ -116,9 +117,10 @@ impl<'a> Uri<'a> {
 
     /// The resource name (§3): path and query, at least `/`.
     ///
-    /// One case lacks its first byte, because the resource name `/?query` of `ws://host?query` is not a
-    /// part of that text: it is returned as `?query`. [`Offer`](crate::handshake::client::Offer) adds
-    /// the `/`. [`path`](Self::path) and [`query`](Self::query) are always complete.
+    /// One case lacks its first byte, because the resource name `/?query` of `ws://host?query` is
+    /// not a part of that text: it is returned as `?query`.
+    /// [`Offer`](crate::handshake::client::Offer) adds the `/`. [`path`](Self::path) and
+    /// [`query`](Self::query) are always complete.
     #[must_use]
     pub const fn resource_name(&self) -> &'a str {
         self.resource_name
@@ -166,13 +168,13 @@ pub enum UriError {
     Fragment,
     /// The part before `@` has characters that are not allowed there.
     UserInfo,
-    /// The host is missing, has characters that are not allowed in a host, or is in brackets and is not
-    /// an IPv6 address.
+    /// The host is missing, has characters that are not allowed in a host, or is in brackets and is
+    /// not an IPv6 address.
     Host,
     /// The port is not a number from 0 to 65535.
     Port,
-    /// Path or query have characters that must be percent-encoded (blanks, control characters, `"`, `<`,
-    /// `>`, all that is not ASCII), or an incomplete percent-encoding.
+    /// Path or query have characters that must be percent-encoded (blanks, control characters, `"`,
+    /// `<`, `>`, all that is not ASCII), or an incomplete percent-encoding.
     Resource,
 }
 

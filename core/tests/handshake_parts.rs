@@ -1,5 +1,5 @@
-//! The opening handshake over heads that an HTTP library parsed: HTTP/1.1 by parts, and the extended
-//! CONNECT of RFC 8441.
+//! The opening handshake over heads that an HTTP library parsed: HTTP/1.1 by parts, and the
+//! extended CONNECT of RFC 8441.
 
 use sansws::handshake::client::{Offer, Response};
 use sansws::handshake::server::{self, Accept, Request};

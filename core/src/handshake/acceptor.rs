@@ -85,24 +85,26 @@ impl Acceptor {
         self.receive_with(input, config, out, |_| Ok(Accept::new()))
     }
 
-    /// Takes the bytes of a request off `input`. Returns the connection once the request is complete and
-    /// `judge` accepts it; the bytes left in `input` are frames then. Returns `None` if it needs more: all
-    /// of `input` was taken.
+    /// Takes the bytes of a request off `input`. Returns the connection once the request is
+    /// complete and `judge` accepts it; the bytes left in `input` are frames then. Returns `None`
+    /// if it needs more: all of `input` was taken.
     ///
     /// `judge` is called once, with a request that passed the checks of
-    /// [`Request::upgrade`](super::server::Request::upgrade). It returns how to accept the request, or the
-    /// response that rejects it: any status, with headers such as Retry-After and with content.
+    /// [`Request::upgrade`](super::server::Request::upgrade). It returns how to accept the request,
+    /// or the response that rejects it: any status, with headers such as Retry-After and with
+    /// content.
     ///
     /// # Errors
     ///
     /// Those of [`Request::parse`](super::server::Request::parse) and
-    /// [`Request::upgrade`](super::server::Request::upgrade); [`HandshakeError::Rejected`] if `judge`
-    /// rejected the request; [`HandshakeError::Argument`] if what it returned cannot be written. The
-    /// refusal is in `out`: send it and close the transport. Later calls return the same error and write
-    /// nothing.
+    /// [`Request::upgrade`](super::server::Request::upgrade); [`HandshakeError::Rejected`] if
+    /// `judge` rejected the request; [`HandshakeError::Argument`] if what it returned cannot be
+    /// written. The refusal is in `out`: send it and close the transport. Later calls return the
+    /// same error and write nothing.
     ///
-    /// [`HandshakeError::OutputFull`] is the exception: the acceptor keeps the request, `input` holds what
-    /// came after it, and the next call, with this `input` and more room, asks `judge` again.
+    /// [`HandshakeError::OutputFull`] is the exception: the acceptor keeps the request, `input`
+    /// holds what came after it, and the next call, with this `input` and more room, asks `judge`
+    /// again.
     pub fn receive_with<'j>(
         &mut self,
         input: &mut &mut [u8],
@@ -115,7 +117,8 @@ impl Acceptor {
             return Err(error);
         }
         let before = self.head.len();
-        // No more than the longest head is kept: the reader refuses a head that does not end within it.
+        // No more than the longest head is kept: the reader refuses a head that does not end within
+        // it.
         let len = input.len().min(self.max_head_len.saturating_sub(before));
         self.head.extend_from_slice(&input[..len]);
         let end = match self.reader.find_end(&self.head) {

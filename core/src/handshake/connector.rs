@@ -18,8 +18,8 @@ const MAX_INTERIM: u8 = 8;
 
 /// Writes a request and reads the response, which may arrive in pieces.
 ///
-/// It limits the length of heads, passes over interim responses such as 103 Early Hints, and leaves the
-/// bytes after the response in the input.
+/// It limits the length of heads, passes over interim responses such as 103 Early Hints, and leaves
+/// the bytes after the response in the input.
 ///
 /// ```
 /// use sansws::Config;
@@ -94,8 +94,8 @@ impl<K: MaskingKeys> Connector<K> {
         })
     }
 
-    /// Sets the longest head of a response in bytes; the default is [`DEFAULT_MAX_HEAD_LEN`]. Call it
-    /// before the first byte is received.
+    /// Sets the longest head of a response in bytes; the default is [`DEFAULT_MAX_HEAD_LEN`]. Call
+    /// it before the first byte is received.
     #[must_use]
     pub fn max_head_len(mut self, max_len: usize) -> Self {
         self.max_head_len = max_len;
@@ -103,19 +103,19 @@ impl<K: MaskingKeys> Connector<K> {
         self
     }
 
-    /// Takes the bytes of the response off `input`. Returns the connection once the response is complete
-    /// and accepts the offer; the bytes left in `input` are frames then. Returns `None` if it needs more:
-    /// all of `input` was taken.
+    /// Takes the bytes of the response off `input`. Returns the connection once the response is
+    /// complete and accepts the offer; the bytes left in `input` are frames then. Returns `None` if
+    /// it needs more: all of `input` was taken.
     ///
     /// After it returned the connection, it leaves `input` alone and returns `None`.
     ///
     /// # Errors
     ///
-    /// - [`HandshakeError::Status`] if the status is not 101: [`response`](Self::response) has the head,
-    ///   and `input` holds what came of its content.
+    /// - [`HandshakeError::Status`] if the status is not 101: [`response`](Self::response) has the
+    ///   head, and `input` holds what came of its content.
     /// - [`HandshakeError::HeadTooLong`], [`HandshakeError::StartLineTooLong`],
-    ///   [`HandshakeError::TooManyHeaders`] (more than 64), or [`HandshakeError::TooManyInterim`] (more
-    ///   than 8 interim responses).
+    ///   [`HandshakeError::TooManyHeaders`] (more than 64), or [`HandshakeError::TooManyInterim`]
+    ///   (more than 8 interim responses).
     /// - Those of [`Response::parse`] and [`Response::accept`].
     ///
     /// Close the transport. Later calls return the same error and leave `input` alone.
@@ -140,7 +140,8 @@ impl<K: MaskingKeys> Connector<K> {
                 return Ok(None);
             }
             let before = self.head.len();
-            // No more than the longest head is kept: the reader refuses a head that does not end within it.
+            // No more than the longest head is kept: the reader refuses a head that does not end
+            // within it.
             let len = input.len().min(self.max_head_len.saturating_sub(before));
             self.head.extend_from_slice(&input[..len]);
             let Some(end) = self.reader.find_end(&self.head)? else {
@@ -162,8 +163,8 @@ impl<K: MaskingKeys> Connector<K> {
                 let config = response.check(&offer, &self.nonce, &self.config)?;
                 return Ok(self.masking_keys.take().map(|keys| Connection::new(&config, Some(keys))));
             }
-            // RFC 9110 §15.2: "A client MUST be able to parse one or more 1xx responses received prior to
-            // a final response, even if the client does not expect one."
+            // RFC 9110 §15.2: "A client MUST be able to parse one or more 1xx responses received
+            // prior to a final response, even if the client does not expect one."
             self.interim += 1;
             if self.interim > MAX_INTERIM {
                 return Err(HandshakeError::TooManyInterim);
@@ -175,8 +176,8 @@ impl<K: MaskingKeys> Connector<K> {
 }
 
 impl<K> Connector<K> {
-    /// Returns the final response, once its head is complete: which subprotocol was chosen, or why the
-    /// server refused.
+    /// Returns the final response, once its head is complete: which subprotocol was chosen, or why
+    /// the server refused.
     ///
     /// `None` before that, and if the head is not a valid one.
     #[must_use]

@@ -7,8 +7,8 @@ use super::extensions::{Extension, ExtensionParam, Extensions};
 ///
 /// # Errors
 ///
-/// [`Fault::Invalid`] if the server chose it twice or with invalid parameters, [`Fault::NotOffered`] if
-/// the parameters do not answer any offer.
+/// [`Fault::Invalid`] if the server chose it twice or with invalid parameters,
+/// [`Fault::NotOffered`] if the parameters do not answer any offer.
 pub(super) fn is_agreed<'b>(
     chosen: Extensions<'_, 'b>,
     mut offered: Extensions<'_, 'b>,
@@ -20,8 +20,9 @@ pub(super) fn is_agreed<'b>(
         return Err(Fault::Invalid);
     }
     // RFC 7692 §7.1: "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an
-    // extension negotiation offer for this extension with an extension negotiation response that meets
-    // any of the following conditions": an unknown parameter, an invalid value, or a parameter twice.
+    // extension negotiation offer for this extension with an extension negotiation response that
+    // meets any of the following conditions": an unknown parameter, an invalid value, or a
+    // parameter twice.
     let answer = Params::parse(&answer, Side::Response).ok_or(Fault::Invalid)?;
     let is_answer = |offer: Extension<'b>| {
         is_deflate(&offer) && Params::parse(&offer, Side::Offer).is_some_and(|offer| answer.answers(&offer))
@@ -29,8 +30,8 @@ pub(super) fn is_agreed<'b>(
     if offered.any(is_answer) { Ok(true) } else { Err(Fault::NotOffered) }
 }
 
-/// RFC 6455 §9.1 registers names of extensions as tokens and does not say that their case is ignored; no
-/// peer writes this one in another case.
+/// RFC 6455 §9.1 registers names of extensions as tokens and does not say that their case is
+/// ignored; no peer writes this one in another case.
 fn is_deflate(extension: &Extension<'_>) -> bool {
     extension.name == "permessage-deflate"
 }
@@ -78,8 +79,9 @@ impl Params {
     /// Whether this response accepts that offer.
     fn answers(&self, offer: &Self) -> bool {
         // §7.1.1.1: "A server accepts an extension negotiation offer that includes the
-        // "server_no_context_takeover" extension parameter by including the "server_no_context_takeover"
-        // extension parameter in the corresponding extension negotiation response".
+        // "server_no_context_takeover" extension parameter by including the
+        // "server_no_context_takeover" extension parameter in the corresponding extension
+        // negotiation response".
         let takeover = self.server_no_context_takeover || !offer.server_no_context_takeover;
         // §7.1.2.1: likewise, "with the same or smaller value as the offer".
         let server_bits = match (self.server_max_window_bits, offer.server_max_window_bits) {
@@ -88,9 +90,9 @@ impl Params {
             (_, None) => true,
         };
         // §7.1.2.2: "If a received extension negotiation offer doesn't have the
-        // "client_max_window_bits" extension parameter, the corresponding extension negotiation response
-        // to the offer MUST NOT include the "client_max_window_bits" extension parameter." A value that
-        // answers one is "equal to or smaller than the received value".
+        // "client_max_window_bits" extension parameter, the corresponding extension negotiation
+        // response to the offer MUST NOT include the "client_max_window_bits" extension parameter."
+        // A value that answers one is "equal to or smaller than the received value".
         let client_bits = match (self.client_max_window_bits, offer.client_max_window_bits) {
             (Some(bits), Some(most)) => bits <= most,
             (Some(_), None) => false,

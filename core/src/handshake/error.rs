@@ -20,8 +20,8 @@ pub enum HandshakeError {
     StartLineTooLong,
     /// The head has more headers than the [`HeaderStorage`](super::HeaderStorage) holds.
     TooManyHeaders,
-    /// The head is not HTTP/1: a malformed first line, a line without CR, a folded header, a control
-    /// character, a target that is not UTF-8.
+    /// The head is not HTTP/1: a malformed first line, a line without CR, a folded header, a
+    /// control character, a target that is not UTF-8.
     MalformedHead,
     /// The major HTTP version is not 1, or HTTP/1.0 is used for a WebSocket.
     HttpVersion,
@@ -29,8 +29,8 @@ pub enum HandshakeError {
     Method,
     /// The method is not one that HTTP defines (RFC 9110 §9.3, RFC 5789).
     MethodUnknown,
-    /// The target of the request is not a path with query, an absolute HTTP or WebSocket URI, or `*`
-    /// with OPTIONS; or it has a fragment or characters that must be percent-encoded.
+    /// The target of the request is not a path with query, an absolute HTTP or WebSocket URI, or
+    /// `*` with OPTIONS; or it has a fragment or characters that must be percent-encoded.
     Target,
     /// The request has content, whose bytes would be taken for frames.
     Content,
@@ -38,15 +38,16 @@ pub enum HandshakeError {
     TransferCoding,
     /// A header of the request is wrong.
     Request(Field, Fault),
-    /// The application does not allow this Origin (§4.2.2, §10.2): 403. This crate never returns it.
+    /// The application does not allow this Origin (§4.2.2, §10.2): 403. This crate never returns
+    /// it.
     OriginNotAllowed,
     /// The application has no such resource (§4.2.2): 404. This crate never returns it.
     ResourceNotFound,
     /// The application rejected the request with this status; see
     /// [`Acceptor::receive_with`](super::server::Acceptor::receive_with).
     Rejected(u16),
-    /// The response has this status instead of 101; the [`Response`](super::client::Response) has the
-    /// rest.
+    /// The response has this status instead of 101; the [`Response`](super::client::Response) has
+    /// the rest.
     Status(u16),
     /// More interim responses (1xx) than a client reads.
     TooManyInterim,
@@ -125,8 +126,8 @@ pub enum Fault {
     NotOffered,
 }
 
-/// Which argument cannot be written: it would change the meaning of the head, or the peer would have
-/// to refuse the handshake.
+/// Which argument cannot be written: it would change the meaning of the head, or the peer would
+/// have to refuse the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Argument {
@@ -138,16 +139,17 @@ pub enum Argument {
     ReservedHeader,
     /// The authority is not `host[:port]`.
     Authority,
-    /// The resource name does not begin with `/` or `?`, has a fragment, or has characters that must be
-    /// percent-encoded.
+    /// The resource name does not begin with `/` or `?`, has a fragment, or has characters that
+    /// must be percent-encoded.
     Resource,
     /// A subprotocol is not a token, is repeated, or is one of more than
     /// [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS); or a server chose one that was not offered.
     Subprotocol,
-    /// The extensions are not a list as §9.1 defines it; or a server chose one that was not offered, or
-    /// parameters that do not answer the offer.
+    /// The extensions are not a list as §9.1 defines it; or a server chose one that was not
+    /// offered, or parameters that do not answer the offer.
     Extensions,
-    /// The status is not 200–599, or it is one without content (204, 205, 304) and there is content.
+    /// The status is not 200–599, or it is one without content (204, 205, 304) and there is
+    /// content.
     Status,
     /// The request is an extended CONNECT (RFC 8441): there is no HTTP/1.1 response to write.
     ExtendedConnect,
@@ -166,13 +168,13 @@ impl HandshakeError {
             Self::ResourceNotFound => 404,
             Self::Method => 405,
             Self::StartLineTooLong => 414,
-            // §4.2.2: "an appropriate HTTP error code (such as 426 Upgrade Required)". RFC 9110 §15.5.22:
-            // also for a request without Upgrade.
+            // §4.2.2: "an appropriate HTTP error code (such as 426 Upgrade Required)". RFC 9110
+            // §15.5.22: also for a request without Upgrade.
             Self::Request(Field::Upgrade, Fault::Missing | Fault::Invalid)
             | Self::Request(Field::Version, _) => 426,
             // RFC 9220 §3: "If a server receives an extended CONNECT request with a ":protocol"
-            // pseudo-header field value that is unknown or is not supported, the server SHOULD respond
-            // to the request with a 501 (Not Implemented) status code".
+            // pseudo-header field value that is unknown or is not supported, the server SHOULD
+            // respond to the request with a 501 (Not Implemented) status code".
             Self::MethodUnknown | Self::TransferCoding | Self::Request(Field::Protocol, _) => 501,
             Self::Request(..) => 400,
             Self::HeadTooLong | Self::TooManyHeaders => 431,
@@ -183,16 +185,17 @@ impl HandshakeError {
         }
     }
 
-    /// Returns the headers that the response with [`status`](Self::status) has because of the status:
-    /// `Allow` with 405, `Upgrade` and `Sec-WebSocket-Version` with 426.
+    /// Returns the headers that the response with [`status`](Self::status) has because of the
+    /// status: `Allow` with 405, `Upgrade` and `Sec-WebSocket-Version` with 426.
     #[must_use]
     pub const fn response_headers(self) -> &'static [(&'static str, &'static str)] {
         match self.status() {
-            // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
+            // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405
+            // response".
             405 => &[("Allow", "GET")],
-            // RFC 6455 §4.2.2: "... and a |Sec-WebSocket-Version| header field indicating the version(s)
-            // the server is capable of understanding." RFC 9110 §15.5.22: "The server MUST send an
-            // Upgrade header field in a 426 response".
+            // RFC 6455 §4.2.2: "... and a |Sec-WebSocket-Version| header field indicating the
+            // version(s) the server is capable of understanding." RFC 9110 §15.5.22: "The server
+            // MUST send an Upgrade header field in a 426 response".
             426 => &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")],
             _ => &[],
         }
@@ -204,7 +207,8 @@ impl HandshakeError {
         self.source().0
     }
 
-    /// Returns the section that was violated, such as `"4.2.1"`, of the document [`rfc`](Self::rfc).
+    /// Returns the section that was violated, such as `"4.2.1"`, of the document
+    /// [`rfc`](Self::rfc).
     #[must_use]
     pub const fn section(self) -> &'static str {
         self.source().1
@@ -234,6 +238,7 @@ impl HandshakeError {
     }
 
     /// Hands the words over piece by piece, so that a refusal can be written without `core::fmt`.
+    #[inline(never)]
     pub(super) fn describe(self, piece: &mut dyn FnMut(&[u8])) {
         let text = match self {
             Self::HeadTooLong => "the head is too long",

@@ -6,8 +6,8 @@
 //! extension-param = token [ "=" (token | quoted-string) ]
 //! ```
 //!
-//! Blanks may stand between any two of these words (RFC 2616 §2.1, which the RFC's ABNF builds on), and so
-//! may empty elements between commas, which count for nothing; empty parameters may not.
+//! Blanks may stand between any two of these words (RFC 2616 §2.1, which the RFC's ABNF builds on),
+//! and so may empty elements between commas, which count for nothing; empty parameters may not.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -20,8 +20,8 @@ use super::syntax::{is_token, is_token_byte};
 ///
 /// The iterator ends at the first extension that is malformed.
 /// [`server::Request::upgrade`](super::server::Request::upgrade),
-/// [`client::Response::accept`](super::client::Response::accept) and [`parse`](Self::parse) refuse such a
-/// list, so after them the list is complete.
+/// [`client::Response::accept`](super::client::Response::accept) and [`parse`](Self::parse) refuse
+/// such a list, so after them the list is complete.
 #[derive(Debug, Clone)]
 pub struct Extensions<'h, 'b> {
     lines: Values<'h, 'b, 'static>,
@@ -44,8 +44,8 @@ impl<'b> Extensions<'b, 'b> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Argument`] with [`Argument::Extensions`] if it is not a list with at least one
-    /// extension, as §9.1 defines it.
+    /// [`HandshakeError::Argument`] with [`Argument::Extensions`] if it is not a list with at least
+    /// one extension, as §9.1 defines it.
     pub fn parse(value: &'b str) -> Result<Self, HandshakeError> {
         let extensions = Extensions::in_value(value);
         match extensions.clone().check() {
@@ -66,9 +66,9 @@ impl<'h, 'b> Extensions<'h, 'b> {
 
     /// Whether all of it is as §9.1 has it, with one extension at least.
     ///
-    /// "If a value is received by either the client or the server during negotiation that does not conform to
-    /// the ABNF below, the recipient of such malformed data MUST immediately _Fail the WebSocket
-    /// Connection_."
+    /// "If a value is received by either the client or the server during negotiation that does not
+    /// conform to the ABNF below, the recipient of such malformed data MUST immediately _Fail the
+    /// WebSocket Connection_."
     pub(super) fn check(mut self) -> Result<(), Fault> {
         if self.try_next()?.is_none() {
             return Err(Fault::Invalid);
@@ -142,8 +142,9 @@ pub struct ExtensionParam<'b> {
 
 /// The value of a parameter: a token, after quoted pairs (`\x`) are unescaped.
 ///
-/// Compare it to a `&str`, or use its [`chars`](Self::chars); [`as_str`](Self::as_str) is enough where no
-/// quoted pair is expected. Two values are equal if their characters are: `10` equals `"1\0"`.
+/// Compare it to a `&str`, or use its [`chars`](Self::chars); [`as_str`](Self::as_str) is enough
+/// where no quoted pair is expected. Two values are equal if their characters are: `10` equals
+/// `"1\0"`.
 #[derive(Clone, Copy)]
 pub struct ParamValue<'b> {
     /// Token characters and, in what was quoted, backslashes, each before a token character.
@@ -245,11 +246,12 @@ fn take_param<'b>(list: &mut &'b str) -> Option<ExtensionParam<'b>> {
 
 /// What is left of a quoted-string whose opening quote is taken, and that quote's partner.
 fn take_quoted<'b>(list: &mut &'b str) -> Option<&'b str> {
-    // What stands between must be a token, so a quote in it is wrong even if it is escaped: the first one ends it either way.
+    // What stands between must be a token, so a quote in it is wrong even if it is escaped: the
+    // first one ends it either way.
     let (raw, rest) = list.split_once('"')?;
     *list = rest;
-    // §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST
-    // conform to the 'token' ABNF." So no escaped backslash, no escaped quote.
+    // §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping
+    // MUST conform to the 'token' ABNF." So no escaped backslash, no escaped quote.
     let mut bytes = raw.bytes();
     while let Some(b) = bytes.next() {
         let b = if b == b'\\' { bytes.next()? } else { b };

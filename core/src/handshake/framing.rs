@@ -10,14 +10,17 @@ pub(super) fn check_framing(headers: &Headers<'_, '_>, minor_version: u8) -> Res
     let has_coding = headers.get(Field::TransferEncoding.name()).is_some();
     match headers.only(Field::ContentLength.name()) {
         Err(Fault::Missing) => {}
-        // §6.3: "If a message is received without Transfer-Encoding and with an invalid Content-Length
-        // header field, then the message framing is invalid". Equal values are not merged.
+        // §6.3: "If a message is received without Transfer-Encoding and with an invalid
+        // Content-Length header field, then the message framing is invalid". Equal values are not
+        // merged.
         Err(fault) => return Err(HandshakeError::Request(Field::ContentLength, fault)),
-        // §6.1: "A server MAY reject a request that contains both Content-Length and Transfer-Encoding".
+        // §6.1: "A server MAY reject a request that contains both Content-Length and
+        // Transfer-Encoding".
         Ok(_) if has_coding => {
             return Err(HandshakeError::Request(Field::ContentLength, Fault::Unexpected));
         }
-        // "010" is `1*DIGIT` and means 10. It is refused because some readers take it for an octal 8.
+        // "010" is `1*DIGIT` and means 10. It is refused because some readers take it for an octal
+        // 8.
         Ok(length) => {
             if (length.len() > 1 && length.starts_with(b"0")) || headers.content_length().is_err() {
                 return Err(HandshakeError::Request(Field::ContentLength, Fault::Invalid));
@@ -29,8 +32,8 @@ pub(super) fn check_framing(headers: &Headers<'_, '_>, minor_version: u8) -> Res
 
 fn check_transfer_encoding(headers: &Headers<'_, '_>, minor_version: u8) -> Result<(), HandshakeError> {
     let invalid = |fault| Err(HandshakeError::Request(Field::TransferEncoding, fault));
-    // §6.1: "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding header
-    // field MUST treat the message as if the framing is faulty".
+    // §6.1: "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding
+    // header field MUST treat the message as if the framing is faulty".
     if minor_version == 0 {
         return invalid(Fault::Unexpected);
     }
@@ -47,14 +50,15 @@ fn check_transfer_encoding(headers: &Headers<'_, '_>, minor_version: u8) -> Resu
         if !name.eq_ignore_ascii_case(b"chunked") {
             is_known = false;
         } else if name.len() != coding.len() || codings.peek().is_some() {
-            // §7.1: "The chunked coding does not define any parameters. Their presence SHOULD be treated
-            // as an error." §6.3: if chunked "is not the final encoding, the message body length cannot be
-            // determined reliably; the server MUST respond with the 400 (Bad Request) status code".
+            // §7.1: "The chunked coding does not define any parameters. Their presence SHOULD be
+            // treated as an error." §6.3: if chunked "is not the final encoding, the message body
+            // length cannot be determined reliably; the server MUST respond with the 400 (Bad
+            // Request) status code".
             return invalid(Fault::Invalid);
         }
     }
-    // §6.1: "A server that receives a request message with a transfer coding it does not understand SHOULD
-    // respond with 501 (Not Implemented)."
+    // §6.1: "A server that receives a request message with a transfer coding it does not understand
+    // SHOULD respond with 501 (Not Implemented)."
     if is_known { Ok(()) } else { Err(HandshakeError::TransferCoding) }
 }
 

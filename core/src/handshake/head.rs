@@ -49,8 +49,8 @@ impl HeadReader {
     ///
     /// - [`HandshakeError::HeadTooLong`] if the head cannot end within `max_len`, or
     ///   [`HandshakeError::StartLineTooLong`] if its first line cannot.
-    /// - [`HandshakeError::MalformedHead`] for a line that ends without CR, and for bytes that do not
-    ///   begin like HTTP, such as a TLS ClientHello.
+    /// - [`HandshakeError::MalformedHead`] for a line that ends without CR, and for bytes that do
+    ///   not begin like HTTP, such as a TLS ClientHello.
     pub fn find_end(&mut self, input: &[u8]) -> Result<Option<usize>, HandshakeError> {
         if self.found {
             return Ok(Some(self.scanned));
@@ -68,8 +68,9 @@ impl HeadReader {
                 self.scanned = limit;
                 break;
             };
-            // RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator". We do not: where
-            // one endpoint sees a line's end and a proxy before it does not, requests are smuggled.
+            // RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator". We do
+            // not: where one endpoint sees a line's end and a proxy before it does not, requests
+            // are smuggled.
             let Some((b'\r', line)) = input.get(self.line_start..lf).and_then(|line| line.split_last())
             else {
                 // The line was not passed: the next call finds the same.
@@ -87,8 +88,8 @@ impl HeadReader {
         if input.len() < self.max_len {
             Ok(None)
         } else if !self.started && self.scanned > self.line_start {
-            // RFC 9112 §3: "A server that receives a request-target longer than any URI it wishes to
-            // parse MUST respond with a 414 (URI Too Long) status code".
+            // RFC 9112 §3: "A server that receives a request-target longer than any URI it wishes
+            // to parse MUST respond with a 414 (URI Too Long) status code".
             Err(HandshakeError::StartLineTooLong)
         } else {
             Err(HandshakeError::HeadTooLong)
@@ -102,10 +103,11 @@ impl HeadReader {
     }
 }
 
-/// Storage for the headers of one head: `N` of them, 64 by default, 32 bytes each on a 64-bit machine.
+/// Storage for the headers of one head: `N` of them, 64 by default, 32 bytes each on a 64-bit
+/// machine.
 ///
-/// `HeaderStorage::new()` has room for 64, `HeaderStorage::<16>::default()` for 16. A head with more is
-/// refused with [`HandshakeError::TooManyHeaders`], status 431.
+/// `HeaderStorage::new()` has room for 64, `HeaderStorage::<16>::default()` for 16. A head with
+/// more is refused with [`HandshakeError::TooManyHeaders`], status 431.
 pub struct HeaderStorage<'b, const N: usize = 64> {
     headers: [httparse::Header<'b>; N],
 }
@@ -153,8 +155,8 @@ impl<'b, const N: usize> HeaderStorage<'b, N> {
     }
 }
 
-/// Splits a whole head, as a [`HeadReader`] found it, into its first line and its header lines. Empty
-/// lines before it are skipped.
+/// Splits a whole head, as a [`HeadReader`] found it, into its first line and its header lines.
+/// Empty lines before it are skipped.
 pub(super) fn split_start_line(head: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut rest = head;
     loop {
@@ -173,8 +175,8 @@ pub(super) fn minor_version(version: &[u8]) -> Result<u8, HandshakeError> {
     match version.strip_prefix(b"HTTP/") {
         Some(&[b'1', b'.', minor @ b'0'..=b'9']) => Ok(minor - b'0'),
         Some(&[b'0'..=b'9', b'.', b'0'..=b'9']) => Err(HandshakeError::HttpVersion),
-        // RFC 9110 §2.5: "When a major version of HTTP does not define any minor versions, the minor
-        // version "0" is implied."
+        // RFC 9110 §2.5: "When a major version of HTTP does not define any minor versions, the
+        // minor version "0" is implied."
         Some(&[b'2'..=b'9']) => Err(HandshakeError::HttpVersion),
         _ => Err(HandshakeError::MalformedHead),
     }
@@ -213,6 +215,7 @@ impl<'h, 'b> Headers<'h, 'b> {
     }
 
     /// Returns the value of the first line with this name.
+    #[inline(never)]
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'b [u8]> {
         self.all(name).next()
@@ -223,22 +226,23 @@ impl<'h, 'b> Headers<'h, 'b> {
         Values { lines: self.list.iter(), name }
     }
 
-    /// Returns the elements of a comma-separated list over all lines with this name (RFC 9110 §5.6.1),
-    /// without blanks around them and without empty ones. Quoted strings are not parsed.
+    /// Returns the elements of a comma-separated list over all lines with this name (RFC 9110
+    /// §5.6.1), without blanks around them and without empty ones. Quoted strings are not parsed.
     pub fn elements<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
         self.all(name)
             .flat_map(|value| value.split(|&b| b == b',').map(trim))
             .filter(|element| !element.is_empty())
     }
 
-    /// Returns whether the comma-separated list over all lines with this name contains `token`, compared
-    /// case-insensitively.
+    /// Returns whether the comma-separated list over all lines with this name contains `token`,
+    /// compared case-insensitively.
     #[must_use]
     pub fn contains_token(&self, name: &str, token: &str) -> bool {
         self.elements(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// The value of the one line with this name.
+    #[inline(never)]
     pub(super) fn only(&self, name: &str) -> Result<&'b [u8], Fault> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
@@ -254,6 +258,7 @@ impl<'h, 'b> Headers<'h, 'b> {
     }
 
     /// Checks that a list over all lines with the field's name contains `token`.
+    #[inline(never)]
     pub(super) fn check_token(&self, field: Field, token: &str) -> Result<(), Fault> {
         if self.contains_token(field.name(), token) {
             Ok(())

@@ -18,21 +18,22 @@ use crate::uri::{Uri, is_resource_name};
 /// randomness, and there is at most one connection in its opening handshake per address.
 ///
 /// ```
-/// use sansws::Uri;
+/// use sansws::{SliceOutput, Uri};
 /// use sansws::handshake::client::Offer;
 ///
 /// let uri = Uri::parse("ws://server.example.com/chat")?;
 /// let offer = Offer::to(&uri).subprotocols(&["chat"]).headers(&[("Cookie", "id=1")]);
-/// let mut out = Vec::new();
+/// let mut tx = [0; 512];
+/// let mut out = SliceOutput::new(&mut tx);
 /// offer.write(b"the sample nonce", &mut out)?;
-/// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n"));
+/// assert!(out.filled().starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Offer<'a> {
-    /// The value of the Host header: `host[:port]`, an IPv6 address in brackets, the port only if it is
-    /// not the default one. [`Uri::authority`] returns it.
+    /// The value of the Host header: `host[:port]`, an IPv6 address in brackets, the port only if
+    /// it is not the default one. [`Uri::authority`] returns it.
     pub authority: &'a str,
     /// The resource name: path and query. [`Uri::resource_name`] returns it.
     pub resource_name: &'a str,
@@ -91,8 +92,8 @@ impl<'a> Offer<'a> {
 
     /// Writes the HTTP/1.1 request, all of it or nothing.
     ///
-    /// `nonce` must be fresh and random for every handshake: "a nonce consisting of a randomly selected
-    /// 16-byte value". Keep it for [`Response::accept`](super::client::Response::accept).
+    /// `nonce` must be fresh and random for every handshake: "a nonce consisting of a randomly
+    /// selected 16-byte value". Keep it for [`Response::accept`](super::client::Response::accept).
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl<'a> Offer<'a> {
     pub fn write(&self, nonce: &[u8; 16], out: &mut impl Output) -> Result<(), HandshakeError> {
         self.check()?;
         let key = key_value(nonce);
-        Ok(write_whole(out, |w| {
+        Ok(write_whole(out, &|w| {
             w.text("GET ");
             // §3: the resource name begins with "/" even if the path is empty.
             if !self.resource_name.starts_with('/') {
@@ -124,15 +125,15 @@ impl<'a> Offer<'a> {
 
     /// Hands over the headers of the HTTP/1.1 request, for an HTTP library that writes it.
     ///
-    /// `header` is called with name and value of each header, one call for each subprotocol. The method is
-    /// GET; the target is [`resource_name`](Self::resource_name), with a `/` before it if it does not begin
-    /// with one. `nonce` is as for [`write`](Self::write). Read the answer with
+    /// `header` is called with name and value of each header, one call for each subprotocol. The
+    /// method is GET; the target is [`resource_name`](Self::resource_name), with a `/` before it if
+    /// it does not begin with one. `nonce` is as for [`write`](Self::write). Read the answer with
     /// [`Response::from_parts`](super::client::Response::from_parts).
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Argument`] if something in the offer cannot be written. `header` was not called
-    /// then.
+    /// [`HandshakeError::Argument`] if something in the offer cannot be written. `header` was not
+    /// called then.
     pub fn to_parts(
         &self,
         nonce: &[u8; 16],
@@ -143,13 +144,14 @@ impl<'a> Offer<'a> {
         Ok(())
     }
 
-    /// Hands over the headers of an extended CONNECT request (RFC 8441), for an HTTP/2 or HTTP/3 library
-    /// that writes it.
+    /// Hands over the headers of an extended CONNECT request (RFC 8441), for an HTTP/2 or HTTP/3
+    /// library that writes it.
     ///
-    /// The pseudo-headers are the library's: `:method` is `CONNECT`, `:protocol` is `websocket`, `:scheme`
-    /// is `https` for `wss:` and `http` for `ws:`, `:authority` is [`authority`](Self::authority), and
-    /// `:path` is [`resource_name`](Self::resource_name), with a `/` before it if it does not begin with
-    /// one. Names of headers must be converted to lower case. Read the answer with
+    /// The pseudo-headers are the library's: `:method` is `CONNECT`, `:protocol` is `websocket`,
+    /// `:scheme` is `https` for `wss:` and `http` for `ws:`, `:authority` is
+    /// [`authority`](Self::authority), and `:path` is [`resource_name`](Self::resource_name), with
+    /// a `/` before it if it does not begin with one. Names of headers must be converted to lower
+    /// case. Read the answer with
     /// [`Response::from_extended_connect`](super::client::Response::from_extended_connect).
     ///
     /// # Errors

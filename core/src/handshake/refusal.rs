@@ -7,7 +7,8 @@ use super::head::Fields;
 use super::write::{Pieces, check_headers, write_whole};
 use crate::output::{Output, OutputFull};
 
-/// A response that ends the opening handshake without a connection. The transport is closed after it.
+/// A response that ends the opening handshake without a connection. The transport is closed after
+/// it.
 ///
 /// ```
 /// use sansws::SliceOutput;
@@ -27,8 +28,8 @@ use crate::output::{Output, OutputFull};
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Reject<'a> {
-    /// The status, from 200 to 599. 426 comes with the headers that RFC 6455 §4.4 and RFC 9110 §15.5.22
-    /// require.
+    /// The status, from 200 to 599. 426 comes with the headers that RFC 6455 §4.4 and RFC 9110
+    /// §15.5.22 require.
     pub status: u16,
     /// More headers, such as Content-Type or Retry-After. Those of the opening handshake itself,
     /// Connection and Content-Length are not allowed.
@@ -65,7 +66,8 @@ impl<'a> Reject<'a> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Argument`] if it would not be a valid response, [`HandshakeError::OutputFull`].
+    /// [`HandshakeError::Argument`] if it would not be a valid response,
+    /// [`HandshakeError::OutputFull`].
     pub fn write(&self, out: &mut impl Output) -> Result<(), HandshakeError> {
         check_headers(self.headers)?;
         // RFC 9110 §8.6: no Content-Length in a 204. 205 and 304 have no content either.
@@ -75,7 +77,7 @@ impl<'a> Reject<'a> {
         }
         let content_len = (!has_no_content || self.status == 205).then_some(self.body.len());
         const UPGRADE_REQUIRED: HandshakeError = HandshakeError::Request(Field::Upgrade, Fault::Missing);
-        Ok(write_whole(out, |w| {
+        Ok(write_whole(out, &|w| {
             start_response(w, self.status);
             w.headers(self.headers);
             end_response(w, self.status, content_len, UPGRADE_REQUIRED);
@@ -95,14 +97,15 @@ impl fmt::Debug for Reject<'_> {
     }
 }
 
-/// Writes the response that refuses a request because of this error, all of it or nothing. Send it and
-/// close the transport.
+/// Writes the response that refuses a request because of this error, all of it or nothing. Send it
+/// and close the transport.
 ///
 /// `method` is that of the request: [`Request::method`](super::server::Request::method), or what
 /// [`method_of`] finds in a request that could not be parsed. The response to HEAD has no content.
 ///
 /// The response has the error's [status](HandshakeError::status), the
-/// [headers](HandshakeError::response_headers) that belong to it, and the error in words as its content.
+/// [headers](HandshakeError::response_headers) that belong to it, and the error in words as its
+/// content.
 ///
 /// # Errors
 ///
@@ -110,7 +113,7 @@ impl fmt::Debug for Reject<'_> {
 pub fn refuse(error: &HandshakeError, method: &str, out: &mut impl Output) -> Result<(), OutputFull> {
     let mut content_len = 1;
     error.describe(&mut |piece| content_len += piece.len());
-    write_whole(out, |w| {
+    write_whole(out, &|w| {
         start_response(w, error.status());
         w.text("Content-Type: text/plain; charset=utf-8\r\n");
         end_response(w, error.status(), Some(content_len), *error);
@@ -122,8 +125,8 @@ pub fn refuse(error: &HandshakeError, method: &str, out: &mut impl Output) -> Re
     })
 }
 
-/// Returns the method of an HTTP/1 request from its first bytes, which need not be a whole or valid head;
-/// empty if it is not there. [`refuse`] takes it.
+/// Returns the method of an HTTP/1 request from its first bytes, which need not be a whole or valid
+/// head; empty if it is not there. [`refuse`] takes it.
 ///
 /// ```
 /// use sansws::handshake::server::method_of;
@@ -162,7 +165,8 @@ fn end_response(w: &mut Pieces<'_>, status: u16, content_len: Option<usize>, why
     w.text(if status == 426 { "Connection: Upgrade, close\r\n\r\n" } else { "Connection: close\r\n\r\n" });
 }
 
-/// Returns the reason phrase of a status code (RFC 9110 §15), or an empty text if it is not a common one.
+/// Returns the reason phrase of a status code (RFC 9110 §15), or an empty text if it is not a
+/// common one.
 #[must_use]
 pub const fn reason_phrase(status: u16) -> &'static str {
     match status {

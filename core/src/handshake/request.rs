@@ -8,7 +8,7 @@ use super::key::is_key;
 use super::subprotocol::are_subprotocols;
 use super::syntax::is_token;
 use super::upgrade::Upgrade;
-use crate::authority::{same_host, split_authority, split_host_port};
+use crate::authority::{same_host, split_authority, split_host_port, split_scheme};
 use crate::uri::is_resource_name;
 
 /// The head of a request, borrowed from the bytes that arrived or from an HTTP library.
@@ -31,14 +31,14 @@ enum Version<'b> {
 impl<'h, 'b> Request<'h, 'b> {
     /// Reads the head of any HTTP/1 request, for a WebSocket or for a page.
     ///
-    /// Returns the request and the length of its head including the empty line, or `None` if the head is
-    /// incomplete. The length of the head is not limited here, and each call starts from the beginning:
-    /// while bytes are still arriving, ask a [`HeadReader`] first.
+    /// Returns the request and the length of its head including the empty line, or `None` if the
+    /// head is incomplete. The length of the head is not limited here, and each call starts from
+    /// the beginning: while bytes are still arriving, ask a [`HeadReader`] first.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedHead`], [`HandshakeError::HttpVersion`] for HTTP/2 and others, and
-    /// [`HandshakeError::TooManyHeaders`] if there are more than `N`.
+    /// [`HandshakeError::MalformedHead`], [`HandshakeError::HttpVersion`] for HTTP/2 and others,
+    /// and [`HandshakeError::TooManyHeaders`] if there are more than `N`.
     pub fn parse<const N: usize>(
         input: &'b [u8],
         storage: &'h mut HeaderStorage<'b, N>,
@@ -62,8 +62,8 @@ impl<'h, 'b> Request<'h, 'b> {
 
     /// Takes the head of an HTTP/1 request that an HTTP library parsed.
     ///
-    /// `target` is the request target as it was sent. `minor_version` is 1 for HTTP/1.1. What belongs to
-    /// a request is checked as for one that [`parse`](Self::parse) reads.
+    /// `target` is the request target as it was sent. `minor_version` is 1 for HTTP/1.1. What
+    /// belongs to a request is checked as for one that [`parse`](Self::parse) reads.
     ///
     /// ```
     /// use sansws::handshake::{HeaderStorage, server};
@@ -107,11 +107,12 @@ impl<'h, 'b> Request<'h, 'b> {
     /// ([RFC 8441](https://datatracker.ietf.org/doc/html/rfc8441),
     /// [RFC 9220](https://datatracker.ietf.org/doc/html/rfc9220)).
     ///
-    /// `protocol`, `authority` and `path` are the pseudo-headers `:protocol`, `:authority` and `:path`;
-    /// `headers` are the others. The application treats the request like one of HTTP/1.1:
-    /// [`path`](Self::path), [`subprotocols`](Self::subprotocols) and [`upgrade`](Self::upgrade) work the
-    /// same. [`Upgrade::accept_parts`] returns the headers of the response, whose status is 200. Refuse
-    /// with 400 where an error's [status](HandshakeError::status) is 426: that one needs Upgrade.
+    /// `protocol`, `authority` and `path` are the pseudo-headers `:protocol`, `:authority` and
+    /// `:path`; `headers` are the others. The application treats the request like one of HTTP/1.1:
+    /// [`path`](Self::path), [`subprotocols`](Self::subprotocols) and [`upgrade`](Self::upgrade)
+    /// work the same. [`Upgrade::accept_parts`] returns the headers of the response, whose status
+    /// is 200. Refuse with 400 where an error's [status](HandshakeError::status) is 426: that one
+    /// needs Upgrade.
     ///
     /// # Errors
     ///
@@ -146,14 +147,15 @@ impl<'h, 'b> Request<'h, 'b> {
         self.method
     }
 
-    /// Returns the target of the request line: a path and query, an absolute URI, or `*`. It is `:path`
-    /// for an extended CONNECT.
+    /// Returns the target of the request line: a path and query, an absolute URI, or `*`. It is
+    /// `:path` for an extended CONNECT.
     #[must_use]
     pub const fn target(&self) -> &'b str {
         self.target
     }
 
-    /// Returns the minor HTTP version: 1 for HTTP/1.1, 0 for HTTP/1.0, `None` for an extended CONNECT.
+    /// Returns the minor HTTP version: 1 for HTTP/1.1, 0 for HTTP/1.0, `None` for an extended
+    /// CONNECT.
     #[must_use]
     pub const fn minor_version(&self) -> Option<u8> {
         match self.version {
@@ -162,7 +164,8 @@ impl<'h, 'b> Request<'h, 'b> {
         }
     }
 
-    /// Returns the path of the resource name without its query: at least `/`, still percent-encoded.
+    /// Returns the path of the resource name without its query: at least `/`, still
+    /// percent-encoded.
     #[must_use]
     pub fn path(&self) -> &'b str {
         let resource_name = self.resource_name();
@@ -172,23 +175,23 @@ impl<'h, 'b> Request<'h, 'b> {
         }
     }
 
-    /// Returns the query of the resource name, without its `?` and still percent-encoded. `None` if it is
-    /// missing or empty.
+    /// Returns the query of the resource name, without its `?` and still percent-encoded. `None` if
+    /// it is missing or empty.
     #[must_use]
     pub fn query(&self) -> Option<&'b str> {
         // §3: the resource name has a "?" only "if the query component is non-empty".
         self.resource_name().split_once('?').map(|(_, query)| query).filter(|query| !query.is_empty())
     }
 
-    /// Returns the server's authority as the client knows it, `host[:port]`: that of an absolute target
-    /// or `:authority`, otherwise the Host header.
+    /// Returns the server's authority as the client knows it, `host[:port]`: that of an absolute
+    /// target or `:authority`, otherwise the Host header.
     #[must_use]
     pub fn host(&self) -> Option<&'b str> {
         if let Version::ExtendedConnect { authority, .. } = self.version {
             return Some(authority);
         }
-        // RFC 9112 §3.2.2: with a target in absolute-form the server "MUST ignore the received Host header
-        // field".
+        // RFC 9112 §3.2.2: with a target in absolute-form the server "MUST ignore the received Host
+        // header field".
         let authority = self.absolute_target().map(|(authority, _)| authority);
         authority.or_else(|| self.header(Field::Host.name()))
     }
@@ -200,12 +203,12 @@ impl<'h, 'b> Request<'h, 'b> {
         self.header(Field::Origin.name())
     }
 
-    /// Returns whether a page of another origin sent the request: there is an Origin header, and its
-    /// scheme, host or port is not this server's.
+    /// Returns whether a page of another origin sent the request: there is an Origin header, and
+    /// its scheme, host or port is not this server's.
     ///
-    /// `secure` tells the scheme of this server: pass `true` if clients reach it by `wss:`, also if a proxy
-    /// in front of it ends TLS. Then a page that came over `http:`, which anyone on the network can
-    /// change, is of another origin. Host and port are those of [`host`](Self::host).
+    /// `secure` tells the scheme of this server: pass `true` if clients reach it by `wss:`, also if
+    /// a proxy in front of it ends TLS. Then a page that came over `http:`, which anyone on the
+    /// network can change, is of another origin. Host and port are those of [`host`](Self::host).
     ///
     /// A browser sends the user's cookies whichever page asks, so a server that trusts cookies must
     /// refuse pages of other origins (§10.2), with [`HandshakeError::OriginNotAllowed`]. `null` and
@@ -218,7 +221,7 @@ impl<'h, 'b> Request<'h, 'b> {
         let (own_scheme, default_port) = if secure { ("https", 443) } else { ("http", 80) };
         let is_same = || {
             let origin = core::str::from_utf8(self.headers.only(Field::Origin.name()).ok()?).ok()?;
-            let (scheme, authority) = origin.split_once("://")?;
+            let (scheme, authority) = split_scheme(origin)?;
             let (origin_host, origin_port) = split_host_port(authority).ok()?;
             let (host, port) = split_host_port(self.host()?).ok()?;
             let same_port = origin_port.unwrap_or(default_port) == port.unwrap_or(default_port);
@@ -227,8 +230,8 @@ impl<'h, 'b> Request<'h, 'b> {
         is_same() != Some(true)
     }
 
-    /// Returns the first value of the header with this name that is UTF-8. [`headers`](Self::headers) has
-    /// all values.
+    /// Returns the first value of the header with this name that is UTF-8.
+    /// [`headers`](Self::headers) has all values.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b str> {
         self.headers.text(name)
@@ -248,8 +251,8 @@ impl<'h, 'b> Request<'h, 'b> {
             .filter_map(|name| core::str::from_utf8(name).ok())
     }
 
-    /// Returns the subprotocol of `supported` that the client prefers, or `None` if it offers none of
-    /// them. Names are compared case-sensitively.
+    /// Returns the subprotocol of `supported` that the client prefers, or `None` if it offers none
+    /// of them. Names are compared case-sensitively.
     #[must_use]
     pub fn select_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
         self.subprotocols().find_map(|offered| supported.iter().copied().find(|name| *name == offered))
@@ -261,15 +264,15 @@ impl<'h, 'b> Request<'h, 'b> {
         Extensions::in_head(&self.headers)
     }
 
-    /// Returns whether content follows the head, or might: Transfer-Encoding, or a Content-Length that is
-    /// not plainly zero.
+    /// Returns whether content follows the head, or might: Transfer-Encoding, or a Content-Length
+    /// that is not plainly zero.
     #[must_use]
     pub fn has_content(&self) -> bool {
         has_content(&self.headers)
     }
 
-    /// Returns whether the request asks for a WebSocket: it is HTTP/1.1 and its Upgrade header contains
-    /// `websocket`, or it is an extended CONNECT for `websocket`.
+    /// Returns whether the request asks for a WebSocket: it is HTTP/1.1 and its Upgrade header
+    /// contains `websocket`, or it is an extended CONNECT for `websocket`.
     ///
     /// A server that also has pages calls [`check_head`](Self::check_head), gives these requests to
     /// [`upgrade`](Self::upgrade) and answers the others with pages.
@@ -284,16 +287,16 @@ impl<'h, 'b> Request<'h, 'b> {
         }
     }
 
-    /// Checks what HTTP requires of every request, for a WebSocket or for a page: Host, Content-Length and
-    /// Transfer-Encoding, the target, and last the method.
+    /// Checks what HTTP requires of every request, for a WebSocket or for a page: Host,
+    /// Content-Length and Transfer-Encoding, the target, and last the method.
     ///
     /// A server that also has pages calls this first. [`upgrade`](Self::upgrade) calls it itself.
     ///
     /// # Errors
     ///
-    /// - [`HandshakeError::Request`], status 400: Host is missing, repeated or not `host[:port]`; or
-    ///   Content-Length or Transfer-Encoding do not tell where the content ends. An HTTP/1.0 request may
-    ///   lack Host.
+    /// - [`HandshakeError::Request`], status 400: Host is missing, repeated or not `host[:port]`;
+    ///   or Content-Length or Transfer-Encoding do not tell where the content ends. An HTTP/1.0
+    ///   request may lack Host.
     /// - [`HandshakeError::TransferCoding`], status 501.
     /// - [`HandshakeError::Target`], status 400.
     /// - [`HandshakeError::MethodUnknown`], status 501.
@@ -316,27 +319,29 @@ impl<'h, 'b> Request<'h, 'b> {
         if !self.is_target() {
             return Err(HandshakeError::Target);
         }
-        // RFC 9110 §9.1: "An origin server that receives a request method that is unrecognized or not
-        // implemented SHOULD respond with the 501 (Not Implemented) status code." Methods have a case.
+        // RFC 9110 §9.1: "An origin server that receives a request method that is unrecognized or
+        // not implemented SHOULD respond with the 501 (Not Implemented) status code." Methods have
+        // a case.
         const METHODS: [&str; 9] =
             ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
         if METHODS.contains(&self.method) { Ok(()) } else { Err(HandshakeError::MethodUnknown) }
     }
 
-    /// Checks the request as §4.2.1 requires; an extended CONNECT as RFC 8441 §5 does. The application
-    /// judges resource name and Origin, before or after.
+    /// Checks the request as §4.2.1 requires; an extended CONNECT as RFC 8441 §5 does. The
+    /// application judges resource name and Origin, before or after.
     ///
     /// # Errors
     ///
     /// The first thing that is wrong. [`refuse`](super::server::refuse) writes the response for it.
     pub fn upgrade(&self) -> Result<Upgrade<'h, 'b>, HandshakeError> {
-        // §4.2.1 (2): "A |Host| header field containing the server's authority." Before the rest, as HTTP
-        // requires it of every request.
+        // §4.2.1 (2): "A |Host| header field containing the server's authority." Before the rest,
+        // as HTTP requires it of every request.
         self.check_head()?;
         let key = match self.version {
             Version::Http1(minor) => Some(self.check_http1(minor)?),
-            // RFC 8441 §5: "Implementations using this extended CONNECT to bootstrap WebSockets do not do
-            // the processing of the Sec-WebSocket-Key and Sec-WebSocket-Accept header fields".
+            // RFC 8441 §5: "Implementations using this extended CONNECT to bootstrap WebSockets do
+            // not do the processing of the Sec-WebSocket-Key and Sec-WebSocket-Accept header
+            // fields".
             Version::ExtendedConnect { .. } if !self.is_upgrade() => {
                 return Err(HandshakeError::Request(Field::Protocol, Fault::Invalid));
             }
@@ -345,8 +350,8 @@ impl<'h, 'b> Request<'h, 'b> {
                 None
             }
         };
-        // (7) "Optionally, an |Origin| header field." §8.1 holds "both during the opening handshake and
-        // during subsequent data exchange": text that is not UTF-8 fails.
+        // (7) "Optionally, an |Origin| header field." §8.1 holds "both during the opening handshake
+        // and during subsequent data exchange": text that is not UTF-8 fails.
         match self.headers.only(Field::Origin.name()) {
             Ok(origin) if core::str::from_utf8(origin).is_ok() => {}
             Err(Fault::Missing) => {}
@@ -368,8 +373,9 @@ impl<'h, 'b> Request<'h, 'b> {
 
     /// Checks what a request has in HTTP/1.1 only. Returns the key.
     fn check_http1(&self, minor_version: u8) -> Result<&'b [u8], HandshakeError> {
-        // (1) "An HTTP/1.1 or higher GET request, including a "Request-URI" that should be interpreted as a
-        // /resource name/ (or an absolute HTTP/HTTPS URI containing the /resource name/)."
+        // (1) "An HTTP/1.1 or higher GET request, including a "Request-URI" that should be
+        // interpreted as a /resource name/ (or an absolute HTTP/HTTPS URI containing the /resource
+        // name/)."
         if self.method != "GET" {
             return Err(HandshakeError::Method);
         }
@@ -388,8 +394,8 @@ impl<'h, 'b> Request<'h, 'b> {
         self.check_token(Field::Connection, "Upgrade")?;
         // (6), before the key, which may have another form in another version.
         self.check_version()?;
-        // (5) "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16
-        // bytes in length." §11.3.1: it "MUST NOT appear more than once".
+        // (5) "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded,
+        // is 16 bytes in length." §11.3.1: it "MUST NOT appear more than once".
         match self.headers.only(Field::Key.name()) {
             Ok(key) if is_key(key) => Ok(key),
             Ok(_) => Err(HandshakeError::Request(Field::Key, Fault::Invalid)),
@@ -419,10 +425,11 @@ impl<'h, 'b> Request<'h, 'b> {
                 return Ok(());
             }
             (Version::ExtendedConnect { .. }, _) => Fault::Invalid,
-            // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
-            // request message that lacks a Host header field and to any request message that contains more
-            // than one Host header field line or a Host header field with an invalid field value." An empty
-            // one is invalid too, as no HTTP URI has an empty host (§3.3).
+            // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any
+            // HTTP/1.1 request message that lacks a Host header field and to any request message
+            // that contains more than one Host header field line or a Host header field with an
+            // invalid field value." An empty one is invalid too, as no HTTP URI has an empty host
+            // (§3.3).
             (_, Ok(host)) if is_valid(host) => return Ok(()),
             (_, Ok(_)) => Fault::Invalid,
             (Version::Http1(0), Err(Fault::Missing)) => return Ok(()),
@@ -451,10 +458,10 @@ impl<'h, 'b> Request<'h, 'b> {
         self.absolute_target().map_or(self.target, |(_, resource_name)| resource_name)
     }
 
-    /// The authority and the rest of a target in absolute-form, which a server MUST accept (RFC 9112
-    /// §3.2.2).
+    /// The authority and the rest of a target in absolute-form, which a server MUST accept (RFC
+    /// 9112 §3.2.2).
     fn absolute_target(&self) -> Option<(&'b str, &'b str)> {
-        let (scheme, rest) = self.target.split_once("://")?;
+        let (scheme, rest) = split_scheme(self.target)?;
         let known = ["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
         known.then(|| split_authority(rest))
     }

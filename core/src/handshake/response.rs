@@ -24,45 +24,50 @@ pub struct Response<'h, 'b> {
 impl<'h, 'b> Response<'h, 'b> {
     /// Reads the head of an HTTP/1 response.
     ///
-    /// Returns the response and the length of its head including the empty line, or `None` if the head is
-    /// incomplete. Check [`is_interim`](Self::is_interim) first: an interim response precedes the one that
-    /// counts. After [`accept`](Self::accept) succeeds, the bytes that follow the head are frames; after
-    /// any other final response they are its content.
+    /// Returns the response and the length of its head including the empty line, or `None` if the
+    /// head is incomplete. Check [`is_interim`](Self::is_interim) first: an interim response
+    /// precedes the one that counts. After [`accept`](Self::accept) succeeds, the bytes that follow
+    /// the head are frames; after any other final response they are its content.
     ///
-    /// The length of the head is not limited here, and each call starts from the beginning: while bytes are
-    /// still arriving, ask a [`HeadReader`] first. [`Connector`](super::client) does all of this.
+    /// The length of the head is not limited here, and each call starts from the beginning: while
+    /// bytes are still arriving, ask a [`HeadReader`] first. [`Connector`](super::client) does all
+    /// of this.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedHead`], [`HandshakeError::HttpVersion`] for HTTP/2 and others, and
-    /// [`HandshakeError::TooManyHeaders`] if there are more than `N`.
+    /// [`HandshakeError::MalformedHead`], [`HandshakeError::HttpVersion`] for HTTP/2 and others,
+    /// and [`HandshakeError::TooManyHeaders`] if there are more than `N`.
     pub fn parse<const N: usize>(
         input: &'b [u8],
         storage: &'h mut HeaderStorage<'b, N>,
     ) -> Result<Option<(Self, usize)>, HandshakeError> {
         let Some(used) = HeadReader::new(usize::MAX).find_end(input)? else { return Ok(None) };
         let (line, lines) = split_start_line(&input[..used]).ok_or(HandshakeError::MalformedHead)?;
-        // RFC 9112 §4: `status-line = HTTP-version SP status-code SP [ reason-phrase ]`. Some servers
-        // leave out the second blank together with the phrase.
+        // RFC 9112 §4: `status-line = HTTP-version SP status-code SP [ reason-phrase ]`. Some
+        // servers leave out the second blank together with the phrase.
         let mut words = line.splitn(3, |&b| b == b' ');
-        let minor_version = minor_version(words.next().unwrap_or_default())?;
-        let status = match words.next() {
-            Some(&[a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) => {
+        let (Some(version), Some(status)) = (words.next(), words.next()) else {
+            return Err(HandshakeError::MalformedHead);
+        };
+        let minor_version = minor_version(version)?;
+        let status = match status {
+            &[a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
                 [a, b, c].iter().fold(0, |status, &digit| status * 10 + u16::from(digit - b'0'))
             }
             _ => return Err(HandshakeError::MalformedHead),
         };
-        let reason = words.next().unwrap_or_default();
+        let reason = words.next().unwrap_or(b"");
         if !is_field_value(reason) {
             return Err(HandshakeError::MalformedHead);
         }
         // RFC 9112 §4: "A client SHOULD ignore the reason-phrase content".
-        let reason = core::str::from_utf8(reason).unwrap_or_default();
+        let reason = core::str::from_utf8(reason).unwrap_or("");
         let headers = storage.parse(lines)?;
         Ok(Some((Self { minor_version: Some(minor_version), status, reason, headers }, used)))
     }
 
-    /// Takes the head of an HTTP/1 response that an HTTP library parsed. `minor_version` is 1 for HTTP/1.1.
+    /// Takes the head of an HTTP/1 response that an HTTP library parsed. `minor_version` is 1 for
+    /// HTTP/1.1.
     ///
     /// # Errors
     ///
@@ -107,15 +112,15 @@ impl<'h, 'b> Response<'h, 'b> {
         self.reason
     }
 
-    /// Returns whether the final response is still to come: the status is 1xx but not 101, such as 103
-    /// Early Hints. Call [`parse`](Self::parse) again with the bytes after this head.
+    /// Returns whether the final response is still to come: the status is 1xx but not 101, such as
+    /// 103 Early Hints. Call [`parse`](Self::parse) again with the bytes after this head.
     #[must_use]
     pub const fn is_interim(&self) -> bool {
         self.status >= 100 && self.status < 200 && self.status != 101
     }
 
-    /// Returns the first value of the header with this name that is UTF-8. [`headers`](Self::headers) has
-    /// all values.
+    /// Returns the first value of the header with this name that is UTF-8.
+    /// [`headers`](Self::headers) has all values.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b str> {
         self.headers.text(name)
@@ -148,15 +153,15 @@ impl<'h, 'b> Response<'h, 'b> {
 
     /// Checks the response as §4.1 requires, and ends the opening handshake.
     ///
-    /// `offer` and `nonce` are those of the request; the answer to an extended CONNECT does not depend on
-    /// the nonce. `masking_keys` is called for every frame that is sent. Its keys must be unpredictable
-    /// (§5.3): use a cryptographically secure generator. A server may choose no subprotocol: see
-    /// [`subprotocol`](Self::subprotocol).
+    /// `offer` and `nonce` are those of the request; the answer to an extended CONNECT does not
+    /// depend on the nonce. `masking_keys` is called for every frame that is sent. Its keys must be
+    /// unpredictable (§5.3): use a cryptographically secure generator. A server may choose no
+    /// subprotocol: see [`subprotocol`](Self::subprotocol).
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Status`] if it is not a 101, otherwise [`HandshakeError::Response`] with the
-    /// header that is wrong. Close the transport.
+    /// [`HandshakeError::Status`] if it is not a 101, otherwise [`HandshakeError::Response`] with
+    /// the header that is wrong. Close the transport.
     pub fn accept(
         &self,
         offer: &Offer<'_>,
@@ -200,7 +205,8 @@ impl<'h, 'b> Response<'h, 'b> {
             .check_extensions(offer)
             .map_err(|fault| HandshakeError::Response(Field::Extensions, fault))?;
         self.check_subprotocol(offer).map_err(|fault| HandshakeError::Response(Field::Subprotocol, fault))?;
-        // §5.2: RSV1 "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
+        // §5.2: RSV1 "MUST be 0 unless an extension is negotiated that defines meanings for
+        // non-zero values".
         Ok(Config { compression: config.compression && compression, ..*config })
     }
 
@@ -215,9 +221,9 @@ impl<'h, 'b> Response<'h, 'b> {
         if minor_version == 0 {
             return Err(HandshakeError::HttpVersion);
         }
-        // (2) "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a
-        // value that is not an ASCII case-insensitive match for the value "websocket", the client MUST
-        // _Fail the WebSocket Connection_."
+        // (2) "If the response lacks an |Upgrade| header field or the |Upgrade| header field
+        // contains a value that is not an ASCII case-insensitive match for the value "websocket",
+        // the client MUST _Fail the WebSocket Connection_."
         if !self.only(Field::Upgrade)?.eq_ignore_ascii_case(b"websocket") {
             return Err(HandshakeError::Response(Field::Upgrade, Fault::Invalid));
         }
@@ -226,8 +232,8 @@ impl<'h, 'b> Response<'h, 'b> {
         self.headers
             .check_token(Field::Connection, "Upgrade")
             .map_err(|fault| HandshakeError::Response(Field::Connection, fault))?;
-        // (4) Sec-WebSocket-Accept, "ignoring any leading and trailing whitespace". §11.3.3: it "MUST NOT
-        // appear more than once".
+        // (4) Sec-WebSocket-Accept, "ignoring any leading and trailing whitespace". §11.3.3: it
+        // "MUST NOT appear more than once".
         if trim(self.only(Field::Accept)?) != accept_value(&key_value(nonce)) {
             return Err(HandshakeError::Response(Field::Accept, Fault::Invalid));
         }
@@ -238,8 +244,8 @@ impl<'h, 'b> Response<'h, 'b> {
         self.headers.only(field.name()).map_err(|fault| HandshakeError::Response(field, fault))
     }
 
-    /// (5) "... this header field indicates the use of an extension that was not present in the client's
-    /// handshake ..." Returns whether compression was agreed on.
+    /// (5) "... this header field indicates the use of an extension that was not present in the
+    /// client's handshake ..." Returns whether compression was agreed on.
     fn check_extensions(&self, offer: &Offer<'_>) -> Result<bool, Fault> {
         // §11.3.2: in a response it "MUST NOT appear more than once".
         match self.headers.only(Field::Extensions.name()) {
@@ -248,7 +254,7 @@ impl<'h, 'b> Response<'h, 'b> {
             Err(fault) => return Err(fault),
         }
         self.extensions().check()?;
-        let offered = Extensions::in_value(offer.extensions.unwrap_or_default());
+        let offered = Extensions::in_value(offer.extensions.unwrap_or(""));
         let is_offered = |name| offered.clone().any(|offer| offer.name == name);
         if !self.extensions().all(|extension| is_offered(extension.name)) {
             return Err(Fault::NotOffered);
@@ -256,8 +262,8 @@ impl<'h, 'b> Response<'h, 'b> {
         deflate::is_agreed(self.extensions(), offered)
     }
 
-    /// (6) "... this header field indicates the use of a subprotocol that was not present in the client's
-    /// handshake ..."
+    /// (6) "... this header field indicates the use of a subprotocol that was not present in the
+    /// client's handshake ..."
     fn check_subprotocol(&self, offer: &Offer<'_>) -> Result<(), Fault> {
         // §11.3.4: in a response it "MUST NOT appear more than once".
         match self.headers.only(Field::Subprotocol.name()) {

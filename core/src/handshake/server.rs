@@ -14,9 +14,9 @@ use crate::output::Output;
 /// Performs the opening handshake in one call: reads a request, writes the response, returns the
 /// connection.
 ///
-/// `input` holds all bytes that arrived so far. `None` means that the head is incomplete: keep the bytes,
-/// read more, call again. The connection comes with the length of the head: the bytes after it are frames,
-/// which [`Connection::receive`] takes first.
+/// `input` holds all bytes that arrived so far. `None` means that the head is incomplete: keep the
+/// bytes, read more, call again. The connection comes with the length of the head: the bytes after
+/// it are frames, which [`Connection::receive`] takes first.
 ///
 /// ```
 /// use sansws::handshake::server;
@@ -33,21 +33,21 @@ use crate::output::Output;
 /// # Ok::<(), sansws::handshake::HandshakeError>(())
 /// ```
 ///
-/// It accepts every resource name and every Origin and chooses no subprotocol and no extension. A server
-/// that browsers can reach and that trusts cookies or its network must check the Origin (§10.2): use
-/// [`Acceptor::receive_with`] or, without a heap, [`Request::parse`], [`Request::upgrade`] and
-/// [`Upgrade::accept`].
+/// It accepts every resource name and every Origin and chooses no subprotocol and no extension. A
+/// server that browsers can reach and that trusts cookies or its network must check the Origin
+/// (§10.2): use [`Acceptor::receive_with`] or, without a heap, [`Request::parse`],
+/// [`Request::upgrade`] and [`Upgrade::accept`].
 ///
-/// A head has at most [`DEFAULT_MAX_HEAD_LEN`] bytes and 64 headers. Each call reads `input` from the
-/// start. If a client may send byte by byte, ask a [`HeadReader`] first.
+/// A head has at most [`DEFAULT_MAX_HEAD_LEN`] bytes and 64 headers. Each call reads `input` from
+/// the start. If a client may send byte by byte, ask a [`HeadReader`] first.
 ///
 /// # Errors
 ///
-/// Those of [`HeadReader::find_end`], [`Request::parse`] and [`Request::upgrade`]. The response that
-/// refuses the request is in `out` if there was room for it: send it and close the transport.
+/// Those of [`HeadReader::find_end`], [`Request::parse`] and [`Request::upgrade`]. The response
+/// that refuses the request is in `out` if there was room for it: send it and close the transport.
 ///
-/// [`HandshakeError::OutputFull`] if there is no room for the response that accepts the request. Then
-/// nothing was written: call again with the same `input` and more room, about 130 bytes.
+/// [`HandshakeError::OutputFull`] if there is no room for the response that accepts the request.
+/// Then nothing was written: call again with the same `input` and more room, about 130 bytes.
 pub fn accept(
     input: &[u8],
     config: &Config,
@@ -75,6 +75,6 @@ fn accept_or_err(
     let Some((request, _)) = Request::parse(&input[..used], &mut storage)? else {
         return Ok(None);
     };
-    let connection = request.upgrade()?.accept(&Accept::new(), config, out)?;
+    let connection = request.upgrade()?.accept_plain(config, out)?;
     Ok(Some((connection, used)))
 }

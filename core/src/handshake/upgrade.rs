@@ -11,7 +11,7 @@ use super::request::Request;
 use super::syntax::trim;
 use super::write::{check_headers, check_value, write_whole};
 use crate::connection::{Config, Connection};
-use crate::output::Output;
+use crate::output::{Output, OutputFull};
 
 /// A request that passed every check of §4.2.1 and waits for its response.
 #[derive(Debug, Clone, Copy)]
@@ -32,23 +32,23 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         &self.request
     }
 
-    /// Returns the status of the response that establishes the connection: 101, or 200 for an extended
-    /// CONNECT.
+    /// Returns the status of the response that establishes the connection: 101, or 200 for an
+    /// extended CONNECT.
     #[must_use]
     pub const fn status(&self) -> u16 {
         if self.accept.is_some() { 101 } else { 200 }
     }
 
-    /// Writes the HTTP/1.1 response that establishes the connection (§4.2.2, 101 Switching Protocols), all
-    /// of it or nothing.
+    /// Writes the HTTP/1.1 response that establishes the connection (§4.2.2, 101 Switching
+    /// Protocols), all of it or nothing.
     ///
     /// The bytes after the head of the request are frames: pass them to
     /// [`Connection::receive`](crate::Connection::receive) first.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Argument`] if `accept` is not a possible answer to this request, or if the request
-    /// is an extended CONNECT. [`HandshakeError::OutputFull`].
+    /// [`HandshakeError::Argument`] if `accept` is not a possible answer to this request, or if the
+    /// request is an extended CONNECT. [`HandshakeError::OutputFull`].
     pub fn accept(
         &self,
         accept: &Accept<'_>,
@@ -59,24 +59,39 @@ impl<'h, 'b> Upgrade<'h, 'b> {
             return Err(Argument::ExtendedConnect.into());
         }
         let config = self.check(accept, config)?;
-        write_whole(out, |w| {
-            w.text("HTTP/1.1 101 Switching Protocols\r\n");
-            self.headers(accept, &mut |name, value| w.header(name, value));
-            w.text("\r\n");
-        })?;
+        self.write(accept, out)?;
         Ok(Connection::server(&config))
     }
 
-    /// Hands over the headers of the response that establishes the connection, for an HTTP library that
-    /// writes it with [`status`](Self::status).
+    /// As [`accept`](Self::accept) with [`Accept::new`], of which nothing has to be checked. A
+    /// heapless program that calls nothing else has no code for the rest.
+    pub(super) fn accept_plain(
+        &self,
+        config: &Config,
+        out: &mut impl Output,
+    ) -> Result<Connection, HandshakeError> {
+        self.write(&Accept::new(), out)?;
+        Ok(Connection::server(&Config { compression: false, ..*config }))
+    }
+
+    fn write(&self, accept: &Accept<'_>, out: &mut impl Output) -> Result<(), OutputFull> {
+        write_whole(out, &|w| {
+            w.text("HTTP/1.1 101 Switching Protocols\r\n");
+            self.headers(accept, &mut |name, value| w.header(name, value));
+            w.text("\r\n");
+        })
+    }
+
+    /// Hands over the headers of the response that establishes the connection, for an HTTP library
+    /// that writes it with [`status`](Self::status).
     ///
-    /// `header` is called with name and value of each header. Names have their usual case in HTTP/1.1;
-    /// HTTP/2 and HTTP/3 require lower case.
+    /// `header` is called with name and value of each header. Names have their usual case in
+    /// HTTP/1.1; HTTP/2 and HTTP/3 require lower case.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Argument`] if `accept` is not a possible answer to this request. `header` was not
-    /// called then.
+    /// [`HandshakeError::Argument`] if `accept` is not a possible answer to this request. `header`
+    /// was not called then.
     pub fn accept_parts(
         &self,
         accept: &Accept<'_>,
@@ -94,8 +109,8 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     /// Checks that `accept` answers the request. Returns the configuration with what was agreed on.
     fn check(&self, accept: &Accept<'_>, config: &Config) -> Result<Config, HandshakeError> {
         check_headers(accept.headers)?;
-        // §4.2.2: "The value chosen MUST be derived from the client's handshake"; without one the header is
-        // left out.
+        // §4.2.2: "The value chosen MUST be derived from the client's handshake"; without one the
+        // header is left out.
         if accept
             .subprotocol
             .is_some_and(|chosen| !self.request.subprotocols().any(|offered| offered == chosen))
@@ -114,7 +129,8 @@ impl<'h, 'b> Upgrade<'h, 'b> {
                 return Err(Argument::Extensions.into());
             }
         }
-        // §5.2: RSV1 "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
+        // §5.2: RSV1 "MUST be 0 unless an extension is negotiated that defines meanings for
+        // non-zero values".
         Ok(Config { compression: config.compression && compression, ..*config })
     }
 

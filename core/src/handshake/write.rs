@@ -6,7 +6,7 @@ use super::syntax::{is_field_value, is_token};
 use crate::output::{Output, OutputFull};
 
 /// Writes what `pieces` hands over, or nothing. It runs twice: once to measure, once to write.
-pub(super) fn write_whole(out: &mut impl Output, pieces: impl Fn(&mut Pieces<'_>)) -> Result<(), OutputFull> {
+pub(super) fn write_whole(out: &mut impl Output, pieces: &dyn Fn(&mut Pieces<'_>)) -> Result<(), OutputFull> {
     let mut len = 0_usize;
     pieces(&mut Pieces::new(&mut |piece| len = len.saturating_add(piece.len())));
     out.reserve(len)?;

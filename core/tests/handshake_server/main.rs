@@ -24,7 +24,8 @@ const LINES: [&str; 6] = [
     "Sec-WebSocket-Version: 13",
 ];
 
-/// The request with the line of this name replaced by others (by none: removed), or with lines added.
+/// The request with the line of this name replaced by others (by none: removed), or with lines
+/// added.
 fn request_with(name: &str, lines: &[&str]) -> Vec<u8> {
     let kept = LINES.iter().filter(|line| name.is_empty() || !line.starts_with(name));
     let mut head: Vec<&str> = kept.copied().collect();

@@ -56,8 +56,8 @@ fn the_limit_is_the_last_length_that_passes() {
 fn a_head_over_8_kib_is_refused() {
     let input = request_with("", &[&format!("X: {}", "a".repeat(8 * 1024))]);
     assert_refused(&input, HandshakeError::HeadTooLong, 431);
-    // RFC 9112 §3: "A server that receives a request-target longer than any URI it wishes to parse MUST
-    // respond with a 414 (URI Too Long) status code".
+    // RFC 9112 §3: "A server that receives a request-target longer than any URI it wishes to parse
+    // MUST respond with a 414 (URI Too Long) status code".
     let input = request_with("GET", &[&format!("GET /{} HTTP/1.1", "a".repeat(8 * 1024))]);
     assert_refused(&input, HandshakeError::StartLineTooLong, 414);
     assert_refused(&vec![b'a'; 8 * 1024], HandshakeError::StartLineTooLong, 414);

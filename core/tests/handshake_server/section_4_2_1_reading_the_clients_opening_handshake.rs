@@ -92,9 +92,9 @@ fn the_refusal_of_a_head_request_has_no_content() {
 #[test]
 fn the_version_is_http_1_1_or_a_later_1() {
     let with = |version: &str| request_with("GET", &[&format!("GET /chat {version}")]);
-    // §4.2.1: "An HTTP/1.1 or higher GET request". RFC 9110 §2.5: a recipient of a higher minor version
-    // "SHOULD process the message as if it was in the highest minor version within that major version to
-    // which it is conformant".
+    // §4.2.1: "An HTTP/1.1 or higher GET request". RFC 9110 §2.5: a recipient of a higher minor
+    // version "SHOULD process the message as if it was in the highest minor version within that
+    // major version to which it is conformant".
     for version in ["HTTP/1.1", "HTTP/1.2", "HTTP/1.9"] {
         assert_accepted(&with(version));
     }
@@ -115,7 +115,8 @@ fn the_version_is_http_1_1_or_a_later_1() {
     ] {
         assert_refused(&with(version), HandshakeError::MalformedHead, 400);
     }
-    // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request."
+    // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0
+    // request."
     parsed(&with("HTTP/1.0"), |request| assert!(!request.is_upgrade()));
     parsed(&with("HTTP/1.2"), |request| {
         assert!(request.is_upgrade());
