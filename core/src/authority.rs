@@ -47,11 +47,16 @@ pub(crate) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), Invalid
             (host, port)
         }
     };
-    if !port.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(InvalidAuthority::Port);
+    if port.is_empty() {
+        return Ok((host, None));
     }
-    let port = if port.is_empty() { None } else { Some(port.parse().map_err(|_| InvalidAuthority::Port)?) };
-    Ok((host, port))
+    let mut number = 0_u16;
+    for b in port.bytes() {
+        let digit =
+            if b.is_ascii_digit() { u16::from(b - b'0') } else { return Err(InvalidAuthority::Port) };
+        number = number.checked_mul(10).and_then(|n| n.checked_add(digit)).ok_or(InvalidAuthority::Port)?;
+    }
+    Ok((host, Some(number)))
 }
 
 /// Whether two hosts, without brackets, are the same. Names are compared case-insensitively, IPv6

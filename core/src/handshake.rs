@@ -128,6 +128,7 @@ mod refusal;
 mod request;
 mod response;
 pub mod server;
+mod sha1;
 mod subprotocol;
 mod syntax;
 mod upgrade;

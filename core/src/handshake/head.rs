@@ -229,9 +229,7 @@ impl<'h, 'b> Headers<'h, 'b> {
     /// Returns the elements of a comma-separated list over all lines with this name (RFC 9110
     /// §5.6.1), without blanks around them and without empty ones. Quoted strings are not parsed.
     pub fn elements<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
-        self.all(name)
-            .flat_map(|value| value.split(|&b| b == b',').map(trim))
-            .filter(|element| !element.is_empty())
+        Elements { lines: self.all(name), line: &[] }
     }
 
     /// Returns whether the comma-separated list over all lines with this name contains `token`,
@@ -334,6 +332,33 @@ impl<'b> Iterator for Values<'_, 'b, '_> {
 
     fn next(&mut self) -> Option<&'b [u8]> {
         self.lines.find(|line| line.name.eq_ignore_ascii_case(self.name)).map(|line| line.value)
+    }
+}
+
+/// The elements of a comma-separated list; see [`Headers::elements`].
+#[derive(Clone)]
+struct Elements<'h, 'b, 'n> {
+    lines: Values<'h, 'b, 'n>,
+    /// The rest of the line that is read.
+    line: &'b [u8],
+}
+
+impl<'b> Iterator for Elements<'_, 'b, '_> {
+    type Item = &'b [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        loop {
+            if self.line.is_empty() {
+                self.line = self.lines.next()?;
+            }
+            let mut parts = self.line.splitn(2, |&b| b == b',');
+            let element = trim(parts.next().unwrap_or(&[]));
+            self.line = parts.next().unwrap_or(&[]);
+            if !element.is_empty() {
+                return Some(element);
+            }
+        }
     }
 }
 

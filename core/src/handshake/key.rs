@@ -1,6 +1,6 @@
 //! Sec-WebSocket-Key and Sec-WebSocket-Accept, RFC 6455 §4.1 and §4.2.2.
 
-use sha1::{Digest, Sha1};
+use super::sha1::sha1;
 
 /// Returns the value of Sec-WebSocket-Accept for a value of Sec-WebSocket-Key (§4.2.2, step 5.4).
 ///
@@ -13,8 +13,7 @@ pub fn accept_value(key: &[u8]) -> [u8; 28] {
     // §4.2.2: "concatenating this value with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
     // taking the SHA-1 hash of this concatenated value to obtain a 20-byte value and
     // base64-encoding this 20-byte hash."
-    let hash = Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
-    encode_base64(&hash)
+    encode_base64(&sha1(key, b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 }
 
 /// Returns the value of Sec-WebSocket-Key for a nonce (§4.1, step 7).
