@@ -108,6 +108,7 @@ extern crate std;
 
 #[cfg(feature = "alloc")]
 mod assembler;
+mod authority;
 mod close;
 mod collector;
 mod connection;

@@ -1,9 +1,13 @@
 //! WebSocket URIs, RFC 6455 [§3](https://datatracker.ietf.org/doc/html/rfc6455#section-3).
 
 use core::fmt;
-use core::net::Ipv6Addr;
 
-/// A `ws:` or `wss:` URI, taken apart where it stands.
+use crate::authority::{
+    InvalidAuthority, is_reg_name, is_sub_delim, is_unreserved, split_authority, split_host_port,
+    split_scheme,
+};
+
+/// A `ws:` or `wss:` URI, split into its parts. The parts borrow from the text.
 ///
 /// ```
 /// use sansws::Uri;
@@ -11,13 +15,13 @@ use core::net::Ipv6Addr;
 /// let uri = Uri::parse("wss://[2001:db8::1]:9443/chat?room=7")?;
 /// assert!(uri.secure());
 /// assert_eq!((uri.host(), uri.port()), ("2001:db8::1", 9443)); // what to connect to
-/// assert_eq!(uri.authority(), "[2001:db8::1]:9443"); // what the Host header says
-/// assert_eq!(uri.resource(), "/chat?room=7"); // what the request line says
+/// assert_eq!(uri.authority(), "[2001:db8::1]:9443"); // the value of the Host header
+/// assert_eq!(uri.resource_name(), "/chat?room=7"); // for the request line
 /// # Ok::<(), sansws::UriError>(())
 /// ```
 ///
-/// Host, path and query must be ASCII: an internationalised host name is written in its `xn--` form and
-/// everything else percent-encoded, as a URI always is.
+/// Host, path and query must be ASCII: an internationalised host name is written in its `xn--` form
+/// and everything else percent-encoded, as a URI always is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Uri<'a> {
     secure: bool,
@@ -25,25 +29,25 @@ pub struct Uri<'a> {
     host: &'a str,
     port: u16,
     authority: &'a str,
-    resource: &'a str,
+    resource_name: &'a str,
 }
 
 impl<'a> Uri<'a> {
-    /// Takes a URI apart.
+    /// Splits a URI into its parts.
     ///
     /// # Errors
     ///
-    /// [`UriError`] names the part that is not as §3 wants it.
+    /// [`UriError`] names the part that §3 does not allow.
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
         // §3 and RFC 3986 §3.1: "ws:" or "wss:"; "schemes are case-insensitive".
-        let (scheme, rest) = text.split_once("://").ok_or(UriError::Scheme)?;
+        let (scheme, rest) = split_scheme(text).ok_or(UriError::Scheme)?;
         let secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
             _ if scheme.eq_ignore_ascii_case("wss") => true,
             _ => return Err(UriError::Scheme),
         };
-        // §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on
-        // these URIs."
+        // §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT
+        // be used on these URIs."
         if rest.contains('#') {
             return Err(UriError::Fragment);
         }
@@ -57,16 +61,15 @@ impl<'a> Uri<'a> {
             return Err(UriError::UserInfo);
         }
 
-        // §3: "The port component is OPTIONAL; the default for "ws" is port 80, while the default for "wss"
-        // is port 443."
+        // §3: "The port component is OPTIONAL; the default for "ws" is port 80, while the default
+        // for "wss" is port 443."
         let default_port = if secure { 443 } else { 80 };
         let (host, port) = split_host_port(authority)?;
         let port = port.unwrap_or(default_port);
         let host_len = if authority.starts_with('[') { host.len() + 2 } else { host.len() };
-        let authority =
-            if port == default_port { authority.get(..host_len).unwrap_or(authority) } else { authority };
+        let authority = if port == default_port { &authority[..host_len] } else { authority };
 
-        if !is_resource(resource) {
+        if !is_resource_name(resource) {
             return Err(UriError::Resource);
         }
         // §3, the resource name: "/" if the path is empty, "?" only if the query is not.
@@ -74,65 +77,75 @@ impl<'a> Uri<'a> {
             Some((path, "")) => path,
             _ => resource,
         };
-        let resource = if resource.is_empty() { "/" } else { resource };
-        Ok(Self { secure, userinfo, host, port, authority, resource })
+        let resource_name = if resource.is_empty() { "/" } else { resource };
+        Ok(Self { secure, userinfo, host, port, authority, resource_name })
     }
 
-    /// Whether the scheme is `wss`: the connection goes through TLS.
+    /// Whether the scheme is `wss`, so that the connection uses TLS.
+    #[must_use]
     pub const fn secure(&self) -> bool {
         self.secure
     }
 
-    /// What stands before `@`, still percent-encoded, such as `user:password`. §3 knows no such thing; it is
-    /// never sent by itself, but a client may make an `Authorization` header of it.
+    /// The part before `@`, still percent-encoded, such as `user:password`.
+    ///
+    /// §3 does not define it and it is never sent as it is. A client can use it for an
+    /// `Authorization` header.
+    #[must_use]
     pub const fn userinfo(&self) -> Option<&'a str> {
         self.userinfo
     }
 
-    /// The host name or address to connect to; an IPv6 address comes without its brackets.
+    /// The host name or address to connect to. An IPv6 address has no brackets.
+    #[must_use]
     pub const fn host(&self) -> &'a str {
         self.host
     }
 
-    /// The port to connect to: the one named, else 80 for `ws` and 443 for `wss`.
+    /// The port to connect to. If the URI has none, 80 for `ws` and 443 for `wss`.
+    #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// What the Host header says: the host, in brackets if it is an IPv6 address, and the port if it is not
-    /// the default one (§4.1).
+    /// The value of the Host header: the host, in brackets if it is an IPv6 address, and the port
+    /// if it is not the default one (§4.1).
+    #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
     }
 
-    /// The resource name: path and query, at least `/`.
+    /// The resource name (§3): path and query, at least `/`.
     ///
-    /// As it is borrowed from the URI, one case is a byte short: that of `ws://host?query`, whose resource
-    /// name `/?query` stands nowhere in it. It comes as `?query`, and
-    /// [`client::Request::write`](crate::handshake::client::Request::write) writes the missing `/`.
-    /// [`path`](Self::path) and [`query`](Self::query) are not concerned.
-    pub const fn resource(&self) -> &'a str {
-        self.resource
+    /// One case lacks its first byte, because the resource name `/?query` of `ws://host?query` is
+    /// not a part of that text: it is returned as `?query`.
+    /// [`Offer`](crate::handshake::client::Offer) adds the `/`. [`path`](Self::path) and
+    /// [`query`](Self::query) are always complete.
+    #[must_use]
+    pub const fn resource_name(&self) -> &'a str {
+        self.resource_name
     }
 
     /// The path, at least `/`, still percent-encoded.
+    #[must_use]
     pub fn path(&self) -> &'a str {
-        match self.resource.split_once('?') {
+        match self.resource_name.split_once('?') {
             Some(("", _)) => "/",
             Some((path, _)) => path,
-            None => self.resource,
+            None => self.resource_name,
         }
     }
 
-    /// The query, without its `?` and still percent-encoded; `None` if there is none or if it is empty.
+    /// The query, without its `?` and still percent-encoded. `None` if it is missing or empty.
+    #[must_use]
     pub fn query(&self) -> Option<&'a str> {
-        self.resource.split_once('?').map(|(_, query)| query)
+        self.resource_name.split_once('?').map(|(_, query)| query)
     }
 }
 
 impl fmt::Debug for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { secure, userinfo, host, port, authority, resource } = self;
+        let Self { secure, userinfo, host, port, authority, resource_name } = self;
         f.debug_struct("Uri")
             .field("secure", secure)
             // A password has no place in logs.
@@ -140,32 +153,34 @@ impl fmt::Debug for Uri<'_> {
             .field("host", host)
             .field("port", port)
             .field("authority", authority)
-            .field("resource", resource)
+            .field("resource_name", resource_name)
             .finish()
     }
 }
 
-/// The part of a WebSocket URI that is not as RFC 6455 §3 wants it.
+/// The part of a WebSocket URI that RFC 6455 §3 does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UriError {
     /// The scheme is neither `ws://` nor `wss://`.
     Scheme,
-    /// There is a fragment (`#…`), which "MUST NOT be used".
+    /// The URI has a fragment (`#…`), which "MUST NOT be used".
     Fragment,
-    /// What stands before `@` has characters that a URI cannot have there.
+    /// The part before `@` has characters that are not allowed there.
     UserInfo,
-    /// The host is missing, has characters that no host has, or is not an IPv6 address though in brackets.
+    /// The host is missing, has characters that are not allowed in a host, or is in brackets and is
+    /// not an IPv6 address.
     Host,
     /// The port is not a number from 0 to 65535.
     Port,
-    /// Path or query have characters that must be percent-encoded: blanks, control characters, all that is
-    /// not ASCII.
+    /// Path or query have characters that must be percent-encoded (blanks, control characters, `"`,
+    /// `<`, `>`, all that is not ASCII), or an incomplete percent-encoding.
     Resource,
 }
 
 impl UriError {
-    /// The section of RFC 6455 that was broken: `"3"`.
+    /// The section of RFC 6455 that the URI violates: `"3"`.
+    #[must_use]
     pub const fn section(self) -> &'static str {
         "3"
     }
@@ -176,10 +191,10 @@ impl fmt::Display for UriError {
         f.write_str(match self {
             Self::Scheme => "the URI does not begin with ws:// or wss://",
             Self::Fragment => "a WebSocket URI has no fragment (#)",
-            Self::UserInfo => "the user information in the URI has characters that it cannot have",
+            Self::UserInfo => "the user information in the URI has characters that are not allowed there",
             Self::Host => "the host in the URI is missing or invalid",
             Self::Port => "the port in the URI is not a number from 0 to 65535",
-            Self::Resource => "path or query of the URI have characters that must be percent-encoded",
+            Self::Resource => "path or query of the URI are not percent-encoded as they must be",
         })
     }
 }
@@ -193,79 +208,46 @@ impl From<UriError> for std::io::Error {
     }
 }
 
-/// Splits what follows `scheme://` into the authority and the rest, which is empty or begins with `/` or `?`.
-pub(crate) fn split_authority(text: &str) -> (&str, &str) {
-    let end = text.find(['/', '?']).unwrap_or(text.len());
-    text.split_at_checked(end).unwrap_or((text, ""))
-}
-
-/// Splits `host[:port]`, as it stands in a URI and in a Host header. An IPv6 address loses its brackets; an
-/// empty port is none.
-pub(crate) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, rest) = rest.split_once(']').ok_or(UriError::Host)?;
-            if host.parse::<Ipv6Addr>().is_err() {
-                return Err(UriError::Host);
+/// Whether a request line may have this as its path and query.
+///
+/// These are the characters of RFC 3986 §3.3 and §3.4, with percent-encoding complete, and no
+/// others but those that browsers send as they are: the URL Standard leaves `[`, `]` and `|` alone
+/// in a path, and `\`, `^`, `` ` ``, `{` and `}` too in a query, so `?filter[name]=x` is common.
+/// That excludes blanks, control characters, `"`, `<`, `>`, a fragment, and all that is not ASCII.
+pub(crate) fn is_resource_name(text: &str) -> bool {
+    let mut in_query = false;
+    let mut bytes = text.bytes();
+    while let Some(b) = bytes.next() {
+        let is_valid = match b {
+            // RFC 3986 §2.1: `pct-encoded = "%" HEXDIG HEXDIG`.
+            b'%' => [bytes.next(), bytes.next()]
+                .iter()
+                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())),
+            b'?' => {
+                in_query = true;
+                true
             }
-            match rest.strip_prefix(':') {
-                Some(port) => (host, port),
-                None if rest.is_empty() => (host, ""),
-                None => return Err(UriError::Host),
-            }
+            b'/' | b':' | b'@' | b'[' | b']' | b'|' => true,
+            b'\\' | b'^' | b'`' | b'{' | b'}' => in_query,
+            _ => is_unreserved(b) || is_sub_delim(b),
+        };
+        if !is_valid {
+            return false;
         }
-        None => {
-            let (host, port) = text.split_once(':').unwrap_or((text, ""));
-            if host.is_empty() || !host.bytes().all(is_host) {
-                return Err(UriError::Host);
-            }
-            (host, port)
+    }
+    true
+}
+
+impl From<InvalidAuthority> for UriError {
+    fn from(invalid: InvalidAuthority) -> Self {
+        match invalid {
+            InvalidAuthority::Host => Self::Host,
+            InvalidAuthority::Port => Self::Port,
         }
-    };
-    if !port.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(UriError::Port);
     }
-    let port = if port.is_empty() { None } else { Some(port.parse().map_err(|_| UriError::Port)?) };
-    Ok((host, port))
-}
-
-/// Whether two hosts, without brackets, are the same: names whatever their case, IPv6 addresses whatever
-/// their spelling.
-pub(crate) fn same_host(a: &str, b: &str) -> bool {
-    match (a.parse::<Ipv6Addr>(), b.parse::<Ipv6Addr>()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a.eq_ignore_ascii_case(b),
-    }
-}
-
-/// Whether a request line may have this as its path and query: printable ASCII without blanks and without a
-/// fragment.
-pub(crate) fn is_resource(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
-}
-
-/// RFC 3986 §3.2.2 `reg-name`, but for percent-encoding, which no resolver undoes.
-const fn is_host(b: u8) -> bool {
-    matches!(
-        b,
-        b'-' | b'.'
-            | b'_'
-            | b'~'
-            | b'!'
-            | b'$'
-            | b'&'
-            | b'\''
-            | b'('
-            | b')'
-            | b'*'
-            | b'+'
-            | b','
-            | b';'
-            | b'='
-    ) || b.is_ascii_alphanumeric()
 }
 
 /// RFC 3986 §3.2.1 `userinfo`.
 const fn is_userinfo(b: u8) -> bool {
-    is_host(b) || matches!(b, b':' | b'%')
+    is_reg_name(b) || matches!(b, b':' | b'%')
 }

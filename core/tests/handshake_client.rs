@@ -1,7 +1,7 @@
 //! RFC 6455 §4.1, the client's side of the opening handshake.
 
 use proptest::prelude::*;
-use sansws::handshake::client::{self, Request};
+use sansws::handshake::client::{self, Offer};
 use sansws::handshake::{
     Argument, Fault, Field, HandshakeError, HeaderStorage, MAX_SUBPROTOCOLS, accept_value, server,
 };
@@ -20,11 +20,11 @@ fn masking_keys() -> MaskingKey {
     [1, 2, 3, 4]
 }
 
-fn plain() -> Request<'static> {
-    Request::new("server.example.com", "/chat")
+fn plain() -> Offer<'static> {
+    Offer::new("server.example.com", "/chat")
 }
 
-fn written(request: &Request<'_>) -> Result<String, HandshakeError> {
+fn written(request: &Offer<'_>) -> Result<String, HandshakeError> {
     let mut tx = [0; 4096];
     let mut out = SliceOutput::new(&mut tx);
     let result = request.write(&NONCE, &mut out);
@@ -43,9 +43,9 @@ fn response_with(name: &str, lines: &[&str]) -> Vec<u8> {
     (head.join("\r\n") + "\r\n\r\n").into_bytes()
 }
 
-fn judged(request: &Request<'_>, input: &[u8]) -> Result<(), HandshakeError> {
+fn judged(request: &Offer<'_>, input: &[u8]) -> Result<(), HandshakeError> {
     let mut storage = HeaderStorage::new();
-    let (response, used) = client::parse_response(input, &mut storage)?.expect("a whole head");
+    let (response, used) = client::Response::parse(input, &mut storage)?.expect("a whole head");
     assert_eq!(used, input.len());
     response.accept(request, &NONCE, &Config::default(), masking_keys).map(|connection| {
         assert_eq!((connection.role(), connection.state()), (Role::Client, State::Open));
@@ -62,8 +62,7 @@ mod section_4_1_the_request {
     /// Rule R-4.1-c.
     #[test]
     fn the_request_of_section_1_3() {
-        let request =
-            Request { origin: Some("http://example.com"), subprotocols: &["chat", "superchat"], ..plain() };
+        let request = plain().origin(Some("http://example.com")).subprotocols(&["chat", "superchat"]);
         assert_eq!(
             written(&request).unwrap(),
             "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -75,11 +74,9 @@ mod section_4_1_the_request {
     /// Rule R-4.1-c.
     #[test]
     fn extensions_and_more_headers() {
-        let request = Request {
-            extensions: Some(" foo; a=\"1\", bar "),
-            headers: &[("Authorization", "Basic eDp5"), ("User-Agent", "tests")],
-            ..plain()
-        };
+        let request = plain()
+            .extensions(Some(" foo; a=\"1\", bar "))
+            .headers(&[("Authorization", "Basic eDp5"), ("User-Agent", "tests")]);
         assert_eq!(
             written(&request).unwrap(),
             "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -101,10 +98,10 @@ mod section_4_1_the_request {
             ("wss://[::1]?q", "GET /?q HTTP/1.1\r\nHost: [::1]\r\n"),
         ];
         for (uri, start) in table {
-            let text = written(&Request::to(&Uri::parse(uri).unwrap())).unwrap();
+            let text = written(&Offer::to(&Uri::parse(uri).unwrap())).unwrap();
             assert!(text.starts_with(start), "{uri}: {text}");
         }
-        assert!(written(&Request::new("h", "")).unwrap().starts_with("GET / HTTP/1.1\r\n"));
+        assert!(written(&Offer::new("h", "")).unwrap().starts_with("GET / HTTP/1.1\r\n"));
     }
 
     /// Rule R-4.1-d.
@@ -124,24 +121,42 @@ mod section_4_1_the_request {
     /// Attack A-05.
     #[test]
     fn what_would_make_another_head_is_refused() {
-        let refused = |request: Request<'_>, argument| {
+        let refused = |request: Offer<'_>, argument| {
             assert_eq!(written(&request), Err(HandshakeError::Argument(argument)), "{request:?}");
         };
         for authority in ["", "a b", "h\r\nX: y", "u@h", "h/p", "h:x", "::1", "ä", "h\0"] {
-            refused(Request { authority, ..plain() }, Argument::Authority);
+            refused(Offer::new(authority, "/chat"), Argument::Authority);
         }
-        for resource in
-            ["chat", "/a b", "/a\r\nX: y", "/a HTTP/1.1\r\n\r\n", "/\0", "/#f", "/ä", "#", " /", "*"]
-        {
-            refused(Request { resource, ..plain() }, Argument::Resource);
+        for resource in [
+            "chat",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/a?%+1",
+            "/\"",
+            "/<a>",
+            "/a\\b",
+            "/{a}",
+            "/?<x>",
+            "/a b",
+            "/a\r\nX: y",
+            "/a HTTP/1.1\r\n\r\n",
+            "/\0",
+            "/#f",
+            "/ä",
+            "#",
+            " /",
+            "*",
+        ] {
+            refused(Offer::new("server.example.com", resource), Argument::Resource);
         }
         for value in ["a\r\nX: y", "\n", "\r", "\0", "\u{7f}"] {
-            refused(Request { origin: Some(value), ..plain() }, Argument::HeaderValue);
-            refused(Request { extensions: Some(value), ..plain() }, Argument::HeaderValue);
-            refused(Request { headers: &[("X", value)], ..plain() }, Argument::HeaderValue);
+            refused(plain().origin(Some(value)), Argument::HeaderValue);
+            refused(plain().extensions(Some(value)), Argument::HeaderValue);
+            refused(plain().headers(&[("X", value)]), Argument::HeaderValue);
         }
         for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0"] {
-            refused(Request { headers: &[("X", "y"), (name, "x")], ..plain() }, Argument::HeaderName);
+            refused(plain().headers(&[("X", "y"), (name, "x")]), Argument::HeaderName);
         }
         for name in [
             "Host",
@@ -155,10 +170,10 @@ mod section_4_1_the_request {
             "Sec-WebSocket-Protocol",
             "Sec-WebSocket-Extensions",
         ] {
-            refused(Request { headers: &[(name, "x")], ..plain() }, Argument::ReservedHeader);
+            refused(plain().headers(&[(name, "x")]), Argument::ReservedHeader);
         }
         for extensions in ["", " ", "a;;b", "a b", "a=b", "a; b=\"c", "ä"] {
-            refused(Request { extensions: Some(extensions), ..plain() }, Argument::Extensions);
+            refused(plain().extensions(Some(extensions)), Argument::Extensions);
         }
     }
 
@@ -177,7 +192,7 @@ mod section_4_1_the_request {
             &["ä"],
             &["a\t"],
         ] {
-            let request = Request { subprotocols, ..plain() };
+            let request = plain().subprotocols(subprotocols);
             assert_eq!(
                 written(&request),
                 Err(HandshakeError::Argument(Argument::Subprotocol)),
@@ -186,14 +201,14 @@ mod section_4_1_the_request {
         }
         let names: Vec<String> = (0..=MAX_SUBPROTOCOLS).map(|i| format!("p{i}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let offer = |count| written(&Request { subprotocols: &names[..count], ..plain() }).map(|_| ());
+        let offer = |count| written(&plain().subprotocols(&names[..count])).map(|_| ());
         assert_eq!(offer(MAX_SUBPROTOCOLS), Ok(()));
         assert_eq!(offer(MAX_SUBPROTOCOLS + 1), Err(HandshakeError::Argument(Argument::Subprotocol)));
     }
 
     #[test]
     fn all_of_the_request_or_nothing() {
-        let request = Request { subprotocols: &["a", "b"], headers: &[("X", "y")], ..plain() };
+        let request = plain().subprotocols(&["a", "b"]).headers(&[("X", "y")]);
         let whole = written(&request).unwrap().len();
         for room in (0..whole).step_by(if cfg!(miri) { 29 } else { 1 }).chain([whole]) {
             let mut tx = [0; 1024];
@@ -228,7 +243,7 @@ mod section_4_1_the_response {
         let input =
             b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 7\r\n\r\nwho are";
         let mut storage = HeaderStorage::new();
-        let (response, used) = client::parse_response(input, &mut storage).unwrap().unwrap();
+        let (response, used) = client::Response::parse(input, &mut storage).unwrap().unwrap();
         assert_eq!((response.status(), response.reason()), (401, "Unauthorized"));
         assert_eq!(response.header("www-authenticate"), Some("Basic"));
         assert_eq!(response.content_length(), Some(7));
@@ -247,17 +262,17 @@ mod section_4_1_the_response {
         let mut input = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".to_vec();
         input.extend_from_slice(&response_with("", &[]));
         let mut storage = HeaderStorage::new();
-        let (response, used) = client::parse_response(&input, &mut storage).unwrap().unwrap();
+        let (response, used) = client::Response::parse(&input, &mut storage).unwrap().unwrap();
         assert!(response.is_interim());
         assert_eq!(judged(&plain(), &input[used..]), Ok(()));
         let mut storage = HeaderStorage::new();
         let input = response_with("", &[]);
-        let (response, _) = client::parse_response(&input, &mut storage).unwrap().unwrap();
+        let (response, _) = client::Response::parse(&input, &mut storage).unwrap().unwrap();
         assert!(!response.is_interim());
         for (status, expected) in [(100, true), (102, true), (199, true), (200, false), (204, false)] {
             let input = format!("HTTP/1.1 {status} x\r\n\r\n");
             let mut storage = HeaderStorage::new();
-            let (response, _) = client::parse_response(input.as_bytes(), &mut storage).unwrap().unwrap();
+            let (response, _) = client::Response::parse(input.as_bytes(), &mut storage).unwrap().unwrap();
             assert_eq!(response.is_interim(), expected, "{status}");
             assert_eq!(response.headers().len(), 0);
         }
@@ -270,7 +285,7 @@ mod section_4_1_the_response {
         let head_len = input.len();
         input.extend_from_slice(b"\x81\x02hi");
         let mut storage = HeaderStorage::new();
-        let (_, used) = client::parse_response(&input, &mut storage).unwrap().unwrap();
+        let (_, used) = client::Response::parse(&input, &mut storage).unwrap().unwrap();
         assert_eq!(used, head_len);
     }
 
@@ -345,8 +360,8 @@ mod section_4_1_the_response {
     /// Rules R-4.1-k, R-9.1-b and R-9.1-c. Attack A-14.
     #[test]
     fn no_extension_that_was_not_requested() {
-        let offer = Request { extensions: Some("foo; a, bar"), ..plain() };
-        let with = |request: &Request<'_>, lines: &[&str]| {
+        let offer = plain().extensions(Some("foo; a, bar"));
+        let with = |request: &Offer<'_>, lines: &[&str]| {
             let lines: Vec<String> =
                 lines.iter().map(|line| format!("Sec-WebSocket-Extensions: {line}")).collect();
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -368,15 +383,15 @@ mod section_4_1_the_response {
         }
         let mut storage = HeaderStorage::new();
         let input = response_with("", &["Sec-WebSocket-Extensions: bar, foo; a=1"]);
-        let (response, _) = client::parse_response(&input, &mut storage).unwrap().unwrap();
+        let (response, _) = client::Response::parse(&input, &mut storage).unwrap().unwrap();
         assert!(response.extensions().map(|extension| extension.name).eq(["bar", "foo"]));
     }
 
     /// Rule R-4.1-l.
     #[test]
     fn no_subprotocol_that_was_not_requested() {
-        let offer = Request { subprotocols: &["chat", "superchat"], ..plain() };
-        let with = |request: &Request<'_>, lines: &[&str]| judged(request, &response_with("", lines));
+        let offer = plain().subprotocols(&["chat", "superchat"]);
+        let with = |request: &Offer<'_>, lines: &[&str]| judged(request, &response_with("", lines));
         assert_eq!(with(&offer, &[]), Ok(()));
         assert_eq!(with(&offer, &["Sec-WebSocket-Protocol: chat"]), Ok(()));
         assert_eq!(with(&offer, &["sec-websocket-protocol: \t superchat "]), Ok(()));
@@ -389,11 +404,12 @@ mod section_4_1_the_response {
         assert_eq!(with(&offer, &two), Err(response(Field::Subprotocol, Fault::Repeated)));
     }
 
+    /// Rule R-9112-a.
     #[test]
     fn malformed_heads() {
         let parse = |input: &[u8]| {
             let mut storage = HeaderStorage::<4>::default();
-            client::parse_response(input, &mut storage).map(|done| done.map(|(_, used)| used))
+            client::Response::parse(input, &mut storage).map(|done| done.map(|(_, used)| used))
         };
         assert_eq!(parse(b""), Ok(None));
         assert_eq!(parse(b"HTTP/1.1 101 Switching Protocols\r\n"), Ok(None));
@@ -403,6 +419,12 @@ mod section_4_1_the_response {
             b"HTTP/1.1 1 x\r\n\r\n",
             b"HTTP/1.1 10x x\r\n\r\n",
             b"HTTP/1.1 101x\r\n\r\n",
+            b"HTTP/1.1  101 x\r\n\r\n",
+            b"HTTP/1.1\r\n\r\n",
+            b"HTTP/1 101 x\r\n\r\n",
+            b"HTTP/01.1 101 x\r\n\r\n",
+            b"http/1.1 101 x\r\n\r\n",
+            b"HTTP/1.1 101 x\0\r\n\r\n",
             b"HTTP/1.1 101 x\r\nA : b\r\n\r\n",
             b"HTTP/1.1 101 x\r\nA: b\r\n c\r\n\r\n",
             b"HTTP/1.1 101 x\r\nA: b\0\r\n\r\n",
@@ -410,6 +432,7 @@ mod section_4_1_the_response {
         ] {
             assert_eq!(parse(input), Err(HandshakeError::MalformedHead), "{}", input.escape_ascii());
         }
+        assert_eq!(parse(b"HTTP/2.0 101\r\n\r\n"), Err(HandshakeError::HttpVersion));
         assert_eq!(parse(b"HTTP/2 101\r\n\r\n"), Err(HandshakeError::HttpVersion));
         assert_eq!(
             parse(b"HTTP/1.1 101 x\r\na: b\r\na: b\r\na: b\r\na: b\r\na: b\r\n\r\n"),
@@ -448,7 +471,7 @@ proptest! {
         ],
     ) {
         let mut storage = HeaderStorage::<8>::default();
-        if let Ok(Some((response, used))) = client::parse_response(&input, &mut storage) {
+        if let Ok(Some((response, used))) = client::Response::parse(&input, &mut storage) {
             prop_assert!(input[..used].ends_with(b"\r\n\r\n"));
             let _ = (response.content_length(), response.subprotocol(), format!("{response:?}"));
             let _ = response.extensions().map(|e| e.params().count()).sum::<usize>();
@@ -461,27 +484,20 @@ proptest! {
     fn a_server_reads_what_a_client_writes_and_the_other_way_round(
         nonce: [u8; 16],
         host in "[a-z0-9.-]{1,12}(:[0-9]{1,4})?",
-        resource in "([/?][!-\"$-~]{0,12})?",
+        resource in "([/?](%[0-9a-fA-F]{2}|[!$&-;=?-Z_a-z~]){0,12})?",
         subprotocols in proptest::collection::hash_set(token(), 0..5),
         value in "[ -~\t\u{e4}]{0,12}",
         extension in proptest::option::of(token()),
     ) {
         let subprotocols: Vec<&str> = subprotocols.iter().map(String::as_str).collect();
         let headers = [("X-Value", value.as_str())];
-        let request = Request {
-            authority: &host,
-            resource: &resource,
-            origin: None,
-            subprotocols: &subprotocols,
-            extensions: extension.as_deref(),
-            headers: &headers,
-        };
+        let request = Offer::new(&host, &resource).origin(None).subprotocols(&subprotocols).extensions(extension.as_deref()).headers(&headers);
         let (mut to_server, mut to_client) = ([0; 1024], [0; 1024]);
         let mut out = SliceOutput::new(&mut to_server);
         request.write(&nonce, &mut out).unwrap();
 
         let mut storage = HeaderStorage::new();
-        let (read, used) = server::parse(out.filled(), &mut storage).unwrap().unwrap();
+        let (read, used) = server::Request::parse(out.filled(), &mut storage).unwrap().unwrap();
         prop_assert_eq!(used, out.filled().len());
         prop_assert_eq!(read.host(), Some(host.as_str()));
         prop_assert!(read.target().ends_with(&resource));
@@ -489,14 +505,14 @@ proptest! {
         prop_assert_eq!(read.header("x-value"), Some(value.trim_matches([' ', '\t'])));
         prop_assert!(read.extensions().map(|e| e.name).eq(extension.as_deref()));
         let chosen = read.subprotocols().last();
-        let accept = server::Accept { subprotocol: chosen, extensions: extension.as_deref(), headers: &headers };
+        let accept = server::Accept::new().subprotocol(chosen).extensions(extension.as_deref()).headers(&headers);
         let mut out = SliceOutput::new(&mut to_client);
         let upgrade = read.upgrade();
         prop_assert!(upgrade.is_ok(), "{:?}", upgrade);
         upgrade.unwrap().accept(&accept, &Config::default(), &mut out).unwrap();
 
         let mut storage = HeaderStorage::new();
-        let (response, used) = client::parse_response(out.filled(), &mut storage).unwrap().unwrap();
+        let (response, used) = client::Response::parse(out.filled(), &mut storage).unwrap().unwrap();
         prop_assert_eq!(used, out.filled().len());
         prop_assert_eq!(response.subprotocol(), chosen);
         let connection = response.accept(&request, &nonce, &Config::default(), masking_keys);
@@ -513,18 +529,30 @@ proptest! {
 #[test]
 fn rsv1_has_no_meaning_without_an_extension_that_was_agreed_on() {
     let config = Config::new().compression(true);
-    let offer = Request { extensions: Some("permessage-deflate"), ..plain() };
-    for (lines, agreed) in [(&[][..], false), (&["Sec-WebSocket-Extensions: permessage-deflate"], true)] {
-        let input = response_with("", lines);
+    let offer = plain().extensions(Some("x-trace, permessage-deflate"));
+    for (line, agreed) in [
+        ("X: y", false),
+        ("Sec-WebSocket-Extensions: permessage-deflate", true),
+        ("Sec-WebSocket-Extensions: x-trace, permessage-deflate", true),
+        // Another extension gives RSV1 no meaning.
+        ("Sec-WebSocket-Extensions: x-trace", false),
+    ] {
+        let input = response_with("", &[line]);
         let mut storage = HeaderStorage::new();
-        let (response, _) = client::parse_response(&input, &mut storage).unwrap().unwrap();
+        let (response, _) = client::Response::parse(&input, &mut storage).unwrap().unwrap();
         let mut connection = response.accept(&offer, &NONCE, &config, || [0; 4]).unwrap();
         let mut frame = [0xc1, 0x00];
         let event = connection.receive(&mut &mut frame[..]);
         if agreed {
             assert!(matches!(event, Some(Event::Compressed(_))), "{event:?}");
         } else {
-            assert_eq!(event, Some(Event::Failed(ProtocolError::ReservedBits)));
+            assert_eq!(event, Some(Event::Failed(ProtocolError::ReservedBits)), "{line}");
         }
     }
+}
+
+/// RFC 9110 §2.5: a higher minor version is treated as the highest that one knows.
+#[test]
+fn a_response_may_have_a_higher_minor_version() {
+    assert_eq!(judged(&plain(), &response_with("HTTP", &["HTTP/1.2 101 Switching Protocols"])), Ok(()));
 }

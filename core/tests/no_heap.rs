@@ -6,7 +6,7 @@ use sansws::{
 };
 
 fn pair(tx: &mut [u8]) -> (Connection, Connection) {
-    let (request, nonce) = (client::Request::new("localhost", "/"), [3; 16]);
+    let (request, nonce) = (client::Offer::new("localhost", "/"), [3; 16]);
     let mut asked = [0; 256];
     let mut out = SliceOutput::new(&mut asked);
     request.write(&nonce, &mut out).unwrap();
@@ -14,7 +14,7 @@ fn pair(tx: &mut [u8]) -> (Connection, Connection) {
     let (server, used) = server::accept(out.filled(), &Config::default(), &mut answer).unwrap().unwrap();
     assert_eq!(used, out.filled().len());
     let mut storage = HeaderStorage::<16>::default();
-    let (response, used) = client::parse_response(answer.filled(), &mut storage).unwrap().unwrap();
+    let (response, used) = client::Response::parse(answer.filled(), &mut storage).unwrap().unwrap();
     assert_eq!(used, answer.filled().len());
     (server, response.accept(&request, &nonce, &Config::default(), || [1, 2, 3, 4]).unwrap())
 }

@@ -52,12 +52,16 @@ const URI: [UriError; 6] = [
     UriError::Resource,
 ];
 
-const FAULTS: [Fault; 4] = [Fault::Missing, Fault::Repeated, Fault::Invalid, Fault::NotOffered];
+const FAULTS: [Fault; 5] =
+    [Fault::Missing, Fault::Repeated, Fault::Invalid, Fault::Unexpected, Fault::NotOffered];
 
-const FIELDS: [Field; 9] = [
+const FIELDS: [Field; 12] = [
     Field::Host,
     Field::Upgrade,
     Field::Connection,
+    Field::ContentLength,
+    Field::TransferEncoding,
+    Field::Protocol,
     Field::Origin,
     Field::Key,
     Field::Version,
@@ -66,7 +70,7 @@ const FIELDS: [Field; 9] = [
     Field::Extensions,
 ];
 
-const ARGUMENTS: [Argument; 8] = [
+const ARGUMENTS: [Argument; 9] = [
     Argument::HeaderName,
     Argument::HeaderValue,
     Argument::ReservedHeader,
@@ -75,15 +79,21 @@ const ARGUMENTS: [Argument; 8] = [
     Argument::Subprotocol,
     Argument::Extensions,
     Argument::Status,
+    Argument::ExtendedConnect,
 ];
 
 fn handshake_errors() -> Vec<HandshakeError> {
     let mut errors = vec![
         HandshakeError::HeadTooLong,
+        HandshakeError::StartLineTooLong,
         HandshakeError::TooManyHeaders,
         HandshakeError::MalformedHead,
         HandshakeError::HttpVersion,
         HandshakeError::Method,
+        HandshakeError::MethodUnknown,
+        HandshakeError::TransferCoding,
+        HandshakeError::Rejected(403),
+        HandshakeError::TooManyInterim,
         HandshakeError::Target,
         HandshakeError::Content,
         HandshakeError::OriginNotAllowed,
@@ -124,7 +134,10 @@ fn each_error_has_its_own_words() {
 #[test]
 fn what_the_peer_did_comes_with_the_section_it_broke() {
     for error in handshake_errors() {
-        assert!(error.to_string().ends_with(&format!(" (RFC 6455 §{})", error.section())), "{error}");
+        assert!(
+            error.to_string().ends_with(&format!(" (RFC {} §{})", error.rfc(), error.section())),
+            "{error}"
+        );
     }
     // What the caller gave to be written did not break the RFC on the wire.
     assert!(!HandshakeError::Argument(Argument::HeaderName).to_string().contains('§'));
@@ -154,7 +167,20 @@ fn a_handshake_error_names_the_section_that_says_so() {
         (Response(Field::Extensions, Fault::NotOffered), "4.1"),
         (Response(Field::Accept, Fault::Invalid), "4.1"),
     ] {
-        assert_eq!(error.section(), section, "{error:?}");
+        assert_eq!((error.rfc(), error.section()), (6455, section), "{error:?}");
+    }
+    // Rules of other documents name these.
+    for (error, rfc, section) in [
+        (HandshakeError::StartLineTooLong, 9112, "3"),
+        (HandshakeError::MethodUnknown, 9110, "9.1"),
+        (HandshakeError::TransferCoding, 9112, "6.1"),
+        (HandshakeError::TooManyInterim, 9110, "15.2"),
+        (Request(Field::ContentLength, Fault::Invalid), 9112, "6.3"),
+        (Request(Field::TransferEncoding, Fault::Unexpected), 9112, "6.3"),
+        (Request(Field::Protocol, Fault::Invalid), 8441, "5"),
+        (Request(Field::Upgrade, Fault::Unexpected), 9113, "8.2.2"),
+    ] {
+        assert_eq!((error.rfc(), error.section()), (rfc, section), "{error:?}");
     }
     for error in URI {
         assert_eq!(error.section(), "3");
@@ -196,7 +222,7 @@ fn headers_are_shown_without_credentials() {
         Proxy-Authorization: Basic cGFzcw==\r\nSet-Cookie: id=2\r\nX: y\r\n\r\n";
     let mut storage = HeaderStorage::<8>::default();
     assert_eq!(format!("{storage:?}"), "HeaderStorage { capacity: 8, .. }");
-    let (request, _) = server::parse(head, &mut storage).unwrap().unwrap();
+    let (request, _) = server::Request::parse(head, &mut storage).unwrap().unwrap();
     let headers = request.headers();
     assert_eq!(
         format!("{headers:?}"),

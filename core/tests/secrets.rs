@@ -14,9 +14,9 @@ fn debug_shows_no_credentials() {
     ];
     let printed = [
         format!("{uri:?}"),
-        format!("{:?}", client::Request { headers: &secrets, ..client::Request::to(&uri) }),
-        format!("{:?}", server::Accept { headers: &secrets, ..Default::default() }),
-        format!("{:?}", server::Reject { status: 401, headers: &secrets, body: b"who?" }),
+        format!("{:?}", client::Offer::to(&uri).headers(&secrets)),
+        format!("{:?}", server::Accept::new().headers(&secrets)),
+        format!("{:?}", server::Reject::new(401).headers(&secrets).body(b"who?")),
     ];
     for text in &printed {
         assert!(!text.contains("sesame"), "{text}");

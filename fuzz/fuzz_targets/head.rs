@@ -92,15 +92,19 @@ impl<'a> Head<'a> {
         let (mut verdict, target, version) = (self.verdict.clone(), self.part(1), self.part(2));
         verdict.expect(400, is_token(self.part(0)));
         verdict.expect(405, self.part(0) == b"GET");
-        verdict.expect(505, version == b"HTTP/1.1");
-        verdict.is_odd |= !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") || !target.is_ascii();
-        // A tab too has no place there.
-        verdict.expect(400, !target.iter().any(|b| b.is_ascii_control() || *b == b'#'));
+        verdict.expect(501, METHODS.contains(&self.part(0)));
+        verdict.expect(505, is_1_1_or_higher(version));
+        verdict.is_odd |= !version.starts_with(b"HTTP/1.") || version.len() != 8;
+        verdict.expect(400, is_target(target));
         match absolute(target) {
             Some(authority) => check_host(authority, &mut verdict),
             None => verdict.expect(400, target.starts_with(b"/")),
         }
         verdict.expect(400, !self.has_content());
+        // RFC 9112 §6.1 and §6.3: one length without a sign and leading zeros, or one coding, which is chunked.
+        let (lengths, codings) = (self.all("Content-Length"), self.elements("Transfer-Encoding"));
+        verdict.expect(400, lengths.iter().all(|length| *length == b"0" || !length.starts_with(b"0")));
+        verdict.expect(501, codings.iter().all(|coding| coding.eq_ignore_ascii_case(b"chunked")));
         match self.all("Host")[..] {
             [host] => check_host(host, &mut verdict),
             _ => verdict.expect(400, false),
@@ -125,7 +129,7 @@ impl<'a> Head<'a> {
     pub fn response(&self, accept: &[u8], subprotocols: &[&str], extensions: &[&str]) -> Verdict {
         let mut verdict = self.verdict.clone();
         let mut expect = |is_right| verdict.expect(502, is_right);
-        expect(self.part(0) == b"HTTP/1.1" && self.part(1) == b"101");
+        expect(is_1_1_or_higher(self.part(0)) && self.part(1) == b"101");
         expect(!self.part(2).iter().any(is_control));
         expect(matches!(self.all("Upgrade")[..], [value] if value.eq_ignore_ascii_case(b"websocket")));
         expect(self.has("Connection", "upgrade"));
@@ -141,7 +145,33 @@ impl<'a> Head<'a> {
             extensions.iter().any(|offered| offered.as_bytes() == name)
         };
         expect(self.elements("Sec-WebSocket-Extensions").iter().all(is_offered));
+        expect(self.is_deflate_right());
         verdict
+    }
+
+    /// RFC 7692 §7.1: permessage-deflate once, with parameters of its own, as a response has them; what was offered is not looked at.
+    fn is_deflate_right(&self) -> bool {
+        let elements = self.elements("Sec-WebSocket-Extensions");
+        let words = |element: &&[u8]| element.split(|&b| b == b';').map(|word| trim(word).to_vec()).collect();
+        let all: Vec<Vec<Vec<u8>>> = elements.iter().map(words).collect();
+        let deflates: Vec<_> = all.iter().filter(|words| words[0] == b"permessage-deflate").collect();
+        let is_right = |param: &Vec<u8>| match split_once(param, b'=') {
+            None => matches!(&param[..], b"server_no_context_takeover" | b"client_no_context_takeover"),
+            Some((name, value)) => {
+                let bits =
+                    str::from_utf8(&unquoted(trim(value))).ok().and_then(|bits| bits.parse::<u8>().ok());
+                matches!(trim(name), b"server_max_window_bits" | b"client_max_window_bits")
+                    && bits.is_some_and(|bits| (8..=15).contains(&bits))
+                    && !unquoted(trim(value)).starts_with(b"0")
+                    && !unquoted(trim(value)).starts_with(b"+")
+            }
+        };
+        let name = |param: &Vec<u8>| trim(param.split(|&b| b == b'=').next().unwrap_or_default()).to_vec();
+        deflates.len() <= 1
+            && deflates.iter().all(|words| {
+                let names: Vec<_> = words[1..].iter().map(name).collect();
+                words[1..].iter().all(is_right) && (0..names.len()).all(|i| !names[..i].contains(&names[i]))
+            })
     }
 
     /// §9.1: none, or one at least and each with its parameters.
@@ -158,6 +188,34 @@ impl<'a> Head<'a> {
         elements.iter().all(is_right)
             && (!elements.is_empty() || self.all("Sec-WebSocket-Extensions").is_empty())
     }
+}
+
+/// RFC 9110 §9.3, and RFC 5789.
+const METHODS: [&[u8]; 9] =
+    [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
+
+fn is_1_1_or_higher(version: &[u8]) -> bool {
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'])
+}
+
+/// RFC 3986: what a path and a query are made of, and what browsers leave alone in them.
+fn is_target(target: &[u8]) -> bool {
+    let (path, query) = split_once(target, b'?').unwrap_or((target, b""));
+    let is_right = |text: &[u8], more: &[u8]| {
+        let mut bytes = text.iter();
+        while let Some(b) = bytes.next() {
+            let is_plain =
+                b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?[]|".contains(b) || more.contains(b);
+            let is_coded = *b == b'%'
+                && bytes.next().is_some_and(u8::is_ascii_hexdigit)
+                && bytes.next().is_some_and(u8::is_ascii_hexdigit);
+            if !is_plain && !is_coded {
+                return false;
+            }
+        }
+        true
+    };
+    is_right(path, b"") && is_right(query, b"\\^`{}")
 }
 
 /// The authority of a target that is an absolute URI.

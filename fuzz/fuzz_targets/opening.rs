@@ -10,19 +10,17 @@ mod head;
 
 use head::Head;
 use libfuzzer_sys::fuzz_target;
-use sansws::handshake::{HeaderStorage, accept_value, client, server};
+use sansws::handshake::{Argument, HandshakeError, HeaderStorage, accept_value, client, server};
 use sansws::{Config, Uri};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some(fields) = Fields::parse(bytes) else { return };
     let Ok(uri) = Uri::parse(fields.uri) else { return };
-    let asked = client::Request {
-        origin: fields.origin,
-        subprotocols: &fields.subprotocols,
-        extensions: fields.extensions,
-        headers: &fields.headers,
-        ..client::Request::to(&uri)
-    };
+    let asked = client::Offer::to(&uri)
+        .origin(fields.origin)
+        .subprotocols(&fields.subprotocols)
+        .extensions(fields.extensions)
+        .headers(&fields.headers);
     let mut out = Vec::new();
     if asked.write(&fields.nonce, &mut out).is_err() {
         assert!(out.is_empty(), "all or nothing");
@@ -33,9 +31,9 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(head.request().allows_acceptance(), "{:?}", head.request());
     let mut storage = HeaderStorage::new();
     let (request, used) =
-        server::parse(&out, &mut storage).expect("a proper request").expect("a whole request");
+        server::Request::parse(&out, &mut storage).expect("a proper request").expect("a whole request");
     assert_eq!(used, out.len());
-    assert!(asked.resource.trim_start_matches('/').starts_with(request.path().trim_start_matches('/')));
+    assert!(asked.resource_name.trim_start_matches('/').starts_with(request.path().trim_start_matches('/')));
     assert_eq!(request.host(), Some(asked.authority));
     assert_eq!(request.origin(), asked.origin.map(|origin| origin.trim_matches([' ', '\t'])));
     assert_eq!(request.subprotocols().collect::<Vec<_>>(), fields.subprotocols);
@@ -43,9 +41,14 @@ fuzz_target!(|bytes: &[u8]| {
     let upgrade = request.upgrade().expect("a request of ours is right");
     let extensions = fields.extensions.filter(|_| fields.chosen & 0x80 != 0);
     let subprotocol = fields.subprotocols.get(usize::from(fields.chosen & 0x7f)).copied();
-    let accept = server::Accept { subprotocol, extensions, headers: &[] };
+    let accept = server::Accept::new().subprotocol(subprotocol).extensions(extensions).headers(&[]);
     let mut response = Vec::new();
-    upgrade.accept(&accept, &Config::default(), &mut response).expect("what was offered can be accepted");
+    if let Err(error) = upgrade.accept(&accept, &Config::default(), &mut response) {
+        // RFC 7692 §7.1: an offer of permessage-deflate is not always an answer to itself.
+        assert_eq!(error, HandshakeError::Argument(Argument::Extensions));
+        assert!(extensions.is_some_and(|offer| offer.contains("permessage-deflate")) && response.is_empty());
+        return;
+    }
 
     let key = head.all("Sec-WebSocket-Key")[0];
     let offered = head.elements("Sec-WebSocket-Extensions");
@@ -54,13 +57,51 @@ fuzz_target!(|bytes: &[u8]| {
     let verdict = Head::new(&response).response(&accept_value(key), &fields.subprotocols, &offered);
     assert!(verdict.allows_acceptance(), "{verdict:?}");
 
+    assert_parts_agree(&asked, &accept, &fields.nonce);
     let mut storage = HeaderStorage::new();
-    let (response, _) = client::parse_response(&response, &mut storage).expect("proper").expect("whole");
+    let (response, _) = client::Response::parse(&response, &mut storage).expect("proper").expect("whole");
     response
         .accept(&asked, &fields.nonce, &Config::default(), || [0; 4])
         .expect("what was accepted is accepted");
     assert_eq!(response.subprotocol(), subprotocol);
 });
+
+/// Without a byte of HTTP/1.1 both come to the same, and so do both over HTTP/2 (RFC 8441).
+fn assert_parts_agree(asked: &client::Offer<'_>, accept: &server::Accept<'_>, nonce: &[u8; 16]) {
+    let target =
+        if asked.resource_name.starts_with('/') { "" } else { "/" }.to_string() + asked.resource_name;
+    for extended in [false, true] {
+        let (mut headers, mut answered): (Vec<(String, String)>, Vec<(String, String)>) = Default::default();
+        let header = |name: &str, value: &str| headers.push((name.into(), value.into()));
+        let given = if extended { asked.to_extended_connect(header) } else { asked.to_parts(nonce, header) };
+        given.expect("it could be written");
+        let list = headers.iter().map(|(name, value)| (&**name, value.as_bytes()));
+        let mut storage = HeaderStorage::<128>::default();
+        let request = if extended {
+            server::Request::from_extended_connect("websocket", asked.authority, &target, list, &mut storage)
+        } else {
+            server::Request::from_parts("GET", &target, 1, list, &mut storage)
+        };
+        let request = request.expect("a proper request");
+        assert_eq!(request.host(), Some(asked.authority));
+        let upgrade = request.upgrade().expect("a request of ours is right");
+        upgrade
+            .accept_parts(accept, &Config::default(), |name, value| {
+                answered.push((name.into(), value.into()))
+            })
+            .expect("it could be accepted in bytes");
+        let list = answered.iter().map(|(name, value)| (&**name, value.as_bytes()));
+        let mut storage = HeaderStorage::new();
+        let response = if extended {
+            client::Response::from_extended_connect(upgrade.status(), list, &mut storage)
+        } else {
+            client::Response::from_parts(upgrade.status(), 1, list, &mut storage)
+        };
+        let response = response.expect("a proper response");
+        assert_eq!(response.subprotocol(), accept.subprotocol);
+        response.accept(asked, nonce, &Config::default(), || [0; 4]).expect("what was accepted is accepted");
+    }
+}
 
 struct Fields<'a> {
     chosen: u8,

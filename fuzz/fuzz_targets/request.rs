@@ -23,17 +23,26 @@ fuzz_target!(|bytes: &[u8]| {
     assert_judged_right(bytes, accepted, &out);
 
     let mut storage = HeaderStorage::new();
-    let Ok(Some((request, used))) = server::parse(bytes, &mut storage) else { return };
+    let Ok(Some((request, used))) = server::Request::parse(bytes, &mut storage) else { return };
     assert_eq!(HeadReader::new(usize::MAX).find_end(bytes), Ok(Some(used)));
     let head = Head::new(&bytes[..used]);
     look_at(&request, &head);
     let upgrade = request.upgrade();
+    // An HTTP library that has read the same hands over the same.
+    let minor_version = request.minor_version().expect("it is HTTP/1");
+    let headers = request.headers();
+    let mut storage = HeaderStorage::<64>::default();
+    let parts = (request.method(), request.target(), minor_version, headers.iter());
+    let by_parts =
+        Request::from_parts(parts.0, parts.1, parts.2, parts.3, &mut storage).expect("it was parsed");
+    assert_eq!(by_parts.upgrade().map(|_| ()), upgrade.map(|_| ()));
+    assert_eq!(by_parts.check_head(), request.check_head());
     if used <= DEFAULT_MAX_HEAD_LEN {
         assert_eq!(accepted, upgrade.map(|_| Some(used)), "in one call, or one by one");
     }
     if let Ok(upgrade) = upgrade {
         assert!(head.request().allows_acceptance());
-        let accept = server::Accept { subprotocol: request.subprotocols().next(), ..Default::default() };
+        let accept = server::Accept::new().subprotocol(request.subprotocols().next());
         let mut out = Vec::new();
         let connection =
             upgrade.accept(&accept, &Config::default(), &mut out).expect("an offered subprotocol");
@@ -54,23 +63,26 @@ fn assert_judged_right(bytes: &[u8], accepted: Result<Option<usize>, HandshakeEr
             assert!(out.starts_with(b"HTTP/1.1 101 ") && out.ends_with(b"\r\n\r\n"));
         }
         (Err(error), Some(verdict)) => {
-            let status = assert_refusal(out);
+            let status = assert_refusal(bytes, out);
             assert!(verdict.allows_refusal(status), "{error}: {status}, {verdict:?}");
         }
         // It is too long, or no HTTP by its first bytes.
-        (Err(_), None) => assert!(matches!(assert_refusal(out), 400 | 431)),
+        (Err(_), None) => assert!(matches!(assert_refusal(bytes, out), 400 | 414 | 431)),
         (accepted, verdict) => panic!("{accepted:?}, {verdict:?}"),
     }
 }
 
 /// A whole response that refuses the request, with what belongs to its status, which it returns.
-fn assert_refusal(out: &[u8]) -> u16 {
+fn assert_refusal(request: &[u8], out: &[u8]) -> u16 {
     let (head, content) = str::from_utf8(out)
         .ok()
         .and_then(|text| text.split_once("\r\n\r\n"))
         .unwrap_or_else(|| panic!("no whole response: {}", out.escape_ascii()));
     let has = |line: &str| head.split("\r\n").skip(1).any(|header| header == line);
-    assert!(has(&format!("Content-Length: {}", content.len())), "{head}");
+    // RFC 9110 §9.3.2.
+    let is_head = request.iter().skip_while(|b| b"\r\n".contains(b)).take(5).eq(b"HEAD ");
+    assert!(has(&format!("Content-Length: {}", content.len())) || is_head, "{head}");
+    assert_eq!(content.is_empty(), is_head);
     let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     match status {
         // §4.2.2: the version that it understands. RFC 7231 §6.5.15: the protocol to change to.
@@ -91,12 +103,13 @@ fn assert_refusal(out: &[u8]) -> u16 {
 /// Every question has an answer, and the plain ones that which stands in the head.
 fn look_at(request: &Request<'_, '_>, head: &Head<'_>) {
     assert_eq!((request.method().as_bytes(), request.target().as_bytes()), (head.part(0), head.part(1)));
-    assert_eq!(head.part(2), format!("HTTP/1.{}", request.version()).as_bytes());
+    let minor_version = request.minor_version().expect("it is HTTP/1");
+    assert_eq!(head.part(2), format!("HTTP/1.{minor_version}").as_bytes());
     // RFC 9110 §7.8: it is to be ignored in HTTP/1.0.
     assert_eq!(request.is_upgrade(), head.part(2) != b"HTTP/1.0" && head.has("Upgrade", "websocket"));
     assert_eq!(request.has_content(), head.has_content());
     assert!(!request.path().is_empty() && !request.path().contains('?'));
-    let _ = (request.query(), request.host(), request.origin(), request.is_cross_origin());
+    let _ = (request.query(), request.host(), request.origin(), request.is_cross_origin(true));
     assert!(request.subprotocols().all(|name| !name.is_empty()));
     for extension in request.extensions() {
         for param in extension.params() {
@@ -115,7 +128,7 @@ fn assert_client_accepts(request: &Request<'_, '_>, subprotocol: Option<&str>, r
     let verdict = Head::new(response).response(&sansws::handshake::accept_value(key), &offered, &[]);
     assert!(verdict.allows_acceptance(), "{verdict:?}");
     let mut storage = HeaderStorage::new();
-    let (response, used) = client::parse_response(response, &mut storage)
+    let (response, used) = client::Response::parse(response, &mut storage)
         .expect("a proper response")
         .filter(|(_, used)| *used == response.len())
         .expect("a whole response");
@@ -127,7 +140,7 @@ fn assert_client_accepts(request: &Request<'_, '_>, subprotocol: Option<&str>, r
     assert_eq!(response.subprotocol(), subprotocol);
     // A key that no encoder would write has no nonce.
     let Some(nonce) = nonce_of(key) else { return };
-    let asked = client::Request { subprotocols: &offered, ..client::Request::new("localhost", "/") };
+    let asked = client::Offer::new("localhost", "/").subprotocols(&offered);
     let connection = response.accept(&asked, &nonce, &Config::default(), || [0; 4]);
     assert_eq!(connection.map(|connection| connection.role()), Ok(Role::Client));
 }

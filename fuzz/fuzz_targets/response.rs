@@ -7,7 +7,7 @@ mod head;
 
 use head::Head;
 use libfuzzer_sys::fuzz_target;
-use sansws::handshake::{HeadReader, HeaderStorage, client};
+use sansws::handshake::{DEFAULT_MAX_HEAD_LEN, HandshakeError, HeadReader, HeaderStorage, client};
 use sansws::{Config, Role};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(in_pieces.unwrap_or(Ok(None)), whole, "byte by byte");
 
     let mut storage = HeaderStorage::new();
-    let parsed = client::parse_response(bytes, &mut storage);
+    let parsed = client::Response::parse(bytes, &mut storage);
     let Ok(Some(end)) = HeadReader::new(usize::MAX).find_end(bytes) else {
         assert!(!matches!(parsed, Ok(Some(_))), "the head does not end");
         return;
@@ -43,11 +43,15 @@ fuzz_target!(|bytes: &[u8]| {
     }
 
     let nonce = b"the sample nonce";
-    let request = client::Request {
-        subprotocols: &["chat", "superchat"],
-        extensions: Some("permessage-deflate; client_max_window_bits"),
-        ..client::Request::new("localhost", "/")
-    };
+    let request = client::Offer::new("localhost", "/")
+        .subprotocols(&["chat", "superchat"])
+        .extensions(Some("permessage-deflate; client_max_window_bits"));
+    assert_connector_agrees(
+        &request,
+        bytes,
+        end,
+        (&response, response.accept(&request, nonce, &Config::default(), || [0; 4]).err()),
+    );
     let connection = response.accept(&request, nonce, &Config::default(), || [0; 4]);
     assert_eq!(connection.is_ok(), verdict.allows_acceptance(), "{:?}, {verdict:?}", connection.err());
     if let Ok(connection) = connection {
@@ -56,3 +60,38 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(response.extensions().all(|extension| extension.name == "permessage-deflate"));
     }
 });
+
+/// A `Connector` that gets the bytes in pieces comes to the same, and leaves what follows the head.
+fn assert_connector_agrees(
+    offer: &client::Offer<'_>,
+    bytes: &[u8],
+    end: usize,
+    (response, error): (&client::Response<'_, '_>, Option<HandshakeError>),
+) {
+    if response.is_interim() || end > DEFAULT_MAX_HEAD_LEN {
+        return;
+    }
+    let keys = (|| [0; 4]) as fn() -> [u8; 4];
+    for size in [1, 7, bytes.len()] {
+        let mut out = Vec::new();
+        let mut connector =
+            client::Connector::new(offer, b"the sample nonce", &Config::default(), keys, &mut out)
+                .expect("it can be written");
+        let mut taken = 0;
+        for piece in bytes.to_vec().chunks_mut(size) {
+            let mut input = &mut piece[..];
+            let (len, result) = (input.len(), connector.receive(&mut input));
+            taken += len - input.len();
+            if let Ok(None) = result {
+                assert!(input.is_empty() && taken < end);
+                continue;
+            }
+            assert_eq!((result.err(), taken), (error, end));
+            let mut storage = HeaderStorage::new();
+            let kept = connector.response(&mut storage).expect("the final response");
+            assert_eq!((kept.status(), kept.headers().len()), (response.status(), response.headers().len()));
+            break;
+        }
+        assert_eq!(taken, end);
+    }
+}

@@ -195,7 +195,7 @@ impl<S> Connect<S> {
         self.with_request(|request| request.write(&[0; 16], &mut Vec::new()))
     }
 
-    pub(crate) fn with_request<T>(&self, use_it: impl FnOnce(&client::Request<'_>) -> T) -> T {
+    pub(crate) fn with_request<T>(&self, use_it: impl FnOnce(&client::Offer<'_>) -> T) -> T {
         let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let (cookies, mut headers): (Vec<_>, Vec<_>) = self
             .headers
@@ -215,12 +215,12 @@ impl<S> Connect<S> {
         if !cookies.is_empty() {
             headers.push(("Cookie", &cookies));
         }
-        use_it(&client::Request {
-            origin: self.origin.as_deref(),
-            subprotocols: &subprotocols,
-            headers: &headers,
-            ..client::Request::new(&self.target.authority, &self.target.resource)
-        })
+        use_it(
+            &client::Offer::new(&self.target.authority, &self.target.resource)
+                .origin(self.origin.as_deref())
+                .subprotocols(&subprotocols)
+                .headers(&headers),
+        )
     }
 
     /// The same connection with another session.

@@ -51,10 +51,13 @@ impl<H: Handler> Driver<H> {
         let (head, rest) = match head.add(input, &mut collected) {
             Ok(Some(parts)) => parts,
             Ok(None) => return,
-            Err(error) => return self.refuse_request(index, &error, false),
+            Err(error) => {
+                let is_head = head.is_head();
+                return self.refuse_request(index, &error, is_head);
+            }
         };
-        let mut is_head = false;
-        match self.answer(index, head, &mut is_head) {
+        let is_head = server::method_of(head) == "HEAD";
+        match self.answer(index, head) {
             Answer::Open(open, accept) => {
                 let Some(slot) = self.slots.get_mut(index) else { return };
                 slot.link.subprotocol = accept.subprotocol;
@@ -68,19 +71,18 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn answer(&mut self, index: u32, head: &[u8], is_head: &mut bool) -> Answer<H::Session> {
+    fn answer(&mut self, index: u32, head: &[u8]) -> Answer<H::Session> {
         let Some(slot) = self.slots.get(index) else { return Answer::Refuse(HandshakeError::MalformedHead) };
         let settings = &self.shared.settings;
         let mut storage = HeaderStorage::<{ Settings::MOST_HEADERS }>::default();
-        let head = match server::parse(head, &mut storage) {
+        let head = match server::Request::parse(head, &mut storage) {
             Ok(Some((head, _))) if head.headers().iter().count() <= settings.max_headers => head,
             Ok(Some(_)) => return Answer::Refuse(HandshakeError::TooManyHeaders),
             Ok(None) => return Answer::Refuse(HandshakeError::MalformedHead),
             Err(error) => return Answer::Refuse(error),
         };
-        *is_head = head.method() == "HEAD";
-        // RFC 9112 §3.2: 400 to any request without one Host that is right, whatever it wants.
-        if let Err(error) = head.check_host() {
+        // What HTTP requires of every request, for a page too.
+        if let Err(error) = head.check_head() {
             return Answer::Refuse(error);
         }
         let request = Request::new(&head, slot.link.remote);
@@ -95,7 +97,8 @@ impl<H: Handler> Driver<H> {
         // |Origin| field is an origin they expect." §4.2.2: otherwise "403 Forbidden".
         if let Some(origin) = head.origin() {
             let reach = self.accepting.reach(slot.link.remote);
-            if !settings.origin.allows(origin, head.host(), reach) {
+            let secure = slot.link.transport.is_secure();
+            if !settings.origin.allows(origin, head.host(), reach, secure) {
                 log::debug!("{}: origin {origin:?} is not allowed", slot.link.remote);
                 return Answer::Refuse(HandshakeError::OriginNotAllowed);
             }
@@ -107,11 +110,7 @@ impl<H: Handler> Driver<H> {
         };
         let headers: Vec<(&str, &str)> =
             accept.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let chosen = server::Accept {
-            subprotocol: accept.subprotocol.as_deref(),
-            headers: &headers,
-            ..Default::default()
-        };
+        let chosen = server::Accept::new().subprotocol(accept.subprotocol.as_deref()).headers(&headers);
         let mut config = settings.message;
         config.max_message_len = accept.max_message_len.unwrap_or(u64::MAX).min(config.max_message_len);
         match upgrade.accept(&chosen, &config, &mut self.shared.gathered) {
@@ -154,18 +153,21 @@ impl<H: Handler> Driver<H> {
             // §4.2.1: "If the server, while reading the handshake, finds that the client did not send a handshake that matches the
             // description below …, the server MUST stop processing the client's handshake and return an HTTP response with an
             // appropriate error code (such as 400 Bad Request)." The client has ended its own half only, as far as anyone knows.
-            self.refuse_request(index, &HandshakeError::MalformedHead, false);
+            let is_head = matches!(&slot.phase, Phase::Opening(head) if head.is_head());
+            self.refuse_request(index, &HandshakeError::MalformedHead, is_head);
             return self.linger(index);
         }
         self.die(index);
     }
 
     pub(crate) fn request_timed_out(&mut self, index: u32) {
+        let Some(slot) = self.slots.get(index) else { return };
         // Nothing can be said that would be understood.
-        if self.slots.get(index).is_some_and(|slot| slot.link.transport.is_handshaking()) {
+        if slot.link.transport.is_handshaking() {
             return self.die(index);
         }
-        self.respond(index, Response::text(408, "no request in time\n"), false);
+        let is_head = matches!(&slot.phase, Phase::Opening(head) if head.is_head());
+        self.respond(index, Response::text(408, "no request in time\n"), is_head);
         self.linger(index);
     }
 
@@ -175,23 +177,15 @@ impl<H: Handler> Driver<H> {
         if slot.link.received == 0 {
             return self.die(index);
         }
-        self.respond(index, Response::text(503, "the server is shutting down\n"), false);
+        let is_head = matches!(&slot.phase, Phase::Opening(head) if head.is_head());
+        self.respond(index, Response::text(503, "the server is shutting down\n"), is_head);
         self.linger(index);
     }
 
     fn refuse_request(&mut self, index: u32, error: &HandshakeError, is_head: bool) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(slot) = self.slots.get(index) else { return };
         log::debug!("{}: {error}", slot.link.remote);
-        // A growing buffer only refuses when there is no memory; then the peer gets no answer.
-        let gathered = &mut self.shared.gathered;
-        let start = gathered.len();
-        let _ = server::refuse(error, gathered);
-        if is_head {
-            // RFC 9110 §9.3.2: "the server MUST NOT send content in the response" to HEAD.
-            let head_len = gathered[start..].windows(4).position(|bytes| bytes == b"\r\n\r\n");
-            gathered.truncate(head_len.map_or(gathered.len(), |len| start + len + 4));
-        }
-        self.end_of_http(index);
+        self.respond(index, Response::refusal(error), is_head);
     }
 
     fn respond(&mut self, index: u32, response: Response, is_head: bool) {

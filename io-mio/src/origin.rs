@@ -6,7 +6,9 @@ use std::net::IpAddr;
 /// Which values of the `Origin` header are let in. A request without one is not from a browser and is let in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum OriginPolicy {
-    /// Pages of the host and port that the request itself names in `Host`.
+    /// Pages of the host and port that the request itself names in `Host`. If the server speaks TLS itself, these are pages that came
+    /// by `https:`. A server without TLS cannot tell whether a proxy before it has TLS: it also lets in pages that came by `http:`,
+    /// which anyone on their network can change. Have the proxy redirect `http:` to `https:`.
     ///
     /// While the server listens on loopback addresses and Unix-domain sockets only, pages of any port of `localhost`, `127.0.0.0/8` and
     /// `[::1]` too; but on its loopback addresses no page of another host name, whatever `Host` says: any name can be made to
@@ -32,8 +34,8 @@ pub(crate) enum Reach {
 }
 
 impl OriginPolicy {
-    /// Whether a page of `origin` may connect. `host` is the request's `Host`.
-    pub(crate) fn allows(&self, origin: &str, host: Option<&str>, reach: Reach) -> bool {
+    /// Whether a page of `origin` may connect. `host` is the request's `Host`, `secure` whether it came over TLS.
+    pub(crate) fn allows(&self, origin: &str, host: Option<&str>, reach: Reach, secure: bool) -> bool {
         if *self == Self::Any {
             return true;
         }
@@ -43,6 +45,7 @@ impl OriginPolicy {
             .and_then(|host| Origin::parse_authority(origin.scheme, host))
             .is_some_and(|own| own.same_place(&origin))
             && (reach != Reach::Loopback || origin.is_of_this_machine())
+            && (!secure || origin.scheme.eq_ignore_ascii_case("https"))
         {
             return true;
         }
@@ -148,6 +151,26 @@ impl<'a> Origin<'a> {
 mod tests {
     use super::*;
 
+    /// Rule R-10.2-a. Anyone on the network can change a page that came by `http:`.
+    #[test]
+    fn a_server_with_tls_does_not_take_a_page_without_it_for_its_own() {
+        let allows =
+            |origin, host, secure| OriginPolicy::SameOrigin.allows(origin, Some(host), Reach::Public, secure);
+        for secure in [false, true] {
+            assert!(allows("https://example.com", "example.com", secure));
+            assert!(allows("https://example.com:8443", "example.com:8443", secure));
+        }
+        for (origin, host) in [
+            ("http://example.com", "example.com"),
+            ("http://example.com:8443", "example.com:8443"),
+            ("HTTP://example.com:443", "example.com:443"),
+        ] {
+            assert!(allows(origin, host, false) && !allows(origin, host, true), "{origin}");
+        }
+        let listed = OriginPolicy::List(vec!["http://example.com".into()]);
+        assert!(listed.allows("http://example.com", Some("example.com"), Reach::Public, true));
+    }
+
     #[test]
     fn same_origin() {
         let allowed = [
@@ -165,7 +188,10 @@ mod tests {
             ("http://localhost:8080", "localhost:8080"),
         ];
         for (origin, host) in allowed {
-            assert!(OriginPolicy::SameOrigin.allows(origin, Some(host), Reach::Public), "{origin} at {host}");
+            assert!(
+                OriginPolicy::SameOrigin.allows(origin, Some(host), Reach::Public, false),
+                "{origin} at {host}"
+            );
         }
         let refused = [
             ("null", "example.com"),
@@ -201,11 +227,11 @@ mod tests {
         ];
         for (origin, host) in refused {
             assert!(
-                !OriginPolicy::SameOrigin.allows(origin, Some(host), Reach::Public),
+                !OriginPolicy::SameOrigin.allows(origin, Some(host), Reach::Public, false),
                 "{origin} at {host}"
             );
         }
-        assert!(!OriginPolicy::SameOrigin.allows("http://example.com", None, Reach::Public));
+        assert!(!OriginPolicy::SameOrigin.allows("http://example.com", None, Reach::Public, false));
     }
 
     #[test]
@@ -219,11 +245,11 @@ mod tests {
             "http://[::1]:9",
         ] {
             assert!(
-                OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Loopback),
+                OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Loopback, false),
                 "{origin}"
             );
             assert!(
-                !OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Public),
+                !OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Public, false),
                 "{origin}"
             );
         }
@@ -243,7 +269,7 @@ mod tests {
             "http://0.0.0.0",
         ] {
             assert!(
-                !OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Loopback),
+                !OriginPolicy::SameOrigin.allows(origin, Some("localhost:8080"), Reach::Loopback, false),
                 "{origin}"
             );
         }
@@ -251,8 +277,9 @@ mod tests {
 
     #[test]
     fn a_name_that_was_made_to_resolve_to_loopback_is_not_the_same_origin() {
-        let same =
-            |host: &str, reach| OriginPolicy::SameOrigin.allows(&format!("http://{host}"), Some(host), reach);
+        let same = |host: &str, reach| {
+            OriginPolicy::SameOrigin.allows(&format!("http://{host}"), Some(host), reach, false)
+        };
         for host in
             ["rebound.test:8080", "localhost.rebound.test:8080", "evillocalhost:8080", "localhost.test"]
         {
@@ -264,8 +291,8 @@ mod tests {
             assert!(same(host, Reach::Loopback), "{host}");
         }
         let listed = OriginPolicy::List(vec!["https://example.com".into()]);
-        assert!(listed.allows("https://example.com", Some("example.com"), Reach::Loopback));
-        assert!(!listed.allows("https://rebound.test", Some("rebound.test"), Reach::Loopback));
+        assert!(listed.allows("https://example.com", Some("example.com"), Reach::Loopback, false));
+        assert!(!listed.allows("https://rebound.test", Some("rebound.test"), Reach::Loopback, false));
     }
 
     #[test]
@@ -278,19 +305,19 @@ mod tests {
         for origin in
             ["https://shop.example", "https://shop.example:443", "http://localhost:5173", "http://own.test"]
         {
-            assert!(policy.allows(origin, Some("own.test"), Reach::Public), "{origin}");
+            assert!(policy.allows(origin, Some("own.test"), Reach::Public, false), "{origin}");
         }
         for origin in
             ["http://shop.example", "https://shop.example:444", "https://a.shop.example", "nonsense", "null"]
         {
-            assert!(!policy.allows(origin, Some("own.test"), Reach::Public), "{origin}");
+            assert!(!policy.allows(origin, Some("own.test"), Reach::Public, false), "{origin}");
         }
     }
 
     #[test]
     fn any_is_any() {
         for origin in ["null", "http://evil.test", ""] {
-            assert!(OriginPolicy::Any.allows(origin, None, Reach::Public));
+            assert!(OriginPolicy::Any.allows(origin, None, Reach::Public, false));
         }
     }
 }

@@ -132,7 +132,7 @@ impl ProxyServer {
             sansws::UriError::UserInfo => ProxyUrlError::Credentials,
             _ => ProxyUrlError::Address,
         })?;
-        if uri.resource() != "/" {
+        if uri.resource_name() != "/" {
             return Err(ProxyUrlError::Address);
         }
         let authorization = match uri.userinfo() {

@@ -255,7 +255,7 @@ mod tests {
         fn any_location_is_a_url_or_an_error(location in prop_oneof!["[ -~]{0,40}", "[./?#:@a%]{0,20}", "\\PC{0,20}"]) {
             let from = Target::of_url("ws://me:pw@a.test:81/b/c?d").expect("a URL");
             if let Ok(to) = redirected(&from, [location.as_bytes()]) {
-                let request = sansws::handshake::client::Request::new(&to.authority, &to.resource);
+                let request = sansws::handshake::client::Offer::new(&to.authority, &to.resource);
                 prop_assert!(request.write(&[0; 16], &mut Vec::new()).is_ok(), "{:?}", to);
                 prop_assert_eq!(to.authorization.is_some(), to.same_origin(&from));
                 let segments = to.resource.split('?').next().unwrap_or_default().split('/');

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::time::SystemTime;
 
 use bytes::Bytes;
+use sansws::handshake::HandshakeError;
 use sansws::handshake::server::reason_phrase;
 
 /// An HTTP response, after which the connection is closed.
@@ -58,8 +60,18 @@ impl Response {
         Self::new(302).header("Location", location)
     }
 
-    /// Adds a header. One whose name is not a token, or whose value has control characters (CR and LF among them), is left out with a
-    /// warning in the log; `Content-Length`, `Transfer-Encoding` and `Connection` are the driver's.
+    /// The refusal of a request because of this error.
+    pub(crate) fn refusal(error: &HandshakeError) -> Self {
+        let response = Self::text(error.status(), format!("{error}\n"));
+        let headers = error.response_headers().iter();
+        headers.fold(response, |response, (name, value)| response.header(*name, *value))
+    }
+
+    /// Adds a header.
+    ///
+    /// A header whose name is not a token, or whose value has control characters such as CR and LF, is left out and a warning is
+    /// logged. The driver writes `Content-Length`, `Transfer-Encoding` and `Connection`, and `Date` if it is not given. With an
+    /// `Upgrade` header, `Connection` has the option `Upgrade`; a 426 that has none gets `Upgrade: websocket`.
     pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
         let (name, value) = (name.into(), value.into());
         let reserved = ["content-length", "transfer-encoding", "connection"];
@@ -90,6 +102,19 @@ impl Response {
 
     /// Status line and headers, and the body if the request was not `HEAD`.
     pub(crate) fn encode(self, is_head: bool) -> (String, Bytes) {
+        self.encode_at(is_head, SystemTime::now())
+    }
+
+    fn encode_at(mut self, is_head: bool, now: SystemTime) -> (String, Bytes) {
+        // RFC 9110 §15.5.22: "The server MUST send an Upgrade header field in a 426 response".
+        if self.status == 426 && !self.has("Upgrade") {
+            self.headers.push(("Upgrade".into(), "websocket".into()));
+        }
+        // RFC 9110 §6.6.1: "An origin server with a clock MUST generate a Date header field in all 2xx (Successful), 3xx (Redirection),
+        // and 4xx (Client Error) responses".
+        if self.status < 500 && !self.has("Date") {
+            self.headers.push(("Date".into(), httpdate::fmt_http_date(now).into()));
+        }
         let mut head = String::with_capacity(256);
         let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status, reason_phrase(self.status));
         for (name, value) in &self.headers {
@@ -99,7 +124,9 @@ impl Response {
         if self.status != 204 {
             let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
         }
-        head.push_str("Connection: close\r\n\r\n");
+        // RFC 9110 §7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option".
+        let connection = if self.has("Upgrade") { "Upgrade, close" } else { "close" };
+        let _ = write!(head, "Connection: {connection}\r\n\r\n");
         // RFC 9110 §9.3.2: the response to HEAD has no content, and neither have 204 and 304.
         let body = match self.body {
             _ if is_head || matches!(self.status, 204 | 304) => Bytes::new(),
@@ -107,6 +134,10 @@ impl Response {
             Cow::Owned(body) => Bytes::from(body),
         };
         (head, body)
+    }
+
+    fn has(&self, wanted: &str) -> bool {
+        self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted))
     }
 }
 
@@ -133,12 +164,19 @@ fn into_bytes(text: Cow<'static, str>) -> Cow<'static, [u8]> {
 mod tests {
     use super::*;
 
+    /// The time of the examples in RFC 9110 §5.6.7.
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(784_111_777)
+    }
+
+    /// Rule R-9110-a.
     #[test]
     fn a_page() {
-        let (head, body) = Response::html("hé").header("X-A", "b").encode(false);
+        let (head, body) = Response::html("hé").header("X-A", "b").encode_at(false, now());
         assert_eq!(
             head,
-            "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nX-A: b\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nX-A: b\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+             Content-Length: 3\r\nConnection: close\r\n\r\n"
         );
         assert_eq!(body, "hé");
     }
@@ -160,8 +198,35 @@ mod tests {
             .header("", "x")
             .header("content-length", "9")
             .header("Fine", "caf\u{e9}")
-            .encode(false);
-        assert_eq!(head, "HTTP/1.1 200 OK\r\nFine: café\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            .encode_at(false, now());
+        assert_eq!(
+            head,
+            "HTTP/1.1 200 OK\r\nFine: café\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    /// Rule R-9110-a.
+    #[test]
+    fn responses_but_those_of_5xx_have_one_date() {
+        for (status, count) in [(200, 1), (204, 1), (302, 1), (404, 1), (500, 0), (503, 0)] {
+            let (head, _) = Response::new(status).encode(false);
+            assert_eq!(head.matches("\r\nDate: ").count(), count, "{head}");
+        }
+        let (head, _) = Response::new(200).header("date", "Sun, 06 Nov 1994 08:49:37 GMT").encode(false);
+        assert_eq!(head.to_lowercase().matches("\r\ndate: ").count(), 1, "{head}");
+    }
+
+    /// Rule R-9110-b.
+    #[test]
+    fn upgrade_is_a_connection_option_too() {
+        let (head, _) = Response::text(426, "WebSocket only\n").encode(false);
+        assert!(head.contains("\r\nUpgrade: websocket\r\n"), "{head}");
+        assert!(head.ends_with("\r\nConnection: Upgrade, close\r\n\r\n"), "{head}");
+        let (head, _) = Response::new(200).header("upgrade", "h2c").encode(false);
+        assert!(head.ends_with("\r\nConnection: Upgrade, close\r\n\r\n"), "{head}");
+        assert!(!head.contains("websocket"), "{head}");
+        let (head, _) = Response::new(426).header("Upgrade", "h2c").encode(false);
+        assert!(!head.contains("websocket") && head.contains("Upgrade, close"), "{head}");
     }
 
     #[test]

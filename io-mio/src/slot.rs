@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sansws::handshake::{HandshakeError, HeadReader};
+use sansws::handshake::{HandshakeError, HeadReader, server};
 use sansws::{Assembler, Connection, KeepAlive};
 use slab::Slab;
 
@@ -118,6 +118,11 @@ impl Head {
         Self { bytes: Vec::new(), reader: HeadReader::new(max_len) }
     }
 
+    /// Whether it is that of a HEAD request, as far as it has come.
+    pub(crate) fn is_head(&self) -> bool {
+        server::method_of(&self.bytes) == "HEAD"
+    }
+
     /// Adds what was read. Once the head is whole, returns it and what follows it: parts of `input`, if that has all of it, else of
     /// `collected`.
     pub(crate) fn add<'b>(
@@ -143,11 +148,13 @@ impl Head {
         &mut self,
         input: &'b mut [u8],
     ) -> Result<Option<HeadAndRest<'b>>, HandshakeError> {
-        if let Some(end) = self.reader.find_end(input)? {
+        let end = self.reader.find_end(input);
+        if let Ok(Some(end)) = end {
             return Ok(input.split_at_mut_checked(end));
         }
+        // Also of a head that is refused: its method matters.
         self.bytes.extend_from_slice(input);
-        Ok(None)
+        end.map(|_| None)
     }
 }
 

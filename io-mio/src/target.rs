@@ -64,7 +64,7 @@ impl Target {
             host: uri.host().into(),
             port: uri.port(),
             authority: uri.authority().into(),
-            resource: uri.resource().into(),
+            resource: uri.resource_name().into(),
             authorization,
         })
     }

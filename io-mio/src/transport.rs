@@ -150,6 +150,15 @@ impl Transport {
         }
     }
 
+    /// Whether it speaks TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        match self {
+            #[cfg(feature = "__tls")]
+            Self::Tls(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether a TLS handshake is going on.
     pub(crate) fn is_handshaking(&self) -> bool {
         match self {

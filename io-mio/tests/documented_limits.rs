@@ -41,6 +41,11 @@ fn fixed() -> BTreeMap<&'static str, String> {
         ("WebSocketBuilder::max_events`, bytes", size(said(plan, "max_event_bytes: "))),
         ("MAX_INTERIM", interim.to_string()),
         (
+            "Connector",
+            said(include_str!("../../core/src/handshake/connector.rs"), "const MAX_INTERIM: u8 = ")
+                .to_string(),
+        ),
+        (
             "MAX_CHUNK_LINE",
             size(said(include_str!("../src/dial/refusal.rs"), "const MAX_CHUNK_LINE: usize = ")),
         ),

@@ -78,14 +78,29 @@ fn rows() -> Vec<Row> {
     let mut rows = vec![
         // §4.2.1: the request line.
         row("method POST", with(START, "POST /echo HTTP/1.1\r\n"), 405),
-        row("method get", with(START, "get /echo HTTP/1.1\r\n"), 405),
+        // RFC 9110 §9.1: methods have a case, and one that is unknown gets a 501.
+        row("method get", with(START, "get /echo HTTP/1.1\r\n"), 501),
+        row("method FOOBAR", with(START, "FOOBAR /echo HTTP/1.1\r\n"), 501),
         // It asks for a page then, RFC 9110 §7.8: Upgrade means nothing in HTTP/1.0.
         row("HTTP/1.0", with(START, "GET /echo HTTP/1.0\r\n"), 404),
         row("HTTP/1.0 where there is a page", with(START, "GET / HTTP/1.0\r\n"), 200),
-        row("HTTP/1.2", with(START, "GET /echo HTTP/1.2\r\n"), 505),
+        // RFC 9110 §2.5: it is treated as 1.1.
+        row("HTTP/1.2", with(START, "GET /echo HTTP/1.2\r\n"), 101),
+        row("HTTP/1", with(START, "GET /echo HTTP/1\r\n"), 400),
+        row("HTTP/01.01", with(START, "GET /echo HTTP/01.01\r\n"), 400),
+        row("http/1.1", with(START, "GET /echo http/1.1\r\n"), 400),
         row("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         row("HTTP/0.9", "GET /echo\r\n\r\n", 400),
         row("target *", with(START, "GET * HTTP/1.1\r\n"), 400),
+        row("target with a blank", with(START, "GET /echo x HTTP/1.1\r\n"), 400),
+        row("target with a backslash", with(START, "GET /e\\cho HTTP/1.1\r\n"), 400),
+        row("target not in ASCII", with(START, "GET /echo?\u{e9} HTTP/1.1\r\n"), 400),
+        row("target with a quote", with(START, "GET /echo?a\"b HTTP/1.1\r\n"), 400),
+        row("target with angle brackets", with(START, "GET /echo?<x> HTTP/1.1\r\n"), 400),
+        row("target with half a percent-encoding", with(START, "GET /echo?%4 HTTP/1.1\r\n"), 400),
+        row("target with what browsers send", with(START, "GET /echo?a[0]={x|y} HTTP/1.1\r\n"), 101),
+        row("absolute target without a host", with(START, "GET http:///echo HTTP/1.1\r\n"), 400),
+        row("absolute target with a user", with(START, "GET http://u@h/echo HTTP/1.1\r\n"), 400),
         row("target with a fragment", with(START, "GET /echo#f HTTP/1.1\r\n"), 400),
         row("target without a slash", with(START, "GET echo HTTP/1.1\r\n"), 400),
         row("absolute target", with(START, "GET http://localhost/echo HTTP/1.1\r\n"), 101),
@@ -172,12 +187,14 @@ fn rows() -> Vec<Row> {
         row("content", more("Content-Length: 4\r\n") + "\u{1}\u{2}\u{3}\u{4}", 400),
         row("content of unknown length", more("Transfer-Encoding: chunked\r\n") + "0\r\n\r\n", 400),
         row("content length that is no number", more("Content-Length: +0\r\n"), 400),
+        row("an unknown transfer coding", more("Transfer-Encoding: xchunked\r\n"), 501),
         // Limits (§10.4).
         row("101 headers", with("Host: localhost", &format!("Host: h\r\n{}", "X: y\r\n".repeat(96))), 431),
         row("2000 headers", more(&"X: y\r\n".repeat(2000)), 431),
         row("one long header", more(&format!("X: {}\r\n", "y".repeat(20_000))), 431),
-        row("a long target", with(START, &format!("GET /{} HTTP/1.1\r\n", "y".repeat(20_000))), 431),
-        row("a long line without an end", vec![b'A'; 20_000], 431),
+        // RFC 9112 §3.
+        row("a long target", with(START, &format!("GET /{} HTTP/1.1\r\n", "y".repeat(20_000))), 414),
+        row("a long line without an end", vec![b'A'; 20_000], 414),
         row("empty lines without an end", "\r\n".repeat(10_000), 431),
         // No HTTP at all, or not quite.
         row("a TLS ClientHello", *b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x9a\xbc", 400),

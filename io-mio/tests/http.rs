@@ -61,6 +61,121 @@ fn pages_are_for_requests_with_one_host() {
     server.wait_for_connections(0);
 }
 
+/// Rule R-4.2.1-i.
+#[test]
+fn pages_are_for_requests_whose_framing_is_plain() {
+    let server = TestServer::start();
+    for (lines, expected) in [
+        ("Content-Length: abc", "400"),
+        ("Content-Length: +5", "400"),
+        ("Content-Length: -1", "400"),
+        ("Content-Length: -0", "400"),
+        ("Content-Length:", "400"),
+        ("Content-Length: 5, 10", "400"),
+        ("Content-Length: 010", "400"),
+        ("Content-Length: 0x5", "400"),
+        ("Content-Length: 1 1", "400"),
+        ("Content-Length: 5_0", "400"),
+        ("Content-Length: 5\r\nContent-Length: 5", "400"),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked", "400"),
+        ("Transfer-Encoding:", "400"),
+        ("Transfer-Encoding: chunked, gzip", "400"),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "400"),
+        ("Transfer-Encoding: chunked;ext=val", "400"),
+        ("Transfer-Encoding: gzip", "501"),
+        ("Transfer-Encoding: xchunked", "501"),
+        ("Transfer-Encoding: identity", "501"),
+        ("Content-Length: 0", "200"),
+        ("Transfer-Encoding: chunked", "200"),
+    ] {
+        for method in ["GET", "HEAD", "POST", "FOOBAR"] {
+            let request = format!("{method} / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n");
+            let answer = exchange(server.addr, request.as_bytes());
+            let expected = if (method, expected) == ("FOOBAR", "200") { "501" } else { expected };
+            assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{request}{answer}");
+            assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+            assert_eq!(body(&answer).is_empty(), method == "HEAD", "{request}{answer}");
+        }
+    }
+    server.wait_for_connections(0);
+}
+
+/// Rule R-4.2.1-h.
+#[test]
+fn pages_are_for_requests_whose_target_is_one() {
+    let server = TestServer::start();
+    for (first, expected) in [
+        ("GET /path#frag HTTP/1.1", "400"),
+        ("GET * HTTP/1.1", "400"),
+        ("GET /caf\u{e9} HTTP/1.1", "400"),
+        ("GET /a\\b HTTP/1.1", "400"),
+        ("GET /?a\"b HTTP/1.1", "400"),
+        ("GET /?<x> HTTP/1.1", "400"),
+        ("GET /%zz HTTP/1.1", "400"),
+        ("GET http:///echo HTTP/1.1", "400"),
+        ("GET http://u@h/echo HTTP/1.1", "400"),
+        ("GET /a b HTTP/1.1", "400"),
+        ("GET / HTTP/1", "400"),
+        ("GET / HTTP/01.01", "400"),
+        ("GET / http/1.1", "400"),
+        ("GET / HTTP/1.2", "200"),
+        ("GET /?a[]={b}|c HTTP/1.1", "200"),
+        ("GET / HTTP/2.0", "505"),
+        ("get / HTTP/1.1", "501"),
+    ] {
+        let answer = exchange(server.addr, format!("{first}\r\nHost: localhost\r\n\r\n").as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{first}: {answer}");
+    }
+    server.wait_for_connections(0);
+}
+
+/// Rule R-9110-c. RFC 9110 §9.3.2: "the server MUST NOT send content in the response" to HEAD, also where its head is refused.
+#[test]
+fn the_refusal_of_a_head_request_has_no_content() {
+    let timeouts = Timeouts { handshake: Duration::from_millis(50), ..Timeouts::default() };
+    let server = TestServer::with(Settings { timeouts, ..Settings::default() });
+    for (rest, status) in [
+        (format!("Host: h\r\n{}\r\n", "X: y\r\n".repeat(101)), "431"),
+        (format!("X: {}\r\n\r\n", "y".repeat(20_000)), "431"),
+        ("Host: h\n\r\n".into(), "400"),
+        ("Host: h\r\nX : y\r\n\r\n".into(), "400"),
+        ("Host: h\r\nUpgrade: websocket\r\n\r\n".into(), "405"),
+        // It does not end, and times out.
+        ("Host: h\r\n".into(), "408"),
+    ] {
+        let answer = exchange(server.addr, format!("HEAD / HTTP/1.1\r\n{rest}").as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(body(&answer).is_empty() && answer.contains("\r\nContent-Length: "), "{answer}");
+    }
+    // In pieces, too.
+    let mut stream = dial(server.addr);
+    for piece in ["HE", "AD / HTTP/1.1\r\n", "X : y\r\n\r\n"] {
+        stream.write_all(piece.as_bytes()).expect("the server reads");
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an orderly end");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && body(&answer).is_empty(), "{answer}");
+    server.wait_for_connections(0);
+}
+
+/// Rules R-9110-a and R-9110-b.
+#[test]
+fn refusals_have_a_date_and_their_headers() {
+    let server = TestServer::start();
+    for (request, line) in [
+        (request("/echo", "").replace("GET", "POST"), "Allow: GET"),
+        (request("/echo", "").replace("Version: 13", "Version: 12"), "Sec-WebSocket-Version: 13"),
+        (request("/echo", "").replace("Version: 13", "Version: 12"), "Connection: Upgrade, close"),
+        ("GET / HTTP/1.1\r\nHost: h\r\n\r\n".into(), "Connection: close"),
+        ("GET / HTTP/1.1\r\n\r\n".into(), "Connection: close"),
+    ] {
+        let answer = exchange(server.addr, request.as_bytes());
+        assert!(answer.contains(&format!("\r\n{line}\r\n")), "{answer}");
+        assert_eq!(answer.matches("\r\nDate: ").count(), 1, "{answer}");
+        assert_eq!(answer.matches("\r\nConnection: ").count(), 1, "{answer}");
+    }
+}
+
 /// Rule R-7.1.1-a.
 #[test]
 fn a_page_arrives_whole_though_the_request_has_content() {

@@ -82,7 +82,7 @@ impl Drop for Server {
 fn connect(authority: &str) -> Result<(TcpStream, Connection), Box<dyn Error>> {
     let mut tcp = TcpStream::connect(authority)?;
     tcp.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let (request, nonce, mut out) = (client::Request::new(authority, "/echo"), [7; 16], Vec::new());
+    let (request, nonce, mut out) = (client::Offer::new(authority, "/echo"), [7; 16], Vec::new());
     request.write(&nonce, &mut out)?;
     tcp.write_all(&out)?;
     let (mut buffer, mut len) = ([0; 1024], 0);
@@ -92,7 +92,7 @@ fn connect(authority: &str) -> Result<(TcpStream, Connection), Box<dyn Error>> {
             n => n,
         };
         let mut storage = HeaderStorage::new();
-        if let Some((response, _)) = client::parse_response(&buffer[..len], &mut storage)? {
+        if let Some((response, _)) = client::Response::parse(&buffer[..len], &mut storage)? {
             let connection = response.accept(&request, &nonce, &Config::default(), || KEY)?;
             return Ok((tcp, connection));
         }

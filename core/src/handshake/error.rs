@@ -1,45 +1,59 @@
-//! Why an opening handshake came to nothing.
+//! Why an opening handshake failed.
 
 use core::fmt;
 
+use super::number::Decimal;
 use crate::output::OutputFull;
 
-/// Why an opening handshake came to nothing: the peer's fault, or what the caller wanted to write.
+/// Why an opening handshake failed: the peer's fault, or an argument that cannot be written.
 ///
-/// A server answers with [`server::refuse`](super::server::refuse), which knows the response for each of
-/// them.
+/// A server answers with [`server::refuse`](super::server::refuse), or with
+/// [`status`](Self::status) and [`response_headers`](Self::response_headers) if an HTTP library
+/// writes the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The head is longer than the [`HeadReader`](super::HeadReader) allows.
     HeadTooLong,
+    /// The first line alone is longer than the [`HeadReader`](super::HeadReader) allows: in a
+    /// request, its target.
+    StartLineTooLong,
     /// The head has more headers than the [`HeaderStorage`](super::HeaderStorage) holds.
     TooManyHeaders,
-    /// The head is not HTTP/1: a broken line, a line without CR, a folded header, a control character, a
-    /// target that is not UTF-8.
+    /// The head is not HTTP/1: a malformed first line, a line without CR, a folded header, a
+    /// control character, a target that is not UTF-8.
     MalformedHead,
-    /// HTTP, but not HTTP/1.1.
+    /// The major HTTP version is not 1, or HTTP/1.0 is used for a WebSocket.
     HttpVersion,
     /// The method is not GET.
     Method,
-    /// The target of the request is neither a path nor an absolute HTTP or WebSocket URI, or it has a
-    /// fragment.
+    /// The method is not one that HTTP defines (RFC 9110 §9.3, RFC 5789).
+    MethodUnknown,
+    /// The target of the request is not a path with query, an absolute HTTP or WebSocket URI, or
+    /// `*` with OPTIONS; or it has a fragment or characters that must be percent-encoded.
     Target,
-    /// The request has content (Content-Length, Transfer-Encoding), whose bytes would be taken for frames.
+    /// The request has content, whose bytes would be taken for frames.
     Content,
-    /// A header of the request is not as it must be.
+    /// Transfer-Encoding names a coding other than `chunked`.
+    TransferCoding,
+    /// A header of the request is wrong.
     Request(Field, Fault),
-    /// The application does not want this Origin (§4.2.2, §10.2): 403. Nothing in this crate says so by
-    /// itself.
+    /// The application does not allow this Origin (§4.2.2, §10.2): 403. This crate never returns
+    /// it.
     OriginNotAllowed,
-    /// The application has no such resource (§4.2.2): 404. Nothing in this crate says so by itself.
+    /// The application has no such resource (§4.2.2): 404. This crate never returns it.
     ResourceNotFound,
-    /// The status of the response is this one, not 101; the [`Response`](super::client::Response) tells the
-    /// rest.
+    /// The application rejected the request with this status; see
+    /// [`Acceptor::receive_with`](super::server::Acceptor::receive_with).
+    Rejected(u16),
+    /// The response has this status instead of 101; the [`Response`](super::client::Response) has
+    /// the rest.
     Status(u16),
-    /// A header of the response is not as it must be.
+    /// More interim responses (1xx) than a client reads.
+    TooManyInterim,
+    /// A header of the response is wrong.
     Response(Field, Fault),
-    /// What the caller gave to be written cannot be written; nothing was.
+    /// An argument cannot be written; nothing was.
     Argument(Argument),
     /// The output has no room for the whole head; nothing was written.
     OutputFull,
@@ -49,12 +63,18 @@ pub enum HandshakeError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
-    /// `Host`
+    /// `Host`; in an extended CONNECT, `:authority`
     Host,
     /// `Upgrade`
     Upgrade,
     /// `Connection`
     Connection,
+    /// `Content-Length`
+    ContentLength,
+    /// `Transfer-Encoding`
+    TransferEncoding,
+    /// `:protocol`, of an extended CONNECT (RFC 8441)
+    Protocol,
     /// `Origin`
     Origin,
     /// `Sec-WebSocket-Key`
@@ -70,12 +90,16 @@ pub enum Field {
 }
 
 impl Field {
-    /// The name as it stands in a head.
+    /// Returns the name of the header.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Host => "Host",
             Self::Upgrade => "Upgrade",
             Self::Connection => "Connection",
+            Self::ContentLength => "Content-Length",
+            Self::TransferEncoding => "Transfer-Encoding",
+            Self::Protocol => ":protocol",
             Self::Origin => "Origin",
             Self::Key => "Sec-WebSocket-Key",
             Self::Version => "Sec-WebSocket-Version",
@@ -90,18 +114,20 @@ impl Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It is not there.
+    /// The header is missing.
     Missing,
-    /// It is there more than once.
+    /// The header appears more than once.
     Repeated,
-    /// Its value is not what it must be.
+    /// The value is invalid.
     Invalid,
-    /// The server chose what the client did not offer.
+    /// The header is not allowed in this message.
+    Unexpected,
+    /// The server chose something that the client did not offer.
     NotOffered,
 }
 
-/// What the caller gave to be written and cannot be: it would make a head that means something else, or a
-/// handshake that the peer must refuse.
+/// Which argument cannot be written: it would change the meaning of the head, or the peer would
+/// have to refuse the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Argument {
@@ -113,81 +139,160 @@ pub enum Argument {
     ReservedHeader,
     /// The authority is not `host[:port]`.
     Authority,
-    /// The resource name does not begin with `/` or `?`, or has a blank, a control character, a fragment or
-    /// non-ASCII characters.
+    /// The resource name does not begin with `/` or `?`, has a fragment, or has characters that
+    /// must be percent-encoded.
     Resource,
-    /// A subprotocol that is not a token, or repeated, or one of more than
-    /// [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS); or, of a server, one that the client did not offer.
+    /// A subprotocol is not a token, is repeated, or is one of more than
+    /// [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS); or a server chose one that was not offered.
     Subprotocol,
-    /// Extensions that are no list as §9.1 has it; or, of a server, one that the client did not offer.
+    /// The extensions are not a list as §9.1 defines it; or a server chose one that was not
+    /// offered, or parameters that do not answer the offer.
     Extensions,
-    /// A status that is not 200–599, or one that has no content (204, 205, 304) with content.
+    /// The status is not 200–599, or it is one without content (204, 205, 304) and there is
+    /// content.
     Status,
+    /// The request is an extended CONNECT (RFC 8441): there is no HTTP/1.1 response to write.
+    ExtendedConnect,
 }
 
 impl HandshakeError {
-    /// The status of the HTTP response that refuses the request.
+    /// Returns the status of the HTTP response that refuses the request.
     ///
-    /// The server's own mistakes are a 500; what a client finds in a response would be a 502 of a server that
+    /// An error of the server itself is a 500. An error in a response is a 502, for a server that
     /// relays it.
+    #[must_use]
     pub const fn status(self) -> u16 {
         match self {
             Self::MalformedHead | Self::Target | Self::Content => 400,
             Self::OriginNotAllowed => 403,
             Self::ResourceNotFound => 404,
             Self::Method => 405,
-            // §4.2.2: "an appropriate HTTP error code (such as 426 Upgrade Required)". RFC 7231 §6.5.15: also
-            // for no Upgrade at all.
-            Self::Request(Field::Upgrade | Field::Version, _) => 426,
+            Self::StartLineTooLong => 414,
+            // §4.2.2: "an appropriate HTTP error code (such as 426 Upgrade Required)". RFC 9110
+            // §15.5.22: also for a request without Upgrade.
+            Self::Request(Field::Upgrade, Fault::Missing | Fault::Invalid)
+            | Self::Request(Field::Version, _) => 426,
+            // RFC 9220 §3: "If a server receives an extended CONNECT request with a ":protocol"
+            // pseudo-header field value that is unknown or is not supported, the server SHOULD
+            // respond to the request with a 501 (Not Implemented) status code".
+            Self::MethodUnknown | Self::TransferCoding | Self::Request(Field::Protocol, _) => 501,
             Self::Request(..) => 400,
             Self::HeadTooLong | Self::TooManyHeaders => 431,
             Self::Argument(_) | Self::OutputFull => 500,
-            Self::Status(_) | Self::Response(..) => 502,
+            Self::Status(_) | Self::TooManyInterim | Self::Response(..) => 502,
             Self::HttpVersion => 505,
+            Self::Rejected(status) => status,
         }
     }
 
-    /// The section of RFC 6455 that was broken, such as `"4.2.1"`.
+    /// Returns the headers that the response with [`status`](Self::status) has because of the
+    /// status: `Allow` with 405, `Upgrade` and `Sec-WebSocket-Version` with 426.
+    #[must_use]
+    pub const fn response_headers(self) -> &'static [(&'static str, &'static str)] {
+        match self.status() {
+            // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405
+            // response".
+            405 => &[("Allow", "GET")],
+            // RFC 6455 §4.2.2: "... and a |Sec-WebSocket-Version| header field indicating the
+            // version(s) the server is capable of understanding." RFC 9110 §15.5.22: "The server
+            // MUST send an Upgrade header field in a 426 response".
+            426 => &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")],
+            _ => &[],
+        }
+    }
+
+    /// Returns the number of the RFC that [`section`](Self::section) belongs to, such as 6455.
+    #[must_use]
+    pub const fn rfc(self) -> u16 {
+        self.source().0
+    }
+
+    /// Returns the section that was violated, such as `"4.2.1"`, of the document
+    /// [`rfc`](Self::rfc).
+    #[must_use]
     pub const fn section(self) -> &'static str {
+        self.source().1
+    }
+
+    const fn source(self) -> (u16, &'static str) {
         match self {
-            Self::HeadTooLong | Self::TooManyHeaders => "10.4",
-            Self::Request(Field::Version, _) => "4.4",
+            Self::StartLineTooLong => (9112, "3"),
+            Self::MethodUnknown => (9110, "9.1"),
+            Self::TransferCoding => (9112, "6.1"),
+            Self::Request(Field::ContentLength | Field::TransferEncoding, _) => (9112, "6.3"),
+            Self::Request(Field::Protocol, _) | Self::Argument(Argument::ExtendedConnect) => (8441, "5"),
+            Self::Request(_, Fault::Unexpected) => (9113, "8.2.2"),
+            Self::TooManyInterim => (9110, "15.2"),
+            Self::HeadTooLong | Self::TooManyHeaders => (6455, "10.4"),
+            Self::Request(Field::Version, _) => (6455, "4.4"),
             Self::Request(Field::Extensions, _)
             | Self::Response(Field::Extensions, Fault::Invalid)
-            | Self::Argument(Argument::Extensions) => "9.1",
-            Self::OriginNotAllowed => "10.2",
-            Self::ResourceNotFound => "4.2.2",
-            Self::Target => "3",
-            Self::Method | Self::Content | Self::Request(..) => "4.2.1",
-            Self::Status(_) | Self::Response(..) | Self::HttpVersion => "4.1",
-            Self::MalformedHead | Self::Argument(_) | Self::OutputFull => "4",
+            | Self::Argument(Argument::Extensions) => (6455, "9.1"),
+            Self::OriginNotAllowed => (6455, "10.2"),
+            Self::ResourceNotFound | Self::Rejected(_) => (6455, "4.2.2"),
+            Self::Target => (6455, "3"),
+            Self::Method | Self::Content | Self::Request(..) => (6455, "4.2.1"),
+            Self::Status(_) | Self::Response(..) | Self::HttpVersion => (6455, "4.1"),
+            Self::MalformedHead | Self::Argument(_) | Self::OutputFull => (6455, "4"),
         }
+    }
+
+    /// Hands the words over piece by piece, so that a refusal can be written without `core::fmt`.
+    #[inline(never)]
+    pub(super) fn describe(self, piece: &mut dyn FnMut(&[u8])) {
+        let text = match self {
+            Self::HeadTooLong => "the head is too long",
+            Self::StartLineTooLong => "the first line is too long",
+            Self::TooManyHeaders => "too many headers",
+            Self::MalformedHead => "the head is not HTTP/1.1",
+            Self::HttpVersion => "the HTTP version is not 1.1",
+            Self::Method => "the method is not GET",
+            Self::MethodUnknown => "the method is unknown",
+            Self::Target => "the request target is not a resource name",
+            Self::Content => "the request has content",
+            Self::TransferCoding => "the transfer coding is not chunked",
+            Self::Request(..) => "the request's ",
+            Self::OriginNotAllowed => "this Origin is not allowed",
+            Self::ResourceNotFound => "there is no such resource",
+            Self::Rejected(_) => "the application rejected the request with status ",
+            Self::Status(_) => "the status of the response is ",
+            Self::TooManyInterim => "too many interim responses",
+            Self::Response(..) => "the response's ",
+            Self::Argument(argument) => return piece(argument.description().as_bytes()),
+            Self::OutputFull => return piece(b"the output has no room for the whole frame"),
+        };
+        piece(text.as_bytes());
+        match self {
+            Self::Request(field, fault) | Self::Response(field, fault) => {
+                piece(field.name().as_bytes());
+                piece(b" ");
+                piece(fault.description().as_bytes());
+            }
+            Self::Rejected(status) => piece(Decimal::new(status.into()).as_bytes()),
+            Self::Status(status) => {
+                piece(Decimal::new(status.into()).as_bytes());
+                piece(b", not 101");
+            }
+            _ => {}
+        }
+        piece(b" (RFC ");
+        piece(Decimal::new(self.rfc().into()).as_bytes());
+        piece(" §".as_bytes());
+        piece(self.section().as_bytes());
+        piece(b")");
     }
 }
 
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HeadTooLong => f.write_str("the head is too long")?,
-            Self::TooManyHeaders => f.write_str("too many headers")?,
-            Self::MalformedHead => f.write_str("the head is not HTTP/1.1")?,
-            Self::HttpVersion => f.write_str("the HTTP version is not 1.1")?,
-            Self::Method => f.write_str("the method is not GET")?,
-            Self::Target => f.write_str("the request target is not a resource name")?,
-            Self::Content => f.write_str("the request has content")?,
-            Self::Request(field, fault) => {
-                write!(f, "the request's {} {}", field.name(), fault.description())?;
+        let mut result = Ok(());
+        self.describe(&mut |piece| {
+            // Each piece is whole text.
+            if let (Ok(()), Ok(text)) = (result, core::str::from_utf8(piece)) {
+                result = f.write_str(text);
             }
-            Self::OriginNotAllowed => f.write_str("this Origin is not allowed")?,
-            Self::ResourceNotFound => f.write_str("there is no such resource")?,
-            Self::Status(status) => write!(f, "the status of the response is {status}, not 101")?,
-            Self::Response(field, fault) => {
-                write!(f, "the response's {} {}", field.name(), fault.description())?;
-            }
-            Self::Argument(argument) => return f.write_str(argument.description()),
-            Self::OutputFull => return OutputFull.fmt(f),
-        }
-        write!(f, " (RFC 6455 §{})", self.section())
+        });
+        result
     }
 }
 
@@ -212,6 +317,7 @@ impl Fault {
             Self::Missing => "is missing",
             Self::Repeated => "is there more than once",
             Self::Invalid => "is not what it must be",
+            Self::Unexpected => "must not be there",
             Self::NotOffered => "was not offered",
         }
     }
@@ -228,6 +334,7 @@ impl Argument {
             Self::Subprotocol => "a subprotocol to send is not a token, not unique or not offered",
             Self::Extensions => "the extensions to send are malformed or not offered",
             Self::Status => "the status to send does not fit the response",
+            Self::ExtendedConnect => "an extended CONNECT has no HTTP/1.1 response to write",
         }
     }
 }
@@ -241,15 +348,5 @@ impl From<OutputFull> for HandshakeError {
 impl From<Argument> for HandshakeError {
     fn from(argument: Argument) -> Self {
         Self::Argument(argument)
-    }
-}
-
-impl HandshakeError {
-    pub(super) const fn from_httparse(error: httparse::Error) -> Self {
-        match error {
-            httparse::Error::TooManyHeaders => Self::TooManyHeaders,
-            httparse::Error::Version => Self::HttpVersion,
-            _ => Self::MalformedHead,
-        }
     }
 }

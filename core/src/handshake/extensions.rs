@@ -6,21 +6,22 @@
 //! extension-param = token [ "=" (token | quoted-string) ]
 //! ```
 //!
-//! Blanks may stand between any two of these words (RFC 2616 §2.1, which the RFC's ABNF builds on), and so
-//! may empty elements between commas, which count for nothing; empty parameters may not.
+//! Blanks may stand between any two of these words (RFC 2616 §2.1, which the RFC's ABNF builds on),
+//! and so may empty elements between commas, which count for nothing; empty parameters may not.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
-use super::error::Fault;
+use super::error::{Argument, Fault, Field, HandshakeError};
 use super::head::{Headers, Values};
-use super::{is_token, is_token_byte};
+use super::syntax::{is_token, is_token_byte};
 
 /// The extensions that a head names, over all its Sec-WebSocket-Extensions lines, in their order.
 ///
-/// The iterator ends at the first one that is malformed.
-/// [`server::Request::upgrade`](super::server::Request::upgrade) and
-/// [`client::Response::accept`](super::client::Response::accept) refuse such a list, so after them it is
-/// whole.
+/// The iterator ends at the first extension that is malformed.
+/// [`server::Request::upgrade`](super::server::Request::upgrade),
+/// [`client::Response::accept`](super::client::Response::accept) and [`parse`](Self::parse) refuse
+/// such a list, so after them the list is complete.
 #[derive(Debug, Clone)]
 pub struct Extensions<'h, 'b> {
     lines: Values<'h, 'b, 'static>,
@@ -28,9 +29,35 @@ pub struct Extensions<'h, 'b> {
     line: &'b str,
 }
 
+impl<'b> Extensions<'b, 'b> {
+    /// Reads the value of one Sec-WebSocket-Extensions header.
+    ///
+    /// ```
+    /// use sansws::handshake::Extensions;
+    ///
+    /// let mut list = Extensions::parse("permessage-deflate; server_max_window_bits=10, x-trace")?;
+    /// assert!(list.next().is_some_and(|extension| extension.name == "permessage-deflate"));
+    /// assert_eq!(list.count(), 1);
+    /// assert!(Extensions::parse("a;;b").is_err());
+    /// # Ok::<(), sansws::handshake::HandshakeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::Argument`] with [`Argument::Extensions`] if it is not a list with at least
+    /// one extension, as §9.1 defines it.
+    pub fn parse(value: &'b str) -> Result<Self, HandshakeError> {
+        let extensions = Extensions::in_value(value);
+        match extensions.clone().check() {
+            Ok(()) => Ok(extensions),
+            Err(_) => Err(Argument::Extensions.into()),
+        }
+    }
+}
+
 impl<'h, 'b> Extensions<'h, 'b> {
     pub(super) fn in_head(headers: &Headers<'h, 'b>) -> Self {
-        Self { lines: headers.all("Sec-WebSocket-Extensions"), line: "" }
+        Self { lines: headers.all(Field::Extensions.name()), line: "" }
     }
 
     pub(super) fn in_value(value: &'b str) -> Self {
@@ -39,9 +66,9 @@ impl<'h, 'b> Extensions<'h, 'b> {
 
     /// Whether all of it is as §9.1 has it, with one extension at least.
     ///
-    /// "If a value is received by either the client or the server during negotiation that does not conform to
-    /// the ABNF below, the recipient of such malformed data MUST immediately _Fail the WebSocket
-    /// Connection_."
+    /// "If a value is received by either the client or the server during negotiation that does not
+    /// conform to the ABNF below, the recipient of such malformed data MUST immediately _Fail the
+    /// WebSocket Connection_."
     pub(super) fn check(mut self) -> Result<(), Fault> {
         if self.try_next()?.is_none() {
             return Err(Fault::Invalid);
@@ -75,7 +102,7 @@ impl<'b> Iterator for Extensions<'_, 'b> {
 }
 
 /// One extension of a list: its name and parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Extension<'b> {
     /// The name, such as `permessage-deflate`.
     pub name: &'b str,
@@ -84,7 +111,7 @@ pub struct Extension<'b> {
 }
 
 impl<'b> Extension<'b> {
-    /// The parameters, in their order.
+    /// Returns the parameters, in their order.
     pub fn params(&self) -> impl Iterator<Item = ExtensionParam<'b>> + Clone + use<'b> {
         let mut rest = self.params;
         core::iter::from_fn(move || {
@@ -95,33 +122,62 @@ impl<'b> Extension<'b> {
     }
 }
 
+/// Extensions are equal if their names and parameters are, in this order.
+impl PartialEq for Extension<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.params().eq(other.params())
+    }
+}
+
+impl Eq for Extension<'_> {}
+
 /// One parameter of an extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExtensionParam<'b> {
     /// The name, such as `client_max_window_bits`.
     pub name: &'b str,
-    /// What stands after `=`.
+    /// The value after `=`.
     pub value: Option<ParamValue<'b>>,
 }
 
-/// The value of a parameter: a token, once quoted pairs (`\x`) are undone. Compare it to a `&str`, or take
-/// its [`chars`](Self::chars); [`as_str`](Self::as_str) is enough where no quoted pair is expected.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The value of a parameter: a token, after quoted pairs (`\x`) are unescaped.
+///
+/// Compare it to a `&str`, or use its [`chars`](Self::chars); [`as_str`](Self::as_str) is enough
+/// where no quoted pair is expected. Two values are equal if their characters are: `10` equals
+/// `"1\0"`.
+#[derive(Clone, Copy)]
 pub struct ParamValue<'b> {
     /// Token characters and, in what was quoted, backslashes, each before a token character.
     raw: &'b str,
 }
 
 impl<'b> ParamValue<'b> {
-    /// Its characters, all ASCII.
+    /// Returns its characters, all ASCII.
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'b> {
         // A backslash is no token character, so it is never what a quoted pair stands for.
         self.raw.chars().filter(|&c| c != '\\')
     }
 
-    /// The value as it stands in the head; `None` if it has quoted pairs.
+    /// Returns the value as it stands in the head, or `None` if it has quoted pairs.
+    #[must_use]
     pub fn as_str(&self) -> Option<&'b str> {
         (!self.raw.contains('\\')).then_some(self.raw)
+    }
+}
+
+impl PartialEq for ParamValue<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.chars().eq(other.chars())
+    }
+}
+
+impl Eq for ParamValue<'_> {}
+
+impl Hash for ParamValue<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.chars().for_each(|c| c.hash(state));
+        // The end, so that two values in a row are not one.
+        state.write_u8(0xff);
     }
 }
 
@@ -190,11 +246,12 @@ fn take_param<'b>(list: &mut &'b str) -> Option<ExtensionParam<'b>> {
 
 /// What is left of a quoted-string whose opening quote is taken, and that quote's partner.
 fn take_quoted<'b>(list: &mut &'b str) -> Option<&'b str> {
-    // What stands between must be a token, so a quote in it is wrong even if it is escaped: the first one ends it either way.
+    // What stands between must be a token, so a quote in it is wrong even if it is escaped: the
+    // first one ends it either way.
     let (raw, rest) = list.split_once('"')?;
     *list = rest;
-    // §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST
-    // conform to the 'token' ABNF." So no escaped backslash, no escaped quote.
+    // §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping
+    // MUST conform to the 'token' ABNF." So no escaped backslash, no escaped quote.
     let mut bytes = raw.bytes();
     while let Some(b) = bytes.next() {
         let b = if b == b'\\' { bytes.next()? } else { b };

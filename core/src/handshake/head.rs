@@ -3,14 +3,13 @@
 use core::fmt;
 use core::slice;
 
-use super::error::{Fault, HandshakeError};
-use super::{is_token_byte, trim};
+use super::error::{Fault, Field, HandshakeError};
+use super::syntax::{is_field_value, is_token, is_token_byte, trim};
 
-/// The longest head, in bytes, that [`server::accept`](super::server::accept) reads: 8 KiB, and a good
-/// argument for [`HeadReader::new`].
+/// The longest head, in bytes, that is read unless another limit is set: 8 KiB.
 pub const DEFAULT_MAX_HEAD_LEN: usize = 8 * 1024;
 
-/// Finds the end of a head in bytes that arrive piece by piece, looking at each byte once.
+/// Finds the end of a head in bytes that arrive piece by piece. It reads each byte once.
 ///
 /// ```
 /// use sansws::handshake::HeadReader;
@@ -32,22 +31,26 @@ pub struct HeadReader {
 }
 
 impl HeadReader {
-    /// A reader for one head of at most `max_len` bytes.
+    /// Creates a reader for one head of at most `max_len` bytes.
+    #[must_use]
     pub const fn new(max_len: usize) -> Self {
         Self { max_len, scanned: 0, line_start: 0, started: false, found: false }
     }
 
-    /// Looks for the end of the head in `input`, which is *all* bytes that arrived so far.
+    /// Looks for the end of the head in `input`, which holds *all* bytes that arrived so far.
     ///
-    /// Returns the length of the head with its empty line, the same in every later call; `None` if more bytes
-    /// are needed. Empty lines before the head are skipped and count (RFC 7230 §3.5).
+    /// Returns the length of the head including its empty line; every later call returns the same.
+    /// Returns `None` if more bytes are needed. Empty lines before the head are skipped and count
+    /// (RFC 9112 §2.2).
     ///
     /// # Errors
     ///
-    /// The same in every later call:
-    /// [`HandshakeError::HeadTooLong`] if the head cannot end within `max_len`;
-    /// [`HandshakeError::MalformedHead`] for a line that ends without CR, and for bytes that do not begin as
-    /// HTTP does, such as a TLS ClientHello.
+    /// Every later call returns the same error.
+    ///
+    /// - [`HandshakeError::HeadTooLong`] if the head cannot end within `max_len`, or
+    ///   [`HandshakeError::StartLineTooLong`] if its first line cannot.
+    /// - [`HandshakeError::MalformedHead`] for a line that ends without CR, and for bytes that do
+    ///   not begin like HTTP, such as a TLS ClientHello.
     pub fn find_end(&mut self, input: &[u8]) -> Result<Option<usize>, HandshakeError> {
         if self.found {
             return Ok(Some(self.scanned));
@@ -65,8 +68,9 @@ impl HeadReader {
                 self.scanned = limit;
                 break;
             };
-            // RFC 7230 §3.5: "a recipient MAY recognize a single LF as a line terminator". We do not: where
-            // one endpoint sees a line's end and a proxy before it does not, requests are smuggled.
+            // RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator". We do
+            // not: where one endpoint sees a line's end and a proxy before it does not, requests
+            // are smuggled.
             let Some((b'\r', line)) = input.get(self.line_start..lf).and_then(|line| line.split_last())
             else {
                 // The line was not passed: the next call finds the same.
@@ -81,26 +85,36 @@ impl HeadReader {
                 return Ok(Some(self.scanned));
             }
         }
-        if input.len() >= self.max_len { Err(HandshakeError::HeadTooLong) } else { Ok(None) }
+        if input.len() < self.max_len {
+            Ok(None)
+        } else if !self.started && self.scanned > self.line_start {
+            // RFC 9112 §3: "A server that receives a request-target longer than any URI it wishes
+            // to parse MUST respond with a 414 (URI Too Long) status code".
+            Err(HandshakeError::StartLineTooLong)
+        } else {
+            Err(HandshakeError::HeadTooLong)
+        }
     }
 
-    /// How many bytes of the input were looked at.
+    /// Returns how many bytes of the input were read.
+    #[must_use]
     pub const fn scanned(&self) -> usize {
         self.scanned
     }
 }
 
-/// Room for the headers of one head: `N` of them, 64 unless told otherwise, 32 bytes each on a 64-bit
+/// Storage for the headers of one head: `N` of them, 64 by default, 32 bytes each on a 64-bit
 /// machine.
 ///
-/// `HeaderStorage::new()` has room for 64, `HeaderStorage::<16>::default()` for 16. A head with more is
-/// refused with [`HandshakeError::TooManyHeaders`], status 431.
+/// `HeaderStorage::new()` has room for 64, `HeaderStorage::<16>::default()` for 16. A head with
+/// more is refused with [`HandshakeError::TooManyHeaders`], status 431.
 pub struct HeaderStorage<'b, const N: usize = 64> {
     headers: [httparse::Header<'b>; N],
 }
 
 impl HeaderStorage<'_> {
-    /// Room for 64 headers.
+    /// Creates storage for 64 headers.
+    #[must_use]
     pub const fn new() -> Self {
         Self { headers: [httparse::EMPTY_HEADER; 64] }
     }
@@ -113,8 +127,58 @@ impl<const N: usize> Default for HeaderStorage<'_, N> {
 }
 
 impl<'b, const N: usize> HeaderStorage<'b, N> {
-    pub(super) fn slots(&mut self) -> &mut [httparse::Header<'b>] {
-        &mut self.headers
+    /// Reads the header lines after the first line of a head, up to its empty line.
+    pub(super) fn parse<'h>(&'h mut self, lines: &'b [u8]) -> Result<Headers<'h, 'b>, HandshakeError> {
+        match httparse::parse_headers(lines, &mut self.headers) {
+            // Two readers must agree on where the head ends: the rest are frames.
+            Ok(httparse::Status::Complete((len, list))) if len == lines.len() => Ok(Headers { list }),
+            Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
+            _ => Err(HandshakeError::MalformedHead),
+        }
+    }
+
+    /// Stores headers that an HTTP library parsed.
+    pub(super) fn store<'h>(
+        &'h mut self,
+        headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
+    ) -> Result<Headers<'h, 'b>, HandshakeError> {
+        let mut len = 0;
+        for (name, value) in headers {
+            let slot = self.headers.get_mut(len).ok_or(HandshakeError::TooManyHeaders)?;
+            if !is_token(name.as_bytes()) || !is_field_value(value) {
+                return Err(HandshakeError::MalformedHead);
+            }
+            *slot = httparse::Header { name, value: trim(value) };
+            len += 1;
+        }
+        Ok(Headers { list: &self.headers[..len] })
+    }
+}
+
+/// Splits a whole head, as a [`HeadReader`] found it, into its first line and its header lines.
+/// Empty lines before it are skipped.
+pub(super) fn split_start_line(head: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut rest = head;
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n")?;
+        let (line, after) = (&rest[..end], &rest[end + 2..]);
+        if !line.is_empty() {
+            return Some((line, after));
+        }
+        rest = after;
+    }
+}
+
+/// The minor version of `HTTP/1.x`.
+pub(super) fn minor_version(version: &[u8]) -> Result<u8, HandshakeError> {
+    // RFC 9112 §2.3: `HTTP-version = HTTP-name "/" DIGIT "." DIGIT`, in this case.
+    match version.strip_prefix(b"HTTP/") {
+        Some(&[b'1', b'.', minor @ b'0'..=b'9']) => Ok(minor - b'0'),
+        Some(&[b'0'..=b'9', b'.', b'0'..=b'9']) => Err(HandshakeError::HttpVersion),
+        // RFC 9110 §2.5: "When a major version of HTTP does not define any minor versions, the
+        // minor version "0" is implied."
+        Some(&[b'2'..=b'9']) => Err(HandshakeError::HttpVersion),
+        _ => Err(HandshakeError::MalformedHead),
     }
 }
 
@@ -124,58 +188,59 @@ impl<const N: usize> fmt::Debug for HeaderStorage<'_, N> {
     }
 }
 
-/// The headers of one head, in their order. Names are matched whatever their case.
+/// The headers of one head, in their order. Names are matched case-insensitively.
 ///
-/// Values are bytes, as HTTP has them; blanks around them are gone.
+/// Values are bytes, as in HTTP, without the blanks around them.
 #[derive(Clone, Copy)]
 pub struct Headers<'h, 'b> {
     list: &'h [httparse::Header<'b>],
 }
 
 impl<'h, 'b> Headers<'h, 'b> {
-    pub(super) const fn new(list: &'h [httparse::Header<'b>]) -> Self {
-        Self { list }
-    }
-
-    /// How many lines there are.
+    /// Returns the number of header lines.
+    #[must_use]
     pub const fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no headers.
+    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Names and values, line by line.
+    /// Returns names and values, line by line.
     pub fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> + Clone + use<'h, 'b> {
         self.list.iter().map(|header| (header.name, header.value))
     }
 
-    /// The value of the first line with this name.
+    /// Returns the value of the first line with this name.
+    #[inline(never)]
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<&'b [u8]> {
         self.all(name).next()
     }
 
-    /// The values of all lines with this name.
+    /// Returns the values of all lines with this name.
     pub fn all<'n>(&self, name: &'n str) -> Values<'h, 'b, 'n> {
         Values { lines: self.list.iter(), name }
     }
 
-    /// The elements of a comma-separated list over all lines with this name (RFC 7230 §7), without blanks
-    /// around them and without empty ones. Quoted strings are not understood.
+    /// Returns the elements of a comma-separated list over all lines with this name (RFC 9110
+    /// §5.6.1), without blanks around them and without empty ones. Quoted strings are not parsed.
     pub fn elements<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
-        self.all(name)
-            .flat_map(|value| value.split(|&b| b == b',').map(trim))
-            .filter(|element| !element.is_empty())
+        Elements { lines: self.all(name), line: &[] }
     }
 
-    /// Whether the comma-separated list over all lines with this name contains `token`, whatever its case.
+    /// Returns whether the comma-separated list over all lines with this name contains `token`,
+    /// compared case-insensitively.
+    #[must_use]
     pub fn contains_token(&self, name: &str, token: &str) -> bool {
         self.elements(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// The value of the one line with this name.
+    #[inline(never)]
     pub(super) fn only(&self, name: &str) -> Result<&'b [u8], Fault> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
@@ -190,10 +255,22 @@ impl<'h, 'b> Headers<'h, 'b> {
         self.all(name).find_map(|value| core::str::from_utf8(value).ok())
     }
 
+    /// Checks that a list over all lines with the field's name contains `token`.
+    #[inline(never)]
+    pub(super) fn check_token(&self, field: Field, token: &str) -> Result<(), Fault> {
+        if self.contains_token(field.name(), token) {
+            Ok(())
+        } else if self.get(field.name()).is_some() {
+            Err(Fault::Invalid)
+        } else {
+            Err(Fault::Missing)
+        }
+    }
+
     /// The value of Content-Length.
     pub(super) fn content_length(&self) -> Result<u64, Fault> {
-        let value = self.only("Content-Length")?;
-        // RFC 7230 §3.3.2: 1*DIGIT, so without the sign that `parse` would allow.
+        let value = self.only(Field::ContentLength.name())?;
+        // RFC 9110 §8.6: `1*DIGIT`, so without the sign that `parse` would allow.
         if !value.iter().all(u8::is_ascii_digit) {
             return Err(Fault::Invalid);
         }
@@ -222,7 +299,7 @@ impl fmt::Debug for Fields<'_> {
     }
 }
 
-/// What is printed ends up in logs, where credentials have no place.
+/// Credentials do not belong in logs.
 fn is_secret(name: &str) -> bool {
     ["authorization", "proxy-authorization", "cookie", "set-cookie"]
         .iter()
@@ -255,6 +332,33 @@ impl<'b> Iterator for Values<'_, 'b, '_> {
 
     fn next(&mut self) -> Option<&'b [u8]> {
         self.lines.find(|line| line.name.eq_ignore_ascii_case(self.name)).map(|line| line.value)
+    }
+}
+
+/// The elements of a comma-separated list; see [`Headers::elements`].
+#[derive(Clone)]
+struct Elements<'h, 'b, 'n> {
+    lines: Values<'h, 'b, 'n>,
+    /// The rest of the line that is read.
+    line: &'b [u8],
+}
+
+impl<'b> Iterator for Elements<'_, 'b, '_> {
+    type Item = &'b [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        loop {
+            if self.line.is_empty() {
+                self.line = self.lines.next()?;
+            }
+            let mut parts = self.line.splitn(2, |&b| b == b',');
+            let element = trim(parts.next().unwrap_or(&[]));
+            self.line = parts.next().unwrap_or(&[]);
+            if !element.is_empty() {
+                return Some(element);
+            }
+        }
     }
 }
 

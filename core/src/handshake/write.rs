@@ -1,15 +1,14 @@
-//! Writing heads: all of one or nothing, and nothing that means something else.
+//! Writing heads: a whole head or nothing, and nothing that changes its meaning.
 
-use core::fmt;
-
-use super::error::Argument;
-use super::{MAX_SUBPROTOCOLS, is_token};
+use super::error::{Argument, Field};
+use super::number::Decimal;
+use super::syntax::{is_field_value, is_token};
 use crate::output::{Output, OutputFull};
 
-/// Writes what `pieces` hands over, or nothing: it runs once to measure, once to write.
+/// Writes what `pieces` hands over, or nothing. It runs twice: once to measure, once to write.
 pub(super) fn write_whole(
     out: &mut (impl Output + ?Sized),
-    pieces: impl Fn(&mut Pieces<'_>),
+    pieces: &dyn Fn(&mut Pieces<'_>),
 ) -> Result<(), OutputFull> {
     let mut len = 0_usize;
     pieces(&mut Pieces::new(&mut |piece| len = len.saturating_add(piece.len())));
@@ -27,7 +26,7 @@ pub(super) struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    pub(super) fn new(sink: &'a mut dyn FnMut(&[u8])) -> Self {
+    fn new(sink: &'a mut dyn FnMut(&[u8])) -> Self {
         Self { sink }
     }
 
@@ -39,9 +38,8 @@ impl<'a> Pieces<'a> {
         self.bytes(text.as_bytes());
     }
 
-    pub(super) fn display(&mut self, args: fmt::Arguments<'_>) {
-        // This writer never fails, and neither does what is displayed.
-        let _ = fmt::Write::write_fmt(self, args);
+    pub(super) fn number(&mut self, number: usize) {
+        self.bytes(Decimal::new(number).as_bytes());
     }
 
     pub(super) fn header(&mut self, name: &str, value: &[u8]) {
@@ -58,14 +56,7 @@ impl<'a> Pieces<'a> {
     }
 }
 
-impl fmt::Write for Pieces<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.text(text);
-        Ok(())
-    }
-}
-
-/// Whether the headers that a caller gives may stand in a head of the opening handshake.
+/// Checks that the caller's headers may stand in a head of the opening handshake.
 pub(super) fn check_headers(headers: &[(&str, &str)]) -> Result<(), Argument> {
     headers.iter().try_for_each(|(name, value)| {
         if !is_token(name.as_bytes()) {
@@ -78,31 +69,21 @@ pub(super) fn check_headers(headers: &[(&str, &str)]) -> Result<(), Argument> {
     })
 }
 
-/// RFC 7230 §3.2 `field-value`: no control characters but the tabulator. CR and LF would begin another
-/// header.
 pub(super) fn check_value(value: &str) -> Result<(), Argument> {
-    if value.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
-        Err(Argument::HeaderValue)
-    } else {
-        Ok(())
-    }
+    if is_field_value(value.as_bytes()) { Ok(()) } else { Err(Argument::HeaderValue) }
 }
 
-/// §4.1: "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021
-/// to U+007E not including separator characters as defined in [RFC2616] and MUST all be unique strings."
-pub(super) fn are_subprotocols(names: &[&str]) -> bool {
-    names.len() <= MAX_SUBPROTOCOLS
-        && names
-            .iter()
-            .enumerate()
-            .all(|(i, name)| is_token(name.as_bytes()) && !names.iter().take(i).any(|other| other == name))
-}
-
-/// Headers that the opening handshake writes itself, or that would change where the head's message ends.
+/// Headers that the opening handshake writes itself, or that would change where the message ends.
 fn is_reserved(name: &str) -> bool {
-    const NAMES: [&str; 6] =
-        ["Host", "Upgrade", "Connection", "Origin", "Content-Length", "Transfer-Encoding"];
+    const FIELDS: [Field; 6] = [
+        Field::Host,
+        Field::Upgrade,
+        Field::Connection,
+        Field::Origin,
+        Field::ContentLength,
+        Field::TransferEncoding,
+    ];
     const PREFIX: &[u8] = b"Sec-WebSocket-";
-    NAMES.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
+    FIELDS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved.name()))
         || name.as_bytes().get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }

@@ -24,7 +24,8 @@ const LINES: [&str; 6] = [
     "Sec-WebSocket-Version: 13",
 ];
 
-/// The request with the line of this name replaced by others (by none: removed), or with lines added.
+/// The request with the line of this name replaced by others (by none: removed), or with lines
+/// added.
 fn request_with(name: &str, lines: &[&str]) -> Vec<u8> {
     let kept = LINES.iter().filter(|line| name.is_empty() || !line.starts_with(name));
     let mut head: Vec<&str> = kept.copied().collect();
@@ -66,7 +67,7 @@ fn assert_refused(input: &[u8], error: HandshakeError, status: u16) -> String {
 /// `long_way(input, |request| ...)`: parses a head that must be whole and well formed.
 fn parsed<R>(input: &[u8], f: impl FnOnce(server::Request<'_, '_>) -> R) -> R {
     let mut storage = HeaderStorage::new();
-    let (request, used) = server::parse(input, &mut storage).unwrap().unwrap();
+    let (request, used) = server::Request::parse(input, &mut storage).unwrap().unwrap();
     assert_eq!(used, input.len());
     f(request)
 }

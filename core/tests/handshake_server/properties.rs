@@ -43,14 +43,14 @@ fn look_at_everything(input: &[u8]) {
         }
     }
     let mut storage = HeaderStorage::<8>::default();
-    if let Ok(Some((request, _))) = server::parse(input, &mut storage) {
-        let _ = (request.is_upgrade(), request.has_content(), request.is_cross_origin(), request.host());
+    if let Ok(Some((request, _))) = server::Request::parse(input, &mut storage) {
+        let _ = (request.is_upgrade(), request.has_content(), request.is_cross_origin(false), request.host());
         assert!(!request.path().contains('?'));
         let _ = (request.query(), format!("{request:?}"));
         if let Ok(upgrade) = request.upgrade() {
             for subprotocol in request.subprotocols() {
                 let mut tx = [0; 1024];
-                let accept = Accept { subprotocol: Some(subprotocol), ..Default::default() };
+                let accept = Accept::new().subprotocol(Some(subprotocol));
                 upgrade.accept(&accept, &Config::default(), &mut SliceOutput::new(&mut tx)).unwrap();
             }
             assert!(request.extensions().map(|e| 1 + e.params().count()).sum::<usize>() < 64);

@@ -38,7 +38,11 @@ fn same_origin_is_the_same_host_and_port() {
     ];
     for (origin, host, elsewhere) in table {
         let input = request_with("Host", &[&format!("Host: {host}"), &format!("Origin: {origin}")]);
-        parsed(&input, |request| assert_eq!(request.is_cross_origin(), elsewhere, "{origin:?} at {host:?}"));
+        // A server of the origin's own scheme: what is told apart is the rest.
+        let secure = origin.to_ascii_lowercase().starts_with("https:");
+        parsed(&input, |request| {
+            assert_eq!(request.is_cross_origin(secure), elsewhere, "{origin:?} at {host:?}");
+        });
     }
 }
 
@@ -46,10 +50,32 @@ fn same_origin_is_the_same_host_and_port() {
 #[test]
 fn no_origin_is_no_browser_and_two_are_from_elsewhere() {
     parsed(&request_with("", &[]), |request| {
-        assert!(!request.is_cross_origin());
+        assert!(!request.is_cross_origin(false));
         assert_eq!(request.origin(), None);
     });
     let input = request_with("Host", &["Host: a", "Origin: http://a", "Origin: http://a"]);
-    parsed(&input, |request| assert!(request.is_cross_origin()));
-    parsed(b"GET / HTTP/1.1\r\nOrigin: http://a\r\n\r\n", |request| assert!(request.is_cross_origin()));
+    parsed(&input, |request| assert!(request.is_cross_origin(false)));
+    parsed(b"GET / HTTP/1.1\r\nOrigin: http://a\r\n\r\n", |request| assert!(request.is_cross_origin(false)));
+}
+
+/// Rule R-10.2-a. Anyone on the network can change a page that came over `http:`.
+#[test]
+fn a_page_of_the_other_scheme_is_of_another_origin() {
+    let ask = |origin: &str, host: &str, secure: bool| {
+        let input = request_with("Host", &[&format!("Host: {host}"), &format!("Origin: {origin}")]);
+        parsed(&input, |request| request.is_cross_origin(secure))
+    };
+    for (origin, host, secure, elsewhere) in [
+        ("https://example.com", "example.com", true, false),
+        ("http://example.com", "example.com", true, true),
+        ("https://example.com", "example.com", false, true),
+        ("http://example.com", "example.com", false, false),
+        // The same port is not enough.
+        ("http://example.com:443", "example.com", true, true),
+        ("http://example.com:443", "example.com:443", true, true),
+        ("https://example.com:80", "example.com", false, true),
+        ("HTTPS://example.com:443", "example.com", true, false),
+    ] {
+        assert_eq!(ask(origin, host, secure), elsewhere, "{origin} at {host}, secure: {secure}");
+    }
 }

@@ -38,8 +38,12 @@ fn the_limit_is_the_last_length_that_passes() {
     // As soon as it is certain, not when more arrives.
     let mut reader = HeadReader::new(10);
     assert_eq!(reader.find_end(b"GET / HTT"), Ok(None));
-    assert_eq!(reader.find_end(b"GET / HTTP"), Err(HandshakeError::HeadTooLong));
-    assert_eq!(reader.find_end(b"GET / HTTP/1.1\r\n\r\n"), Err(HandshakeError::HeadTooLong));
+    assert_eq!(reader.find_end(b"GET / HTTP"), Err(HandshakeError::StartLineTooLong));
+    assert_eq!(reader.find_end(b"GET / HTTP/1.1\r\n\r\n"), Err(HandshakeError::StartLineTooLong));
+    let mut reader = HeadReader::new(17);
+    assert_eq!(reader.find_end(b"GET / HTTP/1.1\r\n"), Ok(None));
+    assert_eq!(reader.find_end(b"GET / HTTP/1.1\r\nA"), Err(HandshakeError::HeadTooLong));
+    assert_eq!(reader.find_end(b"GET / HTTP/1.1\r\nA: b\r\n\r\n"), Err(HandshakeError::HeadTooLong));
     // Frames behind the head do not count.
     let mut long = request_with("", &[]);
     let used = long.len();
@@ -52,7 +56,11 @@ fn the_limit_is_the_last_length_that_passes() {
 fn a_head_over_8_kib_is_refused() {
     let input = request_with("", &[&format!("X: {}", "a".repeat(8 * 1024))]);
     assert_refused(&input, HandshakeError::HeadTooLong, 431);
-    assert_refused(&vec![b'a'; 8 * 1024], HandshakeError::HeadTooLong, 431);
+    // RFC 9112 §3: "A server that receives a request-target longer than any URI it wishes to parse
+    // MUST respond with a 414 (URI Too Long) status code".
+    let input = request_with("GET", &[&format!("GET /{} HTTP/1.1", "a".repeat(8 * 1024))]);
+    assert_refused(&input, HandshakeError::StartLineTooLong, 414);
+    assert_refused(&vec![b'a'; 8 * 1024], HandshakeError::StartLineTooLong, 414);
     assert_eq!(accept(&vec![b'a'; 8 * 1024 - 1]).0, Ok(None));
     assert_refused(&b"\r\n".repeat(4 * 1024), HandshakeError::HeadTooLong, 431);
 }
@@ -64,11 +72,14 @@ fn more_than_64_headers_are_refused() {
     assert_accepted(&with(64 - 5));
     assert_refused(&with(64 - 4), HandshakeError::TooManyHeaders, 431);
     let mut storage = HeaderStorage::new();
-    assert_eq!(server::parse(&with(2000), &mut storage).unwrap_err(), HandshakeError::TooManyHeaders);
+    assert_eq!(
+        server::Request::parse(&with(2000), &mut storage).unwrap_err(),
+        HandshakeError::TooManyHeaders
+    );
     let mut storage = HeaderStorage::<4>::default();
-    assert_eq!(server::parse(&with(0), &mut storage).unwrap_err(), HandshakeError::TooManyHeaders);
+    assert_eq!(server::Request::parse(&with(0), &mut storage).unwrap_err(), HandshakeError::TooManyHeaders);
     let mut storage = HeaderStorage::<5>::default();
-    assert!(server::parse(&with(0), &mut storage).unwrap().is_some());
+    assert!(server::Request::parse(&with(0), &mut storage).unwrap().is_some());
 }
 
 /// Attack A-03.

@@ -36,39 +36,186 @@ fn bytes_behind_the_head_are_frames() {
 /// Rule R-4.2.1-a.
 #[test]
 fn the_method_is_get() {
-    for method in ["POST", "HEAD", "get", "OPTIONS", "CONNECT"] {
+    for method in ["POST", "OPTIONS", "PUT", "DELETE", "TRACE", "PATCH"] {
         let line = format!("{method} /chat HTTP/1.1");
         let response = assert_refused(&request_with("GET", &[&line]), HandshakeError::Method, 405);
         assert!(response.contains("\r\nAllow: GET\r\n"), "{response}");
     }
+    // RFC 9110 §9.1: "unrecognized or not implemented": 501. Methods are case-sensitive.
+    for method in ["FOOBAR", "get", "Get", "GETT", "PROPFIND", "!"] {
+        let line = format!("{method} /chat HTTP/1.1");
+        let input = request_with("GET", &[&line]);
+        assert_refused(&input, HandshakeError::MethodUnknown, 501);
+        parsed(&input, |request| {
+            assert_eq!(request.check_head(), Err(HandshakeError::MethodUnknown));
+        });
+    }
+    let tunnel = request_with("GET", &["CONNECT server.example.com:80 HTTP/1.1"]);
+    assert_refused(&tunnel, HandshakeError::Method, 405);
+}
+
+/// Rule R-9110-c. RFC 9110 §9.3.2: "the server MUST NOT send content in the response" to HEAD.
+#[test]
+fn the_refusal_of_a_head_request_has_no_content() {
+    for (line, error) in [
+        ("Host: server.example.com", HandshakeError::Method),
+        ("Host: a b", request(Field::Host, Fault::Invalid)),
+        ("Host : a", HandshakeError::MalformedHead),
+        ("Content-Length: x", request(Field::ContentLength, Fault::Invalid)),
+    ] {
+        let (result, response) = accept(format!("HEAD /chat HTTP/1.1\r\n{line}\r\n\r\n").as_bytes());
+        if line.starts_with("Content") {
+            assert_eq!(result, Err(request(Field::Host, Fault::Missing)));
+        } else {
+            assert_eq!(result, Err(error));
+        }
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
+        assert_eq!(response.matches("\r\n\r\n").count(), 1);
+        // The length is that of the response to GET.
+        assert!(!response.contains("Content-Length: 0\r\n"), "{response}");
+    }
+    for input in [
+        b"HEAD / HTTP/1.1\r\nHost: a\n\r\n".to_vec(),
+        format!("HEAD / HTTP/1.1\r\nX: {}", "y".repeat(9000)).into_bytes(),
+        format!("HEAD /{} HTTP/1.1\r\n", "y".repeat(9000)).into_bytes(),
+        format!("\r\nHEAD / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(65)).into_bytes(),
+    ] {
+        let (result, response) = accept(&input);
+        assert!(result.is_err() && response.ends_with("\r\n\r\n"), "{response}");
+    }
+    // HEAD of another word is none.
+    let (_, response) = accept(b"HEADS / HTTP/1.1\r\n\r\n");
+    assert!(response.ends_with("\n") && !response.ends_with("\r\n"), "{response}");
 }
 
 /// Rule R-4.2.1-b.
 #[test]
-fn the_version_is_http_1_1() {
-    for version in ["HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "http/1.1", "FTP/1.1"] {
-        let line = format!("GET /chat {version}");
-        assert_refused(&request_with("GET", &[&line]), HandshakeError::HttpVersion, 505);
+fn the_version_is_http_1_1_or_a_later_1() {
+    let with = |version: &str| request_with("GET", &[&format!("GET /chat {version}")]);
+    // §4.2.1: "An HTTP/1.1 or higher GET request". RFC 9110 §2.5: a recipient of a higher minor
+    // version "SHOULD process the message as if it was in the highest minor version within that
+    // major version to which it is conformant".
+    for version in ["HTTP/1.1", "HTTP/1.2", "HTTP/1.9"] {
+        assert_accepted(&with(version));
     }
-    // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request."
-    let old = request_with("GET", &["GET /chat HTTP/1.0"]);
-    parsed(&old, |request| assert!(!request.is_upgrade()));
+    for version in ["HTTP/1.0", "HTTP/2.0", "HTTP/2", "HTTP/0.9", "HTTP/3.1"] {
+        assert_refused(&with(version), HandshakeError::HttpVersion, 505);
+    }
+    // RFC 9112 §2.3: `HTTP-name "/" DIGIT "." DIGIT`, and the name is case-sensitive.
+    for version in [
+        "HTTP/1",
+        "HTTP/0",
+        "HTTP/22",
+        "HTTP/01.01",
+        "HTTP/1.10",
+        "HTTP/1.",
+        "http/1.1",
+        "FTP/1.1",
+        "HTTP 1.1",
+    ] {
+        assert_refused(&with(version), HandshakeError::MalformedHead, 400);
+    }
+    // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0
+    // request."
+    parsed(&with("HTTP/1.0"), |request| assert!(!request.is_upgrade()));
+    parsed(&with("HTTP/1.2"), |request| {
+        assert!(request.is_upgrade());
+        assert_eq!(request.minor_version(), Some(2));
+    });
     parsed(&request_with("", &[]), |request| assert!(request.is_upgrade()));
-    // What an HTTP/2 client says first.
+    // What an HTTP/2 client sends first.
     assert_refused(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", HandshakeError::HttpVersion, 505);
 }
 
+/// Rule R-4.2.1-h.
+#[test]
+fn the_request_line_has_three_words() {
+    for line in [
+        "GET /a b HTTP/1.1",
+        "GET  /chat HTTP/1.1",
+        "GET /chat  HTTP/1.1",
+        "GET /chat HTTP/1.1 ",
+        "GET\t/chat\tHTTP/1.1",
+        "GET /ch\tat HTTP/1.1",
+        "GET /chat",
+        "GET /ch\u{7f}at HTTP/1.1",
+        "GET",
+        "G@T /chat HTTP/1.1",
+    ] {
+        assert_refused(&request_with("GET", &[line]), HandshakeError::MalformedHead, 400);
+    }
+}
+
+/// Rule R-4.2.1-h.
 #[test]
 fn the_target_is_a_resource_name_or_an_absolute_uri() {
-    for target in ["/", "//", "/a?b", "/?", "http://h/p", "HTTPS://h:1", "ws://[::1]/p?q", "wss://h?q"] {
+    for target in [
+        "/",
+        "//",
+        "/a?b",
+        "/?",
+        "http://h/p",
+        "HTTPS://h:1",
+        "ws://[::1]/p?q",
+        "wss://h?q",
+        "/-._~!$&'()*+,;=:@/%c3%A4",
+        "/?-._~!$&'()*+,;=:@/?%00",
+        // Browsers send these as they are: the URL Standard's percent-encode sets lack them.
+        "/a[1]|b",
+        "/?filter[name]=x|{y}^`\\",
+    ] {
         let line = format!("GET {target} HTTP/1.1");
         assert_accepted(&request_with("GET", &[&line]));
     }
-    for target in
-        ["*", "chat", "h:80", "/a#f", "http:///p", "http://u@h/", "ftp://h/", "http://h:x/", "?q", "#"]
-    {
+    for target in [
+        "*",
+        "chat",
+        "h:80",
+        "/a#f",
+        "/?a#f",
+        "http:///p",
+        "http://u@h/",
+        "http://h/\"",
+        "ftp://h/",
+        "http://h:x/",
+        "?q",
+        "#",
+        "/caf\u{e9}",
+        "/?caf\u{e9}",
+        "/\u{202e}",
+        "/a\\b",
+        "/\"",
+        "/<a>",
+        "/{a}",
+        "/a^b",
+        "/`",
+        "/?a\"b",
+        "/?<x>",
+        "/%",
+        "/%4",
+        "/%zz",
+        "/%4g",
+        "/?%",
+        "/%%41",
+    ] {
         let line = format!("GET {target} HTTP/1.1");
-        assert_refused(&request_with("GET", &[&line]), HandshakeError::Target, 400);
+        let input = request_with("GET", &[&line]);
+        assert_refused(&input, HandshakeError::Target, 400);
+        // For a page, too.
+        parsed(&input, |request| assert_eq!(request.check_head(), Err(HandshakeError::Target)));
+    }
+    for (first, result) in [
+        ("OPTIONS * HTTP/1.1", Ok(())),
+        ("OPTIONS /a HTTP/1.1", Ok(())),
+        ("HEAD * HTTP/1.1", Err(HandshakeError::Target)),
+        ("CONNECT h:80 HTTP/1.1", Ok(())),
+        ("CONNECT [::1]:80 HTTP/1.1", Ok(())),
+        ("CONNECT h HTTP/1.1", Err(HandshakeError::Target)),
+        ("CONNECT u@h:80 HTTP/1.1", Err(HandshakeError::Target)),
+        ("POST h:80 HTTP/1.1", Err(HandshakeError::Target)),
+    ] {
+        let input = format!("{first}\r\nHost: h\r\n\r\n");
+        parsed(input.as_bytes(), |request| assert_eq!(request.check_head(), result, "{first}"));
     }
 }
 
@@ -95,7 +242,7 @@ fn there_is_one_host() {
 fn there_is_one_host_in_every_request() {
     let check = |first: &str, lines: &str| {
         let head = format!("{first}\r\n{lines}\r\n");
-        parsed(head.as_bytes(), |request| request.check_host())
+        parsed(head.as_bytes(), |request| request.check_head())
     };
     for first in ["GET / HTTP/1.1", "POST /form HTTP/1.1", "OPTIONS * HTTP/1.1", "GET http://a/ HTTP/1.1"] {
         assert_eq!(check(first, "Host: a:80\r\n"), Ok(()));
@@ -188,21 +335,68 @@ fn the_key_decodes_to_16_bytes() {
 
 #[test]
 fn content_would_be_taken_for_frames() {
-    for line in [
-        "Content-Length: 1",
-        "Content-Length: x",
-        "Content-Length:",
-        "Content-Length: -0",
-        "Content-Length: +0",
-        "Content-Length: 99999999999999999999999",
-        "Transfer-Encoding: chunked",
-        "Transfer-Encoding: identity",
-    ] {
+    for line in ["Content-Length: 1", "Content-Length: 18446744073709551615", "Transfer-Encoding: chunked"] {
         assert_refused(&request_with("", &[line]), HandshakeError::Content, 400);
     }
-    let twice = request_with("", &["Content-Length: 0", "Content-Length: 5"]);
-    assert_refused(&twice, HandshakeError::Content, 400);
     assert_accepted(&request_with("", &["Content-Length: 0"]));
+}
+
+/// Rule R-4.2.1-i. RFC 9112 §6: where the content ends must not be open to interpretation.
+#[test]
+fn the_framing_of_content_is_plain() {
+    let length = |fault| request(Field::ContentLength, fault);
+    let coding = |fault| request(Field::TransferEncoding, fault);
+    let table: [(&[&str], HandshakeError, u16); 33] = [
+        (&["Content-Length: abc"], length(Fault::Invalid), 400),
+        (&["Content-Length: +5"], length(Fault::Invalid), 400),
+        (&["Content-Length: -1"], length(Fault::Invalid), 400),
+        (&["Content-Length: -0"], length(Fault::Invalid), 400),
+        (&["Content-Length: +0"], length(Fault::Invalid), 400),
+        (&["Content-Length:"], length(Fault::Invalid), 400),
+        (&["Content-Length: 5, 10"], length(Fault::Invalid), 400),
+        (&["Content-Length: 5, 5"], length(Fault::Invalid), 400),
+        (&["Content-Length: 010"], length(Fault::Invalid), 400),
+        (&["Content-Length: 00"], length(Fault::Invalid), 400),
+        (&["Content-Length: 0x5"], length(Fault::Invalid), 400),
+        (&["Content-Length: 1 1"], length(Fault::Invalid), 400),
+        (&["Content-Length: 5_0"], length(Fault::Invalid), 400),
+        (&["Content-Length: 1.0"], length(Fault::Invalid), 400),
+        (&["Content-Length: 18446744073709551616"], length(Fault::Invalid), 400),
+        (&["Content-Length: 99999999999999999999999"], length(Fault::Invalid), 400),
+        (&["Content-Length: 5", "Content-Length: 5"], length(Fault::Repeated), 400),
+        (&["Content-Length: 0", "content-length: 5"], length(Fault::Repeated), 400),
+        (&["Content-Length: 5", "Transfer-Encoding: chunked"], length(Fault::Unexpected), 400),
+        (&["Transfer-Encoding: chunked", "Content-Length: 0"], length(Fault::Unexpected), 400),
+        (&["Transfer-Encoding:"], coding(Fault::Invalid), 400),
+        (&["Transfer-Encoding: ,"], coding(Fault::Invalid), 400),
+        (&["Transfer-Encoding: chunked, gzip"], coding(Fault::Invalid), 400),
+        (&["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], coding(Fault::Invalid), 400),
+        (&["Transfer-Encoding: chunked;ext=val"], coding(Fault::Invalid), 400),
+        (&["Transfer-Encoding: chunked ;a"], coding(Fault::Invalid), 400),
+        (&["Transfer-Encoding: chun ked"], coding(Fault::Invalid), 400),
+        (&["Transfer-Encoding: \"chunked\""], coding(Fault::Invalid), 400),
+        (&["Transfer-Encoding: gzip"], HandshakeError::TransferCoding, 501),
+        (&["Transfer-Encoding: xchunked"], HandshakeError::TransferCoding, 501),
+        (&["Transfer-Encoding: identity"], HandshakeError::TransferCoding, 501),
+        (&["Transfer-Encoding: gzip, chunked"], HandshakeError::TransferCoding, 501),
+        (&["Transfer-Encoding: gzip;q=1", "Transfer-Encoding: chunked"], HandshakeError::TransferCoding, 501),
+    ];
+    for (lines, error, status) in table {
+        assert_refused(&request_with("", lines), error, status);
+        // For a page, too, and before the method is looked at.
+        for method in ["GET", "HEAD", "POST", "FOOBAR"] {
+            let input = format!("{method} / HTTP/1.1\r\nHost: a\r\n{}\r\n\r\n", lines.join("\r\n"));
+            parsed(input.as_bytes(), |request| assert_eq!(request.check_head(), Err(error), "{input}"));
+        }
+    }
+    for lines in ["", "Content-Length: 0\r\n", "Content-Length: 10\r\n", "Transfer-Encoding: ,Chunked\r\n"] {
+        let input = format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        parsed(input.as_bytes(), |request| assert_eq!(request.check_head(), Ok(()), "{input}"));
+    }
+    // §6.1: an HTTP/1.0 message with Transfer-Encoding has faulty framing.
+    parsed(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", |request| {
+        assert_eq!(request.check_head(), Err(coding(Fault::Unexpected)));
+    });
 }
 
 /// Rule R-8.1-b.

@@ -17,11 +17,10 @@ fn offer() -> Vec<u8> {
 
 #[test]
 fn subprotocol_extensions_and_headers_in_the_response() {
-    let accept = Accept {
-        subprotocol: Some("superchat"),
-        extensions: Some(" bar; b=\"2\", foo "),
-        headers: &[("Set-Cookie", "id=1"), ("X-Text", "\u{e4} \t x")],
-    };
+    let accept = Accept::new()
+        .subprotocol(Some("superchat"))
+        .extensions(Some(" bar; b=\"2\", foo "))
+        .headers(&[("Set-Cookie", "id=1"), ("X-Text", "\u{e4} \t x")]);
     let (result, response) = long_way(&offer(), &accept);
     assert_eq!(result, Ok(()));
     assert_eq!(
@@ -37,16 +36,16 @@ fn subprotocol_extensions_and_headers_in_the_response() {
 #[test]
 fn what_the_client_did_not_offer_cannot_be_chosen() {
     for subprotocol in ["", "Chat", "chat, superchat", "other", "chat\r\nX: y"] {
-        let accept = Accept { subprotocol: Some(subprotocol), ..Default::default() };
+        let accept = Accept::new().subprotocol(Some(subprotocol));
         let error = HandshakeError::Argument(Argument::Subprotocol);
         assert_eq!(long_way(&offer(), &accept), (Err(error), String::new()), "{subprotocol:?}");
     }
     for extensions in ["", "baz", "foo, baz", "foo;;", "foo; a=\"b", "a=b"] {
-        let accept = Accept { extensions: Some(extensions), ..Default::default() };
+        let accept = Accept::new().extensions(Some(extensions));
         let error = HandshakeError::Argument(Argument::Extensions);
         assert_eq!(long_way(&offer(), &accept), (Err(error), String::new()), "{extensions:?}");
     }
-    let accept = Accept { subprotocol: Some("chat"), ..Default::default() };
+    let accept = Accept::new().subprotocol(Some("chat"));
     assert_eq!(
         long_way(&request_with("", &[]), &accept).0,
         Err(HandshakeError::Argument(Argument::Subprotocol))
@@ -60,11 +59,11 @@ fn headers_cannot_make_another_head() {
     for (header, argument) in bad_headers() {
         let headers = [("X-Fine", "yes"), header];
         let error = HandshakeError::Argument(argument);
-        let accept = Accept { headers: &headers, ..Default::default() };
+        let accept = Accept::new().headers(&headers);
         assert_eq!(long_way(&offer(), &accept), (Err(error), String::new()), "{header:?}");
         let mut tx = [0; 1024];
         let mut out = SliceOutput::new(&mut tx);
-        let reject = Reject { status: 403, headers: &headers, body: b"" };
+        let reject = Reject::new(403).headers(&headers).body(b"");
         assert_eq!(reject.write(&mut out), Err(error), "{header:?}");
         assert!(out.is_empty());
         assert!(matches!(argument, HeaderName | HeaderValue | ReservedHeader));
@@ -101,7 +100,7 @@ fn bad_headers() -> Vec<((&'static str, &'static str), Argument)> {
 
 #[test]
 fn all_of_the_response_or_nothing() {
-    let accept = Accept { subprotocol: Some("chat"), extensions: Some("foo"), headers: &[("X", "y")] };
+    let accept = Accept::new().subprotocol(Some("chat")).extensions(Some("foo")).headers(&[("X", "y")]);
     let whole = long_way(&offer(), &accept).1.len();
     for room in (0..whole).step_by(if cfg!(miri) { 29 } else { 1 }) {
         let mut tx = [0; 1024];
@@ -119,13 +118,13 @@ fn other_requests_are_the_applications() {
     let input = b"POST /form?a=b HTTP/1.0\r\nContent-Length: 5\r\n\r\n";
     parsed(input, |request| {
         assert!(!request.is_upgrade() && request.has_content());
-        assert_eq!((request.method(), request.version()), ("POST", 0));
+        assert_eq!((request.method(), request.minor_version()), ("POST", Some(0)));
         assert_eq!((request.target(), request.path(), request.query()), ("/form?a=b", "/form", Some("a=b")));
         assert_eq!((request.host(), request.origin()), (None, None));
     });
     parsed(&request_with("", &[]), |request| {
         assert!(request.is_upgrade() && !request.has_content());
-        assert_eq!((request.method(), request.version(), request.headers().len()), ("GET", 1, 5));
+        assert_eq!((request.method(), request.minor_version(), request.headers().len()), ("GET", Some(1), 5));
     });
     parsed(&request_with("", &["Origin: http://o", "X: y"]), |request| {
         assert_eq!((request.origin(), request.header("x")), (Some("http://o"), Some("y")));
@@ -142,6 +141,12 @@ fn an_absolute_target_names_host_and_path() {
         ("http://h:81/p?q", "h:81", "/p", Some("q")),
         ("wss://h", "h", "/", None),
         ("https://h?q", "h", "/", Some("q")),
+        // As in a URI, an empty query is none (§3).
+        ("http://h/p?", "h", "/p", None),
+        ("http://h?", "h", "/", None),
+        ("/p?", "other", "/p", None),
+        ("/?", "other", "/", None),
+        ("/??", "other", "/", Some("?")),
         ("/p?u=http://x/", "other", "/p", Some("u=http://x/")),
     ];
     for (target, host, path, query) in table {
@@ -161,7 +166,7 @@ fn reject_with_status_headers_and_content() {
     let written = |status, headers: &[(&str, &str)], body: &[u8]| {
         let mut tx = [0; 512];
         let mut out = SliceOutput::new(&mut tx);
-        let result = Reject { status, headers, body }.write(&mut out);
+        let result = Reject::new(status).headers(headers).body(body).write(&mut out);
         result.map(|()| String::from_utf8(out.filled().to_vec()).unwrap())
     };
     assert_eq!(
@@ -198,7 +203,7 @@ fn origin_and_resource_have_their_refusals() {
     ] {
         let mut tx = [0; 512];
         let mut out = SliceOutput::new(&mut tx);
-        server::refuse(&error, &mut out).unwrap();
+        server::refuse(&error, "GET", &mut out).unwrap();
         assert!(out.filled().starts_with(line.as_bytes()));
     }
 }
@@ -216,15 +221,43 @@ fn a_refusal_is_whole_or_not_there() {
     }
 }
 
-/// RFC 7692 §6: RSV1 means "compressed" only where an extension was agreed on.
+/// Rule R-7692-a. RFC 7692 §7.1: the answer fits the offer.
+#[test]
+fn permessage_deflate_answers_its_offer() {
+    let answer = |offered: &str, chosen: &str| {
+        let input = request_with("", &[&format!("Sec-WebSocket-Extensions: {offered}")]);
+        long_way(&input, &Accept::new().extensions(Some(chosen))).0
+    };
+    assert_eq!(answer("permessage-deflate", "permessage-deflate"), Ok(()));
+    let all = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+               server_max_window_bits=10; client_max_window_bits=\"9\"";
+    assert_eq!(answer("permessage-deflate; client_max_window_bits", all), Ok(()));
+    for (offered, chosen) in [
+        ("permessage-deflate", "permessage-deflate, permessage-deflate"),
+        ("permessage-deflate", "permessage-deflate; bogus=1"),
+        ("permessage-deflate", "permessage-deflate; client_max_window_bits=9"),
+        ("permessage-deflate; server_max_window_bits=9", "permessage-deflate"),
+    ] {
+        let error = HandshakeError::Argument(Argument::Extensions);
+        assert_eq!(answer(offered, chosen), Err(error), "{offered}: {chosen}");
+    }
+}
+
+/// Rule R-5.2-a. RFC 7692 §6: RSV1 means "compressed" only where an extension was agreed on.
 #[test]
 fn rsv1_has_no_meaning_without_an_extension_that_was_agreed_on() {
     let config = Config::new().compression(true);
-    for (extensions, compression, expected) in
-        [(None, true, false), (Some("foo"), true, true), (Some("foo"), false, false)]
-    {
-        parsed(&offer(), |request| {
-            let accept = Accept { extensions, ..Default::default() };
+    for (extensions, compression, expected) in [
+        (None, true, false),
+        (Some("permessage-deflate"), true, true),
+        (Some("foo, permessage-deflate"), true, true),
+        (Some("permessage-deflate"), false, false),
+        // Another extension gives RSV1 no meaning (§5.2).
+        (Some("foo"), true, false),
+    ] {
+        let offer = request_with("", &["Sec-WebSocket-Extensions: foo, permessage-deflate"]);
+        parsed(&offer, |request| {
+            let accept = Accept::new().extensions(extensions);
             let config = config.compression(compression);
             let (mut tx, mut frame) = ([0; 1024], [0xc1, 0x81, 0, 0, 0, 0, 0xff]);
             let mut out = SliceOutput::new(&mut tx);

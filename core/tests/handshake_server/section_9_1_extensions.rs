@@ -1,5 +1,7 @@
 //! RFC 6455 §9.1: Sec-WebSocket-Extensions.
 
+use sansws::handshake::Extensions;
+
 use super::*;
 
 fn offer(lines: &[&str]) -> Vec<u8> {
@@ -59,6 +61,43 @@ fn values_are_compared_unescaped() {
         assert_eq!((a.as_str(), b.as_str()), (None, Some("12")));
         assert_eq!(format!("{a} {a:?}"), "12 \"12\"");
     });
+}
+
+/// Rule R-9.1-a. Values that equal the same text are equal, and have the same hash.
+#[test]
+fn equality_of_values_is_transitive() {
+    use std::collections::HashSet;
+
+    let input = offer(&["p; a=10; a=\"10\"; a=\"1\\0\"; a=\"\\1\\0\"; a=11; a=1"]);
+    parsed(&input, |request| {
+        let extension = request.extensions().next().unwrap();
+        let values: Vec<_> = extension.params().map(|param| param.value.unwrap()).collect();
+        for a in &values {
+            for b in &values {
+                assert_eq!(a == b, a.to_string() == b.to_string(), "{a} and {b}");
+                assert_eq!(*a == *b.to_string(), a == b);
+            }
+        }
+        assert_eq!(values.iter().collect::<HashSet<_>>().len(), 3);
+    });
+    let first = |line: &'static str| Extensions::parse(line).unwrap().next().unwrap();
+    assert_eq!(first("p; a=10;b"), first("p ; a = \"1\\0\" ; b"));
+    assert_ne!(first("p; a=10"), first("p; a=10; b"));
+    assert_ne!(first("p; a=10"), first("q; a=10"));
+}
+
+/// Rules R-9.1-a and R-9.1-c.
+#[test]
+fn a_value_is_read_without_a_head() {
+    let names: Vec<_> = Extensions::parse("foo; a=1, bar,").unwrap().map(|e| e.name).collect();
+    assert_eq!(names, ["foo", "bar"]);
+    for value in ["", ",", "a;;b", "foo, a b", "\u{e4}"] {
+        assert_eq!(
+            Extensions::parse(value).err(),
+            Some(HandshakeError::Argument(Argument::Extensions)),
+            "{value}"
+        );
+    }
 }
 
 /// Rule R-9.1-c.

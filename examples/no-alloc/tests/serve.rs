@@ -28,7 +28,7 @@ impl Stream for Script {
 
 /// Runs a conversation; returns the messages that came back and the last close code.
 fn converse(piece: usize, say: impl Fn(&mut Connection, &mut Vec<u8>)) -> (Vec<Vec<u8>>, u16) {
-    let (request, nonce) = (client::Request::new("localhost", "/"), [1; 16]);
+    let (request, nonce) = (client::Offer::new("localhost", "/"), [1; 16]);
     let mut input = Vec::new();
     request.write(&nonce, &mut input).unwrap();
     say(&mut Connection::client(&Config::default(), || KEY), &mut input);
@@ -36,7 +36,7 @@ fn converse(piece: usize, say: impl Fn(&mut Connection, &mut Vec<u8>)) -> (Vec<V
     serve(&mut script);
 
     let mut storage = HeaderStorage::new();
-    let (response, used) = client::parse_response(&script.output, &mut storage).unwrap().unwrap();
+    let (response, used) = client::Response::parse(&script.output, &mut storage).unwrap().unwrap();
     let mut ws = response.accept(&request, &nonce, &Config::default(), || KEY).unwrap();
     let mut frames = script.output[used..].to_vec();
     let mut rest = &mut frames[..];

@@ -29,7 +29,7 @@ impl Client {
         tcp.set_nodelay(true).map_err(|error| error.to_string())?;
         tcp.set_write_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
         let (authority, nonce, mut out) = (server.to_string(), [7; 16], Vec::new());
-        let request = client::Request::new(&authority, path);
+        let request = client::Offer::new(&authority, path);
         request.write(&nonce, &mut out).map_err(|error| error.to_string())?;
         tcp.write_all(&out).map_err(|error| format!("sending the request: {error}"))?;
         out.clear();
@@ -37,7 +37,7 @@ impl Client {
         loop {
             len += read(&mut tcp, &mut buffer[len..], deadline)?;
             let mut storage = HeaderStorage::new();
-            let parsed = client::parse_response(&buffer[..len], &mut storage).map_err(|e| e.to_string())?;
+            let parsed = client::Response::parse(&buffer[..len], &mut storage).map_err(|e| e.to_string())?;
             if let Some((response, used)) = parsed {
                 let ws = response
                     .accept(&request, &nonce, &Config::default(), masking_key)

@@ -149,7 +149,7 @@ impl Client {
         let mut tcp = TcpStream::connect(addr).unwrap();
         tcp.set_read_timeout(Some(DEADLINE)).unwrap();
         let authority = addr.to_string();
-        let request = client::Request { subprotocols, ..client::Request::new(&authority, path) };
+        let request = client::Offer::new(&authority, path).subprotocols(subprotocols);
         let (nonce, mut out, mut input) = ([5; 16], Vec::new(), Vec::new());
         request.write(&nonce, &mut out).unwrap();
         tcp.write_all(&out).unwrap();
@@ -159,7 +159,7 @@ impl Client {
             assert!(n > 0, "the server hung up in the handshake");
             input.extend_from_slice(&byte[..n]);
             let mut storage = HeaderStorage::new();
-            if let Some((response, used)) = client::parse_response(&input, &mut storage).unwrap() {
+            if let Some((response, used)) = client::Response::parse(&input, &mut storage).unwrap() {
                 let ws = response.accept(&request, &nonce, &Config::default(), || [1, 2, 3, 4]);
                 let ws = ws.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&input)));
                 let subprotocol = response.subprotocol().map(String::from);

@@ -160,6 +160,9 @@ mod tests {
             ("ws://b\u{fc}cher.example/\u{fc}", "ws://xn--bcher-kva.example/%C3%BC"),
             ("ws://u:p@h/", "ws://u:p@h/"),
             ("ws:h", "ws://h/"),
+            // What the standard leaves alone, the request has as it is.
+            ("ws://h/a[1]|b?c[]={d}|^`\\", "ws://h/a[1]|b?c[]={d}|^`\\"),
+            ("ws://h/?\"<x>", "ws://h/?%22%3Cx%3E"),
         ] {
             assert_eq!(url(given).as_deref(), Ok(record), "{given:?}");
         }
@@ -189,6 +192,11 @@ mod tests {
         }
         for given in ["ftp://h/", "file:///x", "about:blank", "wsx://h/", "mailto:a@b"] {
             assert_eq!(url(given), Err(SyntaxError::Scheme), "{given:?}");
+        }
+        // The standard takes these, RFC 3986 §2.1 does not: half a percent-encoding.
+        for given in ["ws://h/100%", "ws://h/%zz", "ws://h/?%4"] {
+            let error = ConnectError::Url(sansws::UriError::Resource);
+            assert_eq!(url(given), Err(SyntaxError::Connect(error)), "{given:?}");
         }
         for given in ["ws://h/#f", "ws://h/#", "http://h/p?q#f"] {
             assert_eq!(url(given), Err(SyntaxError::Fragment), "{given:?}");

@@ -173,7 +173,7 @@ impl<H: Handler> Driver<H> {
             }
             *interim += 1;
             if *interim > MAX_INTERIM {
-                return Err(Cause::Handshake(HandshakeError::TooManyHeaders));
+                return Err(Cause::Handshake(HandshakeError::TooManyInterim));
             }
             let mut next = Head::new(max_len);
             let Some(parts) = next.begin(rest).map_err(Cause::Handshake)? else {
@@ -219,7 +219,7 @@ fn check_response<S>(
     settings: &Settings,
 ) -> Result<Verdict, Cause> {
     let mut storage = HeaderStorage::<{ Settings::MOST_HEADERS }>::default();
-    let parsed = client::parse_response(head, &mut storage).map_err(Cause::Handshake)?;
+    let parsed = client::Response::parse(head, &mut storage).map_err(Cause::Handshake)?;
     let (response, _) = parsed.ok_or(Cause::Handshake(HandshakeError::MalformedHead))?;
     if response.headers().len() > settings.max_headers {
         return Err(Cause::Handshake(HandshakeError::TooManyHeaders));

@@ -119,7 +119,7 @@ fn size_in(line: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use sansws::handshake::{HeaderStorage, client};
+    use sansws::handshake::HeaderStorage;
 
     use super::*;
 
@@ -127,8 +127,7 @@ mod tests {
     fn read(head: &str, pieces: &[&[u8]], max_len: usize) -> (Vec<u8>, bool) {
         let head = format!("HTTP/1.1 {head}\r\n\r\n");
         let mut storage = HeaderStorage::new();
-        let (response, _) =
-            client::parse_response(head.as_bytes(), &mut storage).expect("legal").expect("whole");
+        let (response, _) = Response::parse(head.as_bytes(), &mut storage).expect("legal").expect("whole");
         let mut refusal = Refusal::new(&response, max_len);
         // As the driver does it: what came with the head, perhaps nothing, then what comes.
         let is_all = refusal.add(&[]) || pieces.iter().any(|piece| refusal.add(piece));

@@ -66,7 +66,7 @@ impl Tunnel {
             }
             self.interim += 1;
             if self.interim > MAX_INTERIM {
-                return Err(ProxyError::Response(HandshakeError::TooManyHeaders));
+                return Err(ProxyError::Response(HandshakeError::TooManyInterim));
             }
             self.head = Head::new(self.max_len);
             match self.head.begin(rest).map_err(ProxyError::Response)? {
@@ -79,7 +79,7 @@ impl Tunnel {
 
 fn status(head: &[u8], max_headers: usize) -> Result<u16, ProxyError> {
     let mut storage = HeaderStorage::<{ Settings::MOST_HEADERS }>::default();
-    let parsed = client::parse_response(head, &mut storage).map_err(ProxyError::Response)?;
+    let parsed = client::Response::parse(head, &mut storage).map_err(ProxyError::Response)?;
     let (response, _) = parsed.ok_or(ProxyError::Response(HandshakeError::MalformedHead))?;
     if response.headers().len() > max_headers {
         return Err(ProxyError::Response(HandshakeError::TooManyHeaders));
@@ -152,7 +152,7 @@ mod tests {
             ("HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1"),
             ("HTTP/2 200\r\n\r\n", "version"),
             ("\x16\x03\x01", "HTTP/1.1"),
-            ("SSH-2.0-OpenSSH\r\n\r\n", "version"),
+            ("SSH-2.0-OpenSSH\r\n\r\n", "the head is not HTTP/1.1"),
         ];
         for (text, expected) in bad {
             let error = answer(text).expect_err(text);

@@ -87,9 +87,10 @@ impl Peer {
     /// A correct response to `request`.
     pub fn response(request: &str, subprotocol: Option<&str>) -> Vec<u8> {
         let mut storage = HeaderStorage::<64>::default();
-        let (request, _) = server::parse(request.as_bytes(), &mut storage).expect("legal").expect("whole");
+        let (request, _) =
+            server::Request::parse(request.as_bytes(), &mut storage).expect("legal").expect("whole");
         let mut out = Vec::new();
-        let accept = server::Accept { subprotocol, ..Default::default() };
+        let accept = server::Accept::new().subprotocol(subprotocol);
         request
             .upgrade()
             .expect("an upgrade")

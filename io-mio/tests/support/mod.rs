@@ -399,7 +399,7 @@ impl Client {
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         let mut storage = HeaderStorage::new();
         let (response, _) =
-            client::parse_response(&input[..head_len], &mut storage).expect("HTTP").expect("all");
+            client::Response::parse(&input[..head_len], &mut storage).expect("HTTP").expect("all");
         assert_eq!(response.header("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         let config = Config::new().max_frame_len(1 << 30).max_message_len(1 << 30);
         let mut client = Self {

@@ -563,7 +563,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 fn open_websocket(client: &mut StreamOwned<ClientConnection, TcpStream>) {
     let mut request = Vec::new();
-    handshake::client::Request::new("localhost", "/").write(&[1; 16], &mut request).unwrap();
+    handshake::client::Offer::new("localhost", "/").write(&[1; 16], &mut request).unwrap();
     client.write_all(&request).unwrap();
     let mut response = Vec::new();
     while !response.ends_with(b"\r\n\r\n") {
