@@ -114,6 +114,8 @@
 #[cfg(feature = "alloc")]
 mod acceptor;
 pub mod client;
+#[cfg(any(test, not(feature = "std")))]
+mod compact;
 #[cfg(feature = "alloc")]
 mod connector;
 mod deflate;
@@ -128,7 +130,7 @@ mod refusal;
 mod request;
 mod response;
 pub mod server;
-mod sha1;
+
 mod subprotocol;
 mod syntax;
 mod upgrade;

@@ -26,7 +26,7 @@ const CORE: Layers<'_> = &[
     &["collector", "prepared"],
     &["assembler", "slice_assembler"],
     // The opening handshake.
-    &["handshake/syntax", "handshake/number", "handshake/sha1"],
+    &["handshake/syntax", "handshake/number", "handshake/compact"],
     &["handshake/key", "handshake/error", "handshake/subprotocol"],
     &["handshake/head", "handshake/write"],
     &["handshake/extensions", "handshake/framing"],

@@ -132,7 +132,7 @@ fn pages_are_for_requests_whose_target_is_one() {
 /// Rule R-9110-c. RFC 9110 §9.3.2: "the server MUST NOT send content in the response" to HEAD, also where its head is refused.
 #[test]
 fn the_refusal_of_a_head_request_has_no_content() {
-    let timeouts = Timeouts { handshake: Duration::from_millis(50), ..Timeouts::default() };
+    let timeouts = Timeouts::new().handshake(Duration::from_millis(50));
     let server = TestServer::with(Settings { timeouts, ..Settings::default() });
     for (rest, status) in [
         (format!("Host: h\r\n{}\r\n", "X: y\r\n".repeat(101)), "431"),

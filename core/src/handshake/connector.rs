@@ -161,7 +161,10 @@ impl<K: MaskingKeys> Connector<K> {
                 let offer =
                     Offer::new("", "").subprotocols(&subprotocols).extensions(self.extensions.as_deref());
                 let config = response.check(&offer, &self.nonce, &self.config)?;
-                return Ok(self.masking_keys.take().map(|keys| Connection::with_masking_keys(&config, Some(keys))));
+                return Ok(self
+                    .masking_keys
+                    .take()
+                    .map(|keys| Connection::with_masking_keys(&config, Some(keys))));
             }
             // RFC 9110 §15.2: "A client MUST be able to parse one or more 1xx responses received
             // prior to a final response, even if the client does not expect one."

@@ -7,7 +7,6 @@ use super::head::{HeadReader, HeaderStorage, Headers, minor_version, split_start
 use super::key::is_key;
 use super::subprotocol::are_subprotocols;
 use super::syntax::is_token;
-use super::upgrade::Upgrade;
 use crate::authority::{same_host, split_authority, split_host_port, split_scheme};
 use crate::uri::is_resource_name;
 
@@ -327,13 +326,8 @@ impl<'h, 'b> Request<'h, 'b> {
         if METHODS.contains(&self.method) { Ok(()) } else { Err(HandshakeError::MethodUnknown) }
     }
 
-    /// Checks the request as §4.2.1 requires; an extended CONNECT as RFC 8441 §5 does. The
-    /// application judges resource name and Origin, before or after.
-    ///
-    /// # Errors
-    ///
-    /// The first thing that is wrong. [`refuse`](super::server::refuse) writes the response for it.
-    pub fn upgrade(&self) -> Result<Upgrade<'h, 'b>, HandshakeError> {
+    /// Checks the request as §4.2.1 requires. Returns the key; an extended CONNECT has none.
+    pub(super) fn check(&self) -> Result<Option<&'b [u8]>, HandshakeError> {
         // §4.2.1 (2): "A |Host| header field containing the server's authority." Before the rest,
         // as HTTP requires it of every request.
         self.check_head()?;
@@ -368,7 +362,7 @@ impl<'h, 'b> Request<'h, 'b> {
         if self.headers.get(Field::Extensions.name()).is_some() {
             self.extensions().check().map_err(|fault| HandshakeError::Request(Field::Extensions, fault))?;
         }
-        Ok(Upgrade::new(*self, key))
+        Ok(key)
     }
 
     /// Checks what a request has in HTTP/1.1 only. Returns the key.

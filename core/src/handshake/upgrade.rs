@@ -21,11 +21,19 @@ pub struct Upgrade<'h, 'b> {
     accept: Option<[u8; 28]>,
 }
 
-impl<'h, 'b> Upgrade<'h, 'b> {
-    pub(super) fn new(request: Request<'h, 'b>, key: Option<&[u8]>) -> Self {
-        Self { request, accept: key.map(accept_value) }
+impl<'h, 'b> Request<'h, 'b> {
+    /// Checks the request as §4.2.1 requires; an extended CONNECT as RFC 8441 §5 does. The
+    /// application judges resource name and Origin, before or after.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong. [`refuse`](super::server::refuse) writes the response for it.
+    pub fn upgrade(&self) -> Result<Upgrade<'h, 'b>, HandshakeError> {
+        Ok(Upgrade { request: *self, accept: self.check()?.map(accept_value) })
     }
+}
 
+impl<'h, 'b> Upgrade<'h, 'b> {
     /// Returns the request.
     #[must_use]
     pub const fn request(&self) -> &Request<'h, 'b> {

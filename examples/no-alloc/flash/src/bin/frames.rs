@@ -17,7 +17,7 @@ fn serve(stream: &mut impl Stream) {
                 Event::Binary(chunk) => {
                     let _ = ws.send_binary_fragment(chunk.payload, chunk.last, &mut out);
                 }
-                Event::Text(_) => ws.fail(CloseCode::UNSUPPORTED_DATA),
+                Event::Text(_) => drop(ws.fail(CloseCode::UNSUPPORTED_DATA)),
                 _ => {}
             }
         }

@@ -1,7 +1,8 @@
-//! SHA-1, RFC 3174, for Sec-WebSocket-Accept. Nothing secret depends on it (RFC 6455 §10.8).
+//! SHA-1 (RFC 3174) and base64 (RFC 4648) in little flash, for programs without the standard library.
 //!
-//! A crate for it unrolls its 80 rounds: that is faster by a few hundred nanoseconds per connection and
-//! costs a heapless program more than three kilobytes of flash. The tests compare both.
+//! The crates `sha1` and `base64`, which serve everybody else, unroll their loops and bring tables and
+//! decoders: four kilobytes of a microcontroller's flash. The tests compare both. Nothing secret depends
+//! on the hash (RFC 6455 §10.8).
 
 /// Returns the hash of the two pieces, one after the other.
 pub(super) fn sha1(first: &[u8], second: &[u8]) -> [u8; 20] {
@@ -63,9 +64,28 @@ fn compress(state: &mut [u32; 5], block: &[u8; 64]) {
     }
 }
 
+/// RFC 4648 §4.
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Encodes bytes in groups of three, as four digits each, with padding. `N` is the length of the
+/// result.
+pub(super) fn encode_base64<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut text = [b'='; N];
+    for (group, digits) in bytes.chunks(3).zip(text.chunks_mut(4)) {
+        let bits = group.iter().fold(0, |bits, &b| bits << 8 | u32::from(b)) << (8 * (3 - group.len()));
+        // A group of n bytes has n + 1 digits; the others stay padding.
+        for (i, digit) in digits.iter_mut().take(group.len() + 1).enumerate() {
+            *digit = BASE64[(bits >> (18 - 6 * i) & 63) as usize];
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use ::sha1::{Digest, Sha1};
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
 
@@ -79,7 +99,7 @@ mod tests {
 
     /// Every length of two blocks and more, in every split.
     #[test]
-    fn as_another_implementation_has_it() {
+    fn as_the_crates_have_it() {
         let bytes: [u8; 200] = core::array::from_fn(|i| (i as u8).wrapping_mul(151) ^ 0x5a);
         for len in 0..=bytes.len() {
             let expected = Sha1::digest(&bytes[..len]);
@@ -88,5 +108,24 @@ mod tests {
                 assert_eq!(sha1(&bytes[..split], &bytes[split..len])[..], expected[..], "{split} of {len}");
             }
         }
+        for seed in 0..=255_u8 {
+            let nonce: [u8; 16] = core::array::from_fn(|i| (i as u8).wrapping_mul(seed).wrapping_add(seed));
+            let mut expected = [0; 24];
+            assert_eq!(STANDARD.encode_slice(nonce, &mut expected), Ok(24));
+            assert_eq!(encode_base64(&nonce), expected);
+        }
+    }
+
+    /// RFC 4648 §10.
+    #[test]
+    fn test_vectors_of_base64() {
+        assert_eq!(&encode_base64::<0>(b""), b"");
+        assert_eq!(&encode_base64::<4>(b"f"), b"Zg==");
+        assert_eq!(&encode_base64::<4>(b"fo"), b"Zm8=");
+        assert_eq!(&encode_base64::<4>(b"foo"), b"Zm9v");
+        assert_eq!(&encode_base64::<8>(b"foob"), b"Zm9vYg==");
+        assert_eq!(&encode_base64::<8>(b"fooba"), b"Zm9vYmE=");
+        assert_eq!(&encode_base64::<8>(b"foobar"), b"Zm9vYmFy");
+        assert_eq!(&encode_base64::<4>(&[0xff, 0xff, 0xfe]), b"///+");
     }
 }
