@@ -75,7 +75,7 @@ pub struct Assembler {
 impl Assembler {
     /// Creates an assembler that owns no memory.
     ///
-    /// The buffer grows with what has arrived: to at most twice as much, or 64 KiB more where [`space`](Self::space) is
+    /// The buffer grows with what has arrived: to at most twice as much, or 4 KiB more where [`space`](Self::space) is
     /// used. A peer that announces a long frame and does not send it costs no more than that.
     #[must_use]
     pub const fn new() -> Self {

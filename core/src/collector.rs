@@ -5,9 +5,8 @@ use crate::error::ProtocolError;
 use crate::message::{Message, MessageKind};
 use crate::utf8;
 
-/// How many bytes that were never used before are made ready to be read into at a time: memory that nothing has arrived
-/// for is not touched.
-const STEP: usize = 64 << 10;
+/// How many bytes there is always space for, in bytes. Beyond it memory follows what has arrived.
+const LEAST_SPACE: usize = 4 << 10;
 
 /// The memory in which a message is collected.
 pub(crate) trait Buffer {
@@ -206,7 +205,7 @@ impl<B: Buffer> Collector<B> {
         let remaining = usize::try_from(incoming.remaining).unwrap_or(usize::MAX);
         self.buffer.reserve(self.len, partial.len() + remaining.min(max_reserve));
         let ready = self.buffer.bytes().len().saturating_sub(start);
-        let lent = remaining.min(ready.max(STEP));
+        let lent = remaining.min(ready.max(max_reserve).max(self.len).max(LEAST_SPACE));
         self.buffer.extend(self.len, partial.len() + lent).ok()?;
         let bytes = &mut self.buffer.bytes_mut()[self.len..start + lent];
         let (place, space) = bytes.split_at_mut(partial.len());

@@ -86,6 +86,7 @@
 //!   `std::io::Error`;
 //! - `alloc`: what collects or owns messages, and the handshakes that arrive in pieces;
 //! - `bytes`: `BytesMut` as an [`Output`], [`Message::to_bytes`], `From<&Bytes>`;
+//! - `chacha`: `ChaChaKeys`, a seeded source of masking-keys;
 //! - `simdutf8`: vector instructions for long text.
 //!
 //! No feature changes what the engine does.
@@ -109,6 +110,8 @@ extern crate std;
 #[cfg(feature = "alloc")]
 mod assembler;
 mod authority;
+#[cfg(feature = "chacha")]
+mod chacha;
 mod close;
 mod collector;
 mod connection;
@@ -131,6 +134,8 @@ mod utf8;
 
 #[cfg(feature = "alloc")]
 pub use assembler::Assembler;
+#[cfg(feature = "chacha")]
+pub use chacha::ChaChaKeys;
 pub use close::{CloseCode, CloseFrame, MAX_REASON_LEN};
 pub use connection::{
     BinaryChunk, CompressedChunk, Config, Connection, Event, Incoming, Parked, Role, State, TextChunk,

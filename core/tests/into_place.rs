@@ -121,7 +121,7 @@ proptest! {
 /// Every payload byte that is read into place stays where it was read.
 #[test]
 fn what_was_read_into_place_is_not_copied_again() {
-    for (len, max_reserve) in [(16 << 10, 0), (1 << 20, 1 << 20)] {
+    for (len, max_reserve) in [(16 << 10, 64 << 10), (1 << 20, 1 << 20)] {
         let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
         let mut stream = masked(0x82, &payload);
         let (mut connection, mut messages) = (server(), Assembler::with_max_reserve(max_reserve));
@@ -183,13 +183,41 @@ fn there_is_space_within_data_frames_of_a_message_that_is_collected_and_nowhere_
 
 /// Attacks.
 #[test]
-fn a_frame_that_is_only_announced_costs_no_more_than_a_read() {
+fn a_frame_that_is_only_announced_costs_no_more_than_a_page() {
     let config = Config::new().max_frame_len(u64::MAX).max_message_len(u64::MAX);
     let (mut connection, mut messages) = (Connection::server(&config), Assembler::new());
     let mut header = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
     assert_eq!(messages.receive(&mut connection, &mut &mut header[..]), None);
     let space = messages.space(&connection).unwrap().len();
-    assert!(space <= 64 << 10 && messages.capacity() <= 64 << 10, "{space}");
+    assert!(space <= 4096 && messages.capacity() <= 4096, "{space}");
+}
+
+/// Memory follows what has arrived, and a buffer that is kept has room at once.
+#[test]
+fn space_doubles_with_what_has_arrived_and_is_kept() {
+    let (mut connection, mut messages) = (server(), Assembler::new());
+    let mut frame = masked(0x82, &[7; 60_000]);
+    for kept in [false, true] {
+        let mut rest = &mut frame.clone()[..];
+        let (mut read, mut spaces) = (8, Vec::new());
+        assert_eq!(messages.receive(&mut connection, &mut &mut rest[..read]), None);
+        while let Some(space) = messages.space(&connection) {
+            let len = space.len();
+            spaces.push(len);
+            space.copy_from_slice(&rest[read..read + len]);
+            read += len;
+            if messages.filled(&mut connection, len).is_none() {
+                assert!(messages.capacity() <= 4 * read.max(4096), "{} bytes", messages.capacity());
+            }
+        }
+        if kept {
+            assert_eq!(spaces, [60_000], "what was there already");
+        } else {
+            assert_eq!(spaces, [4096, 4096, 8192, 16_384, 27_232]);
+        }
+        rest = &mut frame;
+        assert_eq!(read, rest.len());
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ const CORE: Layers<'_> = &[
     // 1, the codec; and what needs nothing of it.
     &["authority", "close", "keepalive", "mask", "utf8"],
     &["masking_keys", "output", "uri"],
+    &["chacha"],
     &["error"],
     &["frame"],
     &["message"],

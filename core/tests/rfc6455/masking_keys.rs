@@ -109,4 +109,17 @@ mod section_5_3_client_to_server_masking {
         assert_eq!(out, masked(0x81, b"a"));
         assert_eq!(connection.send_text("a", &mut out), Err(SendError::NoMaskingKey));
     }
+
+    #[cfg(feature = "chacha")]
+    #[test]
+    fn the_seed_decides_the_keys_of_the_ready_made_source() {
+        let keys = |seed: u8| {
+            let mut source = sansws::ChaChaKeys::new([seed; 32]);
+            core::array::from_fn::<_, 1000, _>(|_| source.next_key().unwrap())
+        };
+        assert_eq!(keys(1), keys(1));
+        assert_ne!(keys(1), keys(2));
+        let distinct: std::collections::BTreeSet<_> = keys(1).into_iter().collect();
+        assert!(distinct.len() > 998, "fresh for each frame");
+    }
 }
