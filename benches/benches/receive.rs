@@ -120,5 +120,35 @@ fn receive(c: &mut Criterion) {
     bench(c, "fragments-of-64", text.len(), &client_fragments(&text, 64));
 }
 
-criterion_group!(benches, receive);
+/// One message for a connection of a server's table, where it is whole, and where it is parked.
+fn parked(c: &mut Criterion) {
+    let frame = client_frame(Message::Binary(&binary(16)));
+    let mut group = c.benchmark_group("receive/table");
+    let mut buffer = frame.clone();
+    group.bench_function("whole", |b| {
+        let mut table = [Connection::server(&Config::default())];
+        b.iter(|| {
+            buffer.copy_from_slice(black_box(&frame));
+            let mut input = &mut buffer[..];
+            while let Some(event) = black_box(&mut table)[0].receive(&mut input) {
+                black_box(event);
+            }
+        });
+    });
+    let mut buffer = frame.clone();
+    group.bench_function("parked", |b| {
+        let mut table = [Connection::server(&Config::default()).park().ok()];
+        b.iter(|| {
+            buffer.copy_from_slice(black_box(&frame));
+            let mut input = &mut buffer[..];
+            let mut connection = black_box(&mut table)[0].take().expect("it is idle").unpark();
+            while let Some(event) = connection.receive(&mut input) {
+                black_box(event);
+            }
+            table[0] = connection.park().ok();
+        });
+    });
+}
+
+criterion_group!(benches, receive, parked);
 criterion_main!(benches);

@@ -102,7 +102,7 @@ use sender::Sender;
 /// # Memory
 ///
 /// A connection is a value of about 370 bytes that owns no heap: two control payloads of up to 125 bytes, one received,
-/// one owed as a Pong, account for most of it. A server with many idle connections keeps them as [`Parked`]: 40 bytes.
+/// one owed as a Pong, account for most of it. A server with many idle connections keeps them as [`Parked`]: 32 bytes.
 #[derive(Clone)]
 pub struct Connection<K = fn() -> MaskingKey> {
     /// The source of masking-keys; a server has none.

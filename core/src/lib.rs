@@ -117,6 +117,9 @@ mod collector;
 mod connection;
 mod error;
 mod frame;
+#[cfg(all(feature = "std", doctest))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 #[cfg(all(feature = "std", any(doc, doctest)))]
 #[doc = include_str!("guide.md")]
 pub mod guide {}

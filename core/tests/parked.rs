@@ -10,7 +10,7 @@ use support::*;
 
 #[test]
 fn it_is_small() {
-    assert!(size_of::<Parked>() <= 40, "{}", size_of::<Parked>());
+    assert!(size_of::<Parked>() <= 32, "{}", size_of::<Parked>());
     assert!(size_of::<Connection>() <= 368, "{}", size_of::<Connection>());
 }
 
