@@ -11,10 +11,10 @@ use crate::message::{MessageKind, OwnedMessage};
 
 /// Makes messages out of the chunks of one connection.
 ///
-/// A message that arrived in one piece is lent on without a copy. One that was cut is collected in a buffer that is kept
-/// for the next; [`Config::max_message_len`](crate::Config::max_message_len) limits its length (the buffer may be twice
-/// as long). An assembler that never had to collect owns no memory, and [`release`](Self::release) takes the memory of
-/// one that did.
+/// A message that arrived in one piece is lent on without a copy. One that was cut is collected in
+/// a buffer that is kept for the next; [`Config::max_message_len`](crate::Config::max_message_len)
+/// limits its length (the buffer may be twice as long). An assembler that never had to collect owns
+/// no memory, and [`release`](Self::release) takes the memory of one that did.
 ///
 /// ```
 /// use sansws::{Assembler, BinaryChunk, Message};
@@ -30,8 +30,8 @@ use crate::message::{MessageKind, OwnedMessage};
 ///
 /// # Reading long messages into place
 ///
-/// [`space`](Self::space) lends the memory where the rest of the current frame belongs. What the transport reads into it
-/// is not copied again:
+/// [`space`](Self::space) lends the memory where the rest of the current frame belongs. What the
+/// transport reads into it is not copied again:
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -75,31 +75,34 @@ pub struct Assembler {
 impl Assembler {
     /// Creates an assembler that owns no memory.
     ///
-    /// The buffer grows with what has arrived: to at most twice as much, or 4 KiB more where [`space`](Self::space) is
-    /// used. A peer that announces a long frame and does not send it costs no more than that.
+    /// The buffer grows with what has arrived: to at most twice as much, or 4 KiB more where
+    /// [`space`](Self::space) is used. A peer that announces a long frame and does not send it
+    /// costs no more than that.
     #[must_use]
     pub const fn new() -> Self {
         Self::with_max_reserve(0)
     }
 
-    /// Creates an assembler that reserves up to `max_reserve` bytes for what a frame has announced and not sent yet.
+    /// Creates an assembler that reserves up to `max_reserve` bytes for what a frame has announced
+    /// and not sent yet.
     ///
-    /// A buffer with room for the whole frame does not move while it is filled, so that no byte is copied again. In
-    /// return a peer needs no more than the header of a frame to have that much memory reserved (not touched: it is
-    /// written only as bytes arrive).
+    /// A buffer with room for the whole frame does not move while it is filled, so that no byte is
+    /// copied again. In return a peer needs no more than the header of a frame to have that much
+    /// memory reserved (not touched: it is written only as bytes arrive).
     #[must_use]
     pub const fn with_max_reserve(max_reserve: usize) -> Self {
         let max_reserve = if max_reserve > u32::MAX as usize { u32::MAX } else { max_reserve as u32 };
         Self { collector: Collector::new(Vec::new()), max_reserve }
     }
 
-    /// Returns the next whole message in `input`, or `None` when it is used up. For programs that need neither chunks
-    /// nor control frames.
+    /// Returns the next whole message in `input`, or `None` when it is used up. For programs that
+    /// need neither chunks nor control frames.
     ///
-    /// It calls [`Connection::receive`] until a message is whole. The connection deals with control frames: call
-    /// [`poll_transmit`](Connection::poll_transmit) afterwards; [`state`](Connection::state) and
-    /// [`failure`](Connection::failure) report a Close and a failure. If a message cannot be collected (there is no
-    /// memory; it is compressed), the connection is [failed](Connection::fail).
+    /// It calls [`Connection::receive`] until a message is whole. The connection deals with control
+    /// frames: call [`poll_transmit`](Connection::poll_transmit) afterwards;
+    /// [`state`](Connection::state) and [`failure`](Connection::failure) report a Close and a
+    /// failure. If a message cannot be collected (there is no memory; it is compressed), the
+    /// connection is [failed](Connection::fail).
     ///
     /// ```
     /// use sansws::{Assembler, Config, Connection, Message};
@@ -120,7 +123,8 @@ impl Assembler {
         self.collector.message_or_fail(found, connection)
     }
 
-    /// As [`receive`](Self::receive), for a message that is to be kept: one that was collected is moved, not copied.
+    /// As [`receive`](Self::receive), for a message that is to be kept: one that was collected is
+    /// moved, not copied.
     pub fn receive_owned<K>(
         &mut self,
         connection: &mut Connection<K>,
@@ -136,9 +140,10 @@ impl Assembler {
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`](ProtocolError::OutOfMemory); [`CompressionUnsupported`](ProtocolError::CompressionUnsupported)
-    /// for a compressed chunk, which has to be inflated first. The message is lost:
-    /// [fail](Connection::fail) the connection with the error.
+    /// [`OutOfMemory`](ProtocolError::OutOfMemory);
+    /// [`CompressionUnsupported`](ProtocolError::CompressionUnsupported) for a compressed chunk,
+    /// which has to be inflated first. The message is lost: [fail](Connection::fail) the connection
+    /// with the error.
     #[inline]
     pub fn push<'a>(&'a mut self, event: Event<'_, 'a>) -> Result<Option<Message<'a>>, ProtocolError> {
         match event {
@@ -151,7 +156,8 @@ impl Assembler {
         }
     }
 
-    /// As [`push`](Self::push), for a message that is to be kept: one that was collected is moved, not copied.
+    /// As [`push`](Self::push), for a message that is to be kept: one that was collected is moved,
+    /// not copied.
     ///
     /// # Errors
     ///
@@ -191,21 +197,23 @@ impl Assembler {
         }
     }
 
-    /// Lends the memory where the next bytes of the current frame belong, so that the transport can read them there;
-    /// `None` if `connection` is not within a data frame of a message that is collected here (or there is no memory:
-    /// the usual way then reports that).
+    /// Lends the memory where the next bytes of the current frame belong, so that the transport can
+    /// read them there; `None` if `connection` is not within a data frame of a message that is
+    /// collected here (or there is no memory: the usual way then reports that).
     ///
-    /// The memory is as long as the rest of the frame or shorter, and not empty. Its contents are unspecified. Report how
-    /// much was read with [`filled`](Self::filled) before anything else happens to the connection or the assembler; if
-    /// nothing was read, there is nothing to report. See [above](Self#reading-long-messages-into-place) for an example.
+    /// The memory is as long as the rest of the frame or shorter, and not empty. Its contents are
+    /// unspecified. Report how much was read with [`filled`](Self::filled) before anything else
+    /// happens to the connection or the assembler; if nothing was read, there is nothing to report.
+    /// See [above](Self#reading-long-messages-into-place) for an example.
     pub fn space<K>(&mut self, connection: &Connection<K>) -> Option<&mut [u8]> {
         self.collector.space(connection, self.max_reserve as usize)
     }
 
-    /// Takes the first `len` bytes of the memory that [`space`](Self::space) lent: they are unmasked and validated where
-    /// they are. Returns the message if they end it.
+    /// Takes the first `len` bytes of the memory that [`space`](Self::space) lent: they are
+    /// unmasked and validated where they are. Returns the message if they end it.
     ///
-    /// If they fail the connection, the result is `None`, and [`failure`](Connection::failure) has the error.
+    /// If they fail the connection, the result is `None`, and [`failure`](Connection::failure) has
+    /// the error.
     ///
     /// # Panics
     ///
@@ -215,7 +223,8 @@ impl Assembler {
         self.collector.message_or_fail(found, connection)
     }
 
-    /// Moves the last message out, if it was collected here and nothing was added since. The buffer goes with it.
+    /// Moves the last message out, if it was collected here and nothing was added since. The buffer
+    /// goes with it.
     ///
     /// For use after [`filled`](Self::filled); [`push_owned`](Self::push_owned) and
     /// [`receive_owned`](Self::receive_owned) do so by themselves.
@@ -244,11 +253,11 @@ impl Assembler {
         self.collector.reset();
     }
 
-    /// Takes the buffer, unless a message is in progress: `None` then, or if there is no buffer. Its contents are
-    /// unspecified.
+    /// Takes the buffer, unless a message is in progress: `None` then, or if there is no buffer.
+    /// Its contents are unspecified.
     ///
-    /// A driver of many connections lets them take turns with one buffer: [`lend`](Self::lend) it before a read,
-    /// `release` it after.
+    /// A driver of many connections lets them take turns with one buffer: [`lend`](Self::lend) it
+    /// before a read, `release` it after.
     #[must_use]
     pub fn release(&mut self) -> Option<Vec<u8>> {
         if self.collector.is_in_progress() || self.capacity() == 0 {
@@ -258,9 +267,11 @@ impl Assembler {
         Some(core::mem::take(&mut self.collector.buffer))
     }
 
-    /// Returns memory to the allocator, if the message in progress fills less than a quarter of the buffer.
+    /// Returns memory to the allocator, if the message in progress fills less than a quarter of the
+    /// buffer.
     ///
-    /// For a driver that [lent](Self::lend) a large one and has found that the rest of the message takes its time.
+    /// For a driver that [lent](Self::lend) a large one and has found that the rest of the message
+    /// takes its time.
     pub fn shrink(&mut self) {
         let room = 2 * self.collector.len();
         if room < self.capacity() / 2 {
@@ -269,7 +280,8 @@ impl Assembler {
         }
     }
 
-    /// Gives the assembler a buffer to collect into, whatever its contents. Returns it if the assembler has one.
+    /// Gives the assembler a buffer to collect into, whatever its contents. Returns it if the
+    /// assembler has one.
     pub fn lend(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
         if self.collector.is_in_progress() || self.capacity() > 0 {
             return Some(buffer);

@@ -8,11 +8,12 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::mask::MaskingKey;
 use crate::masking_keys::MaskingKeys;
 
-/// Masking-keys from ChaCha20, as unpredictable as the seed: for a client that has a generator of its own, and for
-/// simulations, where each connection has its own seed.
+/// Masking-keys from ChaCha20, as unpredictable as the seed: for a client that has a generator of
+/// its own, and for simulations, where each connection has its own seed.
 ///
-/// Take the seed from the operating system, or a hardware generator, once for each connection. The generator has about
-/// 350 bytes; many connections of a thread are better served by one generator behind a plain `fn`.
+/// Take the seed from the operating system, or a hardware generator, once for each connection. The
+/// generator has about 350 bytes; many connections of a thread are better served by one generator
+/// behind a plain `fn`.
 ///
 /// ```
 /// use sansws::{ChaChaKeys, Config, Connection};
@@ -42,7 +43,7 @@ impl MaskingKeys for ChaChaKeys {
     }
 }
 
-/// Whoever knows the state of the generator knows the keys to come.
+/// The state of the generator is not shown: it reveals the keys to come.
 impl fmt::Debug for ChaChaKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChaChaKeys").finish_non_exhaustive()

@@ -243,7 +243,8 @@ impl<B: Buffer> Collector<B> {
         };
         Ok(Some(match self.kind {
             MessageKind::Binary => Message::Binary(collected),
-            // Valid piece by piece, and so in whole. Only a chunk from elsewhere could make a difference.
+            // Valid piece by piece, and so in whole. Only a chunk from elsewhere could make a
+            // difference.
             MessageKind::Text => {
                 Message::Text(utf8::validate(collected).map_err(|_| ProtocolError::InvalidUtf8)?)
             }

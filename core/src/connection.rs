@@ -26,42 +26,44 @@ use sender::Sender;
 ///
 /// There are four kinds of methods:
 ///
-/// - **input**: [`receive`](Self::receive) takes bytes from the transport; call it until it returns `None`.
-///   [`receive_eof`](Self::receive_eof) reports the end of the transport;
+/// - **input**: [`receive`](Self::receive) takes bytes from the transport; call it until it returns
+///   `None`. [`receive_eof`](Self::receive_eof) reports the end of the transport;
 /// - **sending**: `send_…`, `…_header` and [`close`](Self::close) append frames to the caller's
 ///   [`Output`](crate::Output) at once, or change nothing;
-/// - **debts**: [`poll_transmit`](Self::poll_transmit) appends what the protocol owes the peer: one Pong, one Close;
-/// - **questions**: [`state`](Self::state), [`should_close_transport`](Self::should_close_transport) and the rest change
-///   nothing.
+/// - **debts**: [`poll_transmit`](Self::poll_transmit) appends what the protocol owes the peer: one
+///   Pong, one Close;
+/// - **questions**: [`state`](Self::state),
+///   [`should_close_transport`](Self::should_close_transport) and the rest change nothing.
 ///
 /// A driver repeats these steps:
 ///
 /// 1. Read some bytes, into any buffer of any size. At the end of the transport call `receive_eof`.
 /// 2. `while let Some(event) = receive(&mut input)`: handle the event and send the answers, if
-///    [`can_send`](Self::can_send). You may leave the loop and enter it again later with the same `input`. Bytes that
-///    you drop from `input` are lost, including the peer's Close.
-/// 3. Call `poll_transmit`. Called inside the loop of step 2 it answers every Ping; after the loop it answers the last
-///    one (§5.5.3 allows that).
+///    [`can_send`](Self::can_send). You may leave the loop and enter it again later with the same
+///    `input`. Bytes that you drop from `input` are lost, including the peer's Close.
+/// 3. Call `poll_transmit`. Called inside the loop of step 2 it answers every Ping; after the loop
+///    it answers the last one (§5.5.3 allows that).
 /// 4. Write the output, whole and in order.
-/// 5. If `should_close_transport`, shut the transport down. If a read or a write fails, the connection is over,
-///    whatever it reports: call `receive_eof` and close.
+/// 5. If `should_close_transport`, shut the transport down. If a read or a write fails, the
+///    connection is over, whatever it reports: call `receive_eof` and close.
 ///
-/// An output that cannot grow fails with [`OutputFull`](crate::OutputFull), and what was received is not received
-/// again. So have room for the answer before you call `receive`, or stop and keep `input` until there is room. An echo
-/// needs, at most:
+/// An output that cannot grow fails with [`OutputFull`](crate::OutputFull), and what was received
+/// is not received again. So have room for the answer before you call `receive`, or stop and keep
+/// `input` until there is room. An echo needs, at most:
 ///
-/// - for one chunk, in one frame: 17 bytes more than `input` has before the call, 14 for the header and 3 for the part of
-///   a code point that came before;
-/// - for all chunks in an `input` of up to 64 KiB, each in a frame: a server `input.len() + 13`, as the first header may
-///   have come before; a client `3 * input.len() + 7`, as a frame of two bytes is answered with one of six;
+/// - for one chunk, in one frame: 17 bytes more than `input` has before the call, 14 for the header
+///   and 3 for the part of a code point that came before;
+/// - for all chunks in an `input` of up to 64 KiB, each in a frame: a server `input.len() + 13`, as
+///   the first header may have come before; a client `3 * input.len() + 7`, as a frame of two bytes
+///   is answered with one of six;
 /// - for messages out of an [`Assembler`](crate::Assembler): for the first that ends in the input
-///   [`max_message_len`](crate::Config::max_message_len)` + 14`, of which the last byte may be all that is new; for the
-///   rest as for chunks;
+///   [`max_message_len`](crate::Config::max_message_len)` + 14`, of which the last byte may be all
+///   that is new; for the rest as for chunks;
 /// - for a Pong and a Close that are owed: a server 127 + 127, a client 131 + 131.
 ///
 /// Frames are appended whole, so nothing can come between the bytes of one. Only after
-/// [`frame_header`](Self::frame_header) and its like this is up to the caller: the payload has to follow before anything
-/// else is written.
+/// [`frame_header`](Self::frame_header) and its like this is up to the caller: the payload has to
+/// follow before anything else is written.
 ///
 /// An echo that sends each chunk on as a fragment:
 ///
@@ -101,8 +103,9 @@ use sender::Sender;
 ///
 /// # Memory
 ///
-/// A connection is a value of about 370 bytes that owns no heap: two control payloads of up to 125 bytes, one received,
-/// one owed as a Pong, account for most of it. A server with many idle connections keeps them as [`Parked`]: 32 bytes.
+/// A connection is a value of about 370 bytes that owns no heap: two control payloads of up to 125
+/// bytes, one received, one owed as a Pong, account for most of it. A server with many idle
+/// connections keeps them as [`Parked`]: 32 bytes.
 #[derive(Clone)]
 pub struct Connection<K = fn() -> MaskingKey> {
     /// The source of masking-keys; a server has none.
@@ -147,8 +150,9 @@ impl Connection {
 
     /// Creates the client's end of a connection whose opening handshake is done.
     ///
-    /// `masking_keys` is called once for each frame that is sent; see [`MaskingKeys`](crate::MaskingKeys).
-    /// [`with_masking_keys`](Self::with_masking_keys) accepts sources that have state.
+    /// `masking_keys` is called once for each frame that is sent; see
+    /// [`MaskingKeys`](crate::MaskingKeys). [`with_masking_keys`](Self::with_masking_keys) accepts
+    /// sources that have state.
     #[must_use]
     pub const fn client(config: &Config, masking_keys: fn() -> MaskingKey) -> Self {
         Self::with_masking_keys(config, Some(masking_keys))
@@ -156,8 +160,8 @@ impl Connection {
 }
 
 impl<K> Connection<K> {
-    /// Creates either end of a connection whose opening handshake is done: a client with a source of `masking_keys`, a
-    /// server without one.
+    /// Creates either end of a connection whose opening handshake is done: a client with a source
+    /// of `masking_keys`, a server without one.
     ///
     /// ```
     /// use sansws::{Config, Connection};
@@ -212,21 +216,24 @@ impl<K> Connection<K> {
         self.state == State::Open
     }
 
-    /// Returns whether the connection is not open any more, so that its end is to be expected within a time limit
-    /// ([`KeepAlive::closing`](crate::KeepAlive::closing)).
+    /// Returns whether the connection is not open any more, so that its end is to be expected
+    /// within a time limit ([`KeepAlive::closing`](crate::KeepAlive::closing)).
     #[must_use]
     #[inline]
     pub fn is_closing(&self) -> bool {
         self.state != State::Open
     }
 
-    /// Returns whether it is this endpoint's turn to close the transport, with nothing left to transmit.
+    /// Returns whether it is this endpoint's turn to close the transport, with nothing left to
+    /// transmit.
     ///
-    /// §5.5.1: once both Close frames are exchanged, "the server MUST close the underlying TCP connection immediately;
-    /// the client SHOULD wait for the server". After a failure or the end of input either closes.
+    /// §5.5.1: once both Close frames are exchanged, "the server MUST close the underlying TCP
+    /// connection immediately; the client SHOULD wait for the server". After a failure or the end
+    /// of input either closes.
     ///
-    /// To close TCP, shut down the sending half, then read to the end (within a time limit), then close. Bytes that
-    /// arrive at a closed socket make the system reset the connection, and the peer may lose what it was sent last.
+    /// To close TCP, shut down the sending half, then read to the end (within a time limit), then
+    /// close. Bytes that arrive at a closed socket make the system reset the connection, and the
+    /// peer may lose what it was sent last.
     #[must_use]
     pub fn should_close_transport(&self) -> bool {
         !self.wants_transmit()
@@ -237,8 +244,8 @@ impl<K> Connection<K> {
             }
     }
 
-    /// Returns the status code of the closed connection (§7.1.5): that of the Close frame received; 1005 if it had none;
-    /// 1006 if none was received (so far).
+    /// Returns the status code of the closed connection (§7.1.5): that of the Close frame received;
+    /// 1005 if it had none; 1006 if none was received (so far).
     #[must_use]
     pub fn close_code(&self) -> CloseCode {
         match self.receiver.close_received() {
@@ -260,14 +267,14 @@ impl<K> Connection<K> {
         self.state == State::Closed && self.receiver.close_received().is_some()
     }
 
-    /// Fails the connection for a layer above (§7.1.7): an extension whose data are broken, a message beyond the
-    /// application's limits.
+    /// Fails the connection for a layer above (§7.1.7): an extension whose data are broken, a
+    /// message beyond the application's limits.
     ///
-    /// `error` is a [`ProtocolError`] or a [`CloseCode`]. A Close with its code is owed from now on, and nothing more is
-    /// received. If a Close was sent already, only the latter holds.
+    /// `error` is a [`ProtocolError`] or a [`CloseCode`]. A Close with its code is owed from now
+    /// on, and nothing more is received. If a Close was sent already, only the latter holds.
     ///
-    /// Returns the event that reports the failure, or `None` if there was a last event before: a failure or the peer's
-    /// Close. So a layer that passes the events on reports exactly one end.
+    /// Returns the event that reports the failure, or `None` if there was a last event before: a
+    /// failure or the peer's Close. So a layer that passes the events on reports exactly one end.
     ///
     /// ```
     /// use sansws::{CloseCode, Config, Connection, Event, ProtocolError};
@@ -282,7 +289,8 @@ impl<K> Connection<K> {
         let error = error.into();
         match self.state {
             State::Open => self.sender.owe_close(error.close_code()),
-            // Our Close is out: there is nothing left to say, and the Pong that is owed is no reason to stay.
+            // Our Close is out: there is nothing left to say, and the Pong that is owed is no
+            // reason to stay.
             State::CloseSent => self.sender.forget_debts(),
             State::CloseReceived | State::Closed | State::Failed => return None,
         }

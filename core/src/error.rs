@@ -5,8 +5,8 @@ use core::fmt;
 use crate::close::CloseCode;
 use crate::output::OutputFull;
 
-/// Why a connection failed (RFC 6455 §7.1.7): the peer broke the protocol or exceeded a limit of this endpoint, or a layer
-/// above gave up.
+/// Why a connection failed (RFC 6455 §7.1.7): the peer broke the protocol or exceeded a limit of
+/// this endpoint, or a layer above gave up.
 ///
 /// A [`CloseCode`] converts into [`Application`](Self::Application).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,7 +48,8 @@ pub enum ProtocolError {
     TooManyFragments,
     /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
     InvalidDeflate,
-    /// A compressed message where nothing inflates it, such as in an [`Assembler`](crate::Assembler).
+    /// A compressed message where nothing inflates it, such as in an
+    /// [`Assembler`](crate::Assembler).
     CompressionUnsupported,
     /// There is no memory for the message.
     OutOfMemory,
@@ -65,7 +66,8 @@ impl From<CloseCode> for ProtocolError {
 impl ProtocolError {
     /// Returns the status code of the Close frame for this error (§7.4.1).
     ///
-    /// The code of [`Application`](Self::Application) becomes 1011 if it [may not be sent](CloseCode::may_be_sent).
+    /// The code of [`Application`](Self::Application) becomes 1011 if it [may not be
+    /// sent](CloseCode::may_be_sent).
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
@@ -167,7 +169,8 @@ pub enum SendError {
     NotOpen,
     /// The output has no room for the whole frame.
     OutputFull,
-    /// Another message is being sent in fragments: "fragments of one message MUST NOT be interleaved" with another's (§5.4).
+    /// Another message is being sent in fragments: "fragments of one message MUST NOT be
+    /// interleaved" with another's (§5.4).
     MessageInProgress,
     /// The payload of a control frame is longer than 125 bytes (§5.5).
     ControlTooLong,
@@ -179,7 +182,8 @@ pub enum SendError {
     TooLong,
     /// A compressed message without an extension that allows RSV1 (§5.2).
     NoExtension,
-    /// The source of masking-keys has none at the moment (§5.3); see [`MaskingKeys`](crate::MaskingKeys).
+    /// The source of masking-keys has none at the moment (§5.3); see
+    /// [`MaskingKeys`](crate::MaskingKeys).
     NoMaskingKey,
 }
 

@@ -6,19 +6,22 @@ use core::ops::BitOr;
 use crate::error::ProtocolError;
 use crate::mask::MaskingKey;
 
-/// The largest payload length that a header can state: 2⁶³ − 1 ("the most significant bit MUST be 0", §5.2).
+/// The largest payload length that a header can state: 2⁶³ − 1 ("the most significant bit MUST be
+/// 0", §5.2).
 pub const MAX_PAYLOAD_LEN: u64 = u64::MAX >> 1;
 
 /// The largest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL_LEN: usize = 125;
 
-/// The longest control frame, in bytes: header, masking-key and payload. A server's is four bytes shorter.
+/// The longest control frame, in bytes: header, masking-key and payload. A server's is four bytes
+/// shorter.
 pub const MAX_CONTROL_FRAME_LEN: usize = 2 + 4 + MAX_CONTROL_LEN;
 
-/// The header of one frame, RFC 6455 [§5.2](https://datatracker.ietf.org/doc/html/rfc6455#section-5.2).
+/// The header of one frame, RFC 6455
+/// [§5.2](https://datatracker.ietf.org/doc/html/rfc6455#section-5.2).
 ///
-/// [`decode`](Self::decode) reads one from bytes, [`encode`](Self::encode) writes one. Both
-/// refuse what the RFC refuses, so whatever one of them returns the other accepts.
+/// [`decode`](Self::decode) reads one from bytes, [`encode`](Self::encode) writes one. Both reject
+/// what the RFC forbids, so that each accepts what the other returns.
 ///
 /// ```
 /// use sansws::{FrameHeader, Opcode};
@@ -38,7 +41,7 @@ pub struct FrameHeader {
     pub fin: bool,
     /// The reserved bits; all zero unless an extension was negotiated.
     pub rsv: Rsv,
-    /// What the payload is.
+    /// The type of the frame.
     pub opcode: Opcode,
     /// The key the payload is masked with: present exactly in frames from a client.
     pub masking_key: Option<MaskingKey>,
@@ -47,26 +50,29 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// The length of the longest header, in bytes: two, eight of extended payload length, four of masking-key.
+    /// The length of the longest header, in bytes: two, eight of extended payload length, four of
+    /// masking-key.
     pub const MAX_LEN: usize = 14;
 
-    /// Reads the header at the start of `bytes`, which may hold more than the header, or less.
+    /// Reads the header at the start of `bytes`, which may contain more than the header, or less.
     ///
-    /// Returns the header and its length in bytes (2 to 14), or `None` if more bytes are needed. A reserved opcode and a wrong control
-    /// frame are refused by their first or second byte, a wrong length once all of it is there.
+    /// Returns the header and its length in bytes (2 to 14), or `None` if more bytes are needed. A
+    /// reserved opcode and a wrong control frame are refused by their first or second byte, a wrong
+    /// length once all of it is there.
     ///
     /// # Errors
     ///
-    /// Those of §5.2 and §5.5 that a header shows by itself: a reserved opcode, a fragmented or overlong control frame,
-    /// a payload length that is not minimal or has its top bit set. Reserved bits and the presence of a mask depend on
-    /// the connection, which checks them.
+    /// The errors of §5.2 and §5.5 that a header shows by itself: a reserved opcode, a fragmented
+    /// or overlong control frame, a payload length that is not minimal or has its top bit set.
+    /// Reserved bits and the presence of a mask depend on the connection, which checks them.
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let (Some(&b0), b1) = (bytes.first(), bytes.get(1)) else {
             return Ok(None);
         };
         let opcode = Opcode::from_bits(b0 & 0x0f).ok_or(ProtocolError::ReservedOpcode)?;
         let fin = b0 & 0x80 != 0;
-        // §5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+        // §5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
+        // fragmented."
         if opcode.is_control() && !fin {
             return Err(ProtocolError::ControlFragmented);
         }
@@ -115,8 +121,8 @@ impl FrameHeader {
     ///
     /// # Errors
     ///
-    /// The same as [`decode`](Self::decode) would give for the bytes: a control frame that is fragmented or longer than 125 bytes,
-    /// a payload longer than [`MAX_PAYLOAD_LEN`].
+    /// The same as [`decode`](Self::decode) would give for the bytes: a control frame that is
+    /// fragmented or longer than 125 bytes, a payload longer than [`MAX_PAYLOAD_LEN`].
     pub fn encode(&self) -> Result<EncodedHeader, ProtocolError> {
         if self.opcode.is_control() {
             if !self.fin {
@@ -188,14 +194,17 @@ pub struct EncodedHeader {
 }
 
 impl EncodedHeader {
-    /// The bytes of the header.
+    /// Returns the bytes of the header.
+    #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// The key with which the payload has to be masked (by [`apply_mask`](crate::apply_mask)) before it follows, if any.
-    pub fn masking_key(&self) -> Option<MaskingKey> {
+    /// Returns the key with which the payload has to be masked (by
+    /// [`apply_mask`](crate::apply_mask)) before it follows, if any.
+    #[must_use]
+    pub const fn masking_key(&self) -> Option<MaskingKey> {
         self.masking_key
     }
 }
@@ -206,7 +215,7 @@ impl AsRef<[u8]> for EncodedHeader {
     }
 }
 
-/// What the payload of a frame is, RFC 6455 §5.2 and §11.8. The other ten values are reserved and refused.
+/// The type of a frame, RFC 6455 §5.2 and §11.8. The other ten values are reserved and rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -218,14 +227,15 @@ pub enum Opcode {
     Binary = 0x2,
     /// Begins or answers the closing handshake.
     Close = 0x8,
-    /// Asks for a Pong with the same payload.
+    /// Requests a Pong with the same payload.
     Ping = 0x9,
-    /// Answers a Ping, or says unasked that its sender is alive.
+    /// Answers a Ping, or is sent unsolicited as a heartbeat.
     Pong = 0xa,
 }
 
 impl Opcode {
-    /// The opcode with this value, 0 to 15; `None` if it is reserved.
+    /// Returns the opcode with this value, 0 to 15; `None` if it is reserved.
+    #[must_use]
     #[inline]
     pub const fn from_bits(bits: u8) -> Option<Self> {
         match bits {
@@ -239,14 +249,16 @@ impl Opcode {
         }
     }
 
-    /// Whether this is a control opcode: its top bit is set (§5.5).
+    /// Returns whether this is a control opcode: its top bit is set (§5.5).
+    #[must_use]
     #[inline]
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
 }
 
-/// The three reserved bits of a frame, RFC 6455 §5.2. An extension gives them a meaning; without one they are zero.
+/// The three reserved bits of a frame, RFC 6455 §5.2: zero, unless an extension gives them a
+/// meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Rsv(u8);
 
@@ -265,13 +277,15 @@ impl Rsv {
         Self(byte & 0x70)
     }
 
-    /// Whether every bit of `other` is set here too.
+    /// Returns whether every bit of `other` is set here too.
+    #[must_use]
     #[inline]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Whether no bit is set.
+    /// Returns whether no bit is set.
+    #[must_use]
     #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -13,21 +13,22 @@ use core::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For the whole opening handshake, from [`KeepAlive::new`] to [`KeepAlive::opened`], however slowly bytes arrive.
-    /// Default 10 s.
+    /// For the whole opening handshake, from [`KeepAlive::new`] to [`KeepAlive::opened`], however
+    /// slowly bytes arrive. Default 10 s.
     pub handshake: Duration,
     /// Silence of the peer after which a Ping is due (RFC 6455 §5.5.2). Default 30 s.
     pub ping_interval: Option<Duration>,
-    /// From the moment a Ping is due, or the transport last took bytes after that, until the transport has taken the
-    /// whole Ping. Default 60 s.
+    /// From the moment a Ping is due, or the transport last took bytes after that, until the
+    /// transport has taken the whole Ping. Default 60 s.
     pub write: Duration,
     /// From the moment a Ping was written until any byte arrives. Default 20 s.
     pub pong: Duration,
-    /// Silence of the peer after which it is given up, whatever was sent to it. A Pong ends the silence too, so use this
-    /// limit where [`ping_interval`](Self::ping_interval) is off. Default `None`.
+    /// Silence of the peer after which it is given up, whatever was sent to it. A Pong ends the
+    /// silence too, so use this limit where [`ping_interval`](Self::ping_interval) is off. Default
+    /// `None`.
     pub idle: Option<Duration>,
-    /// For the closing handshake (§7.1.1), from the first [`KeepAlive::closing`] to the end of the transport.
-    /// Default 5 s.
+    /// For the closing handshake (§7.1.1), from the first [`KeepAlive::closing`] to the end of the
+    /// transport. Default 5 s.
     pub close: Duration,
 }
 
@@ -102,10 +103,11 @@ pub enum Expired {
     Handshake,
     /// Send a Ping, and call [`KeepAlive::ping_written`] when the transport has taken all of it.
     PingDue,
-    /// A Ping is due, and the transport took no byte for [`Timeouts::write`]: the peer does not read. Close the
-    /// transport; there is no room for a Close frame.
+    /// A Ping is due, and the transport took no byte for [`Timeouts::write`]: the peer does not
+    /// read. Close the transport; there is no room for a Close frame.
     Write,
-    /// No byte arrived in time after a Ping: the peer is gone. Fail the connection (RFC 6455 §7.1.7).
+    /// No byte arrived in time after a Ping: the peer is gone. Fail the connection (RFC 6455
+    /// §7.1.7).
     Pong,
     /// No byte arrived for too long. Close or fail the connection.
     Idle,
@@ -115,22 +117,23 @@ pub enum Expired {
 
 /// The deadlines of one connection: opening handshake, Ping, Pong, silence, closing handshake.
 ///
-/// A driver tells it what happened, asks [`poll_timeout`](Self::poll_timeout) when to come back, and then
-/// calls [`handle_timeout`](Self::handle_timeout). Read what has arrived *before* handling timeouts: after a
-/// pause of the whole program the peer's bytes may be waiting in the socket.
+/// A driver reports what happened, sleeps until [`poll_timeout`](Self::poll_timeout), and then
+/// calls [`handle_timeout`](Self::handle_timeout). Read what has arrived *before* you handle
+/// timeouts: after a pause of the whole program the peer's bytes may be waiting in the socket.
 ///
-/// Any inbound byte is a sign of life, not only a Pong: a peer that is busy sending us a long message is not
-/// dead because its Pong waits behind the data. For the same reason the deadline for the Pong counts from the
-/// moment the Ping was written, not from when it was queued. While one Ping is on its way no second one is
-/// due.
+/// Any inbound byte is a sign of life, not only a Pong: a peer that is busy sending a long message
+/// is alive though its Pong waits behind the data. For the same reason the deadline for the Pong
+/// counts from the moment the Ping was written, not from when it was queued. While one Ping is on
+/// its way, no second one is due.
 ///
-/// A Ping that waits because the transport takes nothing has a deadline too, [`Timeouts::write`]. Call
-/// [`written`](Self::written) whenever the transport takes bytes: a peer that reads slowly is not given up.
+/// A Ping that waits because the transport takes nothing has a deadline too, [`Timeouts::write`].
+/// Call [`written`](Self::written) whenever the transport takes bytes: a peer that reads slowly is
+/// not given up.
 ///
-/// Time is an argument: a [`Duration`] since any moment that the caller chooses, such as the start of the
-/// program. It should not run backwards; if it does, what happens counts as no earlier than what happened
-/// before it: deadlines come later, nothing else. After 584 years it stands still. The settings are an argument
-/// too, so that ten thousand connections share one [`Timeouts`].
+/// Time is an argument: a [`Duration`] since any moment that the caller chooses, such as the start
+/// of the program. It should not run backwards; if it does, deadlines come later, and nothing else
+/// happens. After 584 years it stands still. The settings are an argument too, so that ten thousand
+/// connections share one [`Timeouts`].
 ///
 /// ```
 /// use core::time::Duration;
@@ -187,20 +190,21 @@ enum Ping {
 }
 
 impl KeepAlive {
-    /// A connection whose opening handshake begins `now`.
+    /// Starts with a connection whose opening handshake begins `now`.
+    #[must_use]
     pub const fn new(now: Duration) -> Self {
         Self { phase: Phase::Opening { since: nanos(now) } }
     }
 
-    /// The opening handshake is done. Later calls change nothing.
+    /// Reports that the opening handshake is done. Later calls change nothing.
     pub fn opened(&mut self, now: Duration) {
         if let Phase::Opening { .. } = self.phase {
             self.phase = Phase::Open { heard: self.no_earlier(now), ping: Ping::None };
         }
     }
 
-    /// Bytes arrived from the peer, whatever they are. Neither the opening nor the closing handshake gets
-    /// longer by it.
+    /// Reports that bytes arrived from the peer, whatever they are. They extend neither the opening
+    /// nor the closing handshake.
     #[inline]
     pub fn received(&mut self, now: Duration) {
         let now = self.no_earlier(now);
@@ -213,8 +217,8 @@ impl KeepAlive {
         }
     }
 
-    /// The transport took the last byte of a Ping, be it one that was due or the application's own: the
-    /// deadline for its Pong counts from now, unless that of an earlier one is running.
+    /// Reports that the transport took the last byte of a Ping, due or the application's own: the
+    /// deadline for its Pong counts from now, unless that of an earlier Ping is running.
     pub fn ping_written(&mut self, now: Duration) {
         let now = self.no_earlier(now);
         if let Phase::Open { ping, .. } = &mut self.phase {
@@ -224,8 +228,8 @@ impl KeepAlive {
         }
     }
 
-    /// The transport took bytes: if a Ping is due that waits behind them, its deadline for being written counts from
-    /// now.
+    /// Reports that the transport took bytes: if a Ping is due and waits behind them, its deadline
+    /// for being written counts from now.
     #[inline]
     pub fn written(&mut self, now: Duration) {
         let now = self.no_earlier(now);
@@ -234,28 +238,31 @@ impl KeepAlive {
         }
     }
 
-    /// The end of the connection is due ([`Connection::is_closing`](crate::Connection::is_closing)):
-    /// the first call starts the closing deadline, later ones change nothing.
+    /// Reports that the connection is closing
+    /// ([`Connection::is_closing`](crate::Connection::is_closing)): the first call starts the
+    /// closing deadline, later ones change nothing.
     pub fn closing(&mut self, now: Duration) {
         if !matches!(self.phase, Phase::Closing { .. } | Phase::Over) {
             self.phase = Phase::Closing { since: self.no_earlier(now) };
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), in the same time as every `now`; `None` if
-    /// nothing is awaited.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), on the same clock as every
+    /// `now`; `None` if no deadline is running.
     ///
-    /// It may change with every call of another method. A driver that lets an earlier timer run and asks
-    /// again when it fires is right too: [`handle_timeout`](Self::handle_timeout) says `None` to a call that
-    /// comes early.
+    /// It may change with every call of another method. A driver may also let an earlier timer run
+    /// and ask again when it fires: [`handle_timeout`](Self::handle_timeout) returns `None` to a
+    /// call that comes early.
+    #[must_use]
     pub fn poll_timeout(&self, timeouts: &Timeouts) -> Option<Duration> {
         self.deadlines(timeouts).into_iter().flatten().map(|deadline| Duration::from_nanos(deadline.at)).min()
     }
 
-    /// What is due `now`, told once; the most serious if several are.
+    /// Returns what is due `now`, once; the most serious deadline if several have passed.
     ///
-    /// After [`Expired::Handshake`], [`Expired::Write`], [`Expired::Pong`] or [`Expired::Idle`] no deadline is left until
-    /// [`closing`](Self::closing) sets one; after [`Expired::Close`] none is left for good.
+    /// After [`Expired::Handshake`], [`Expired::Write`], [`Expired::Pong`] or [`Expired::Idle`] no
+    /// deadline is left until [`closing`](Self::closing) sets one; after [`Expired::Close`] none is
+    /// left for good.
     pub fn handle_timeout(&mut self, now: Duration, timeouts: &Timeouts) -> Option<Expired> {
         let mut deadlines = self.deadlines(timeouts).into_iter().flatten();
         let expired = deadlines.find(|deadline| deadline.at <= nanos(now))?.expired;

@@ -1,16 +1,18 @@
 //! A sans-I/O WebSocket engine: bytes in, events out, every MUST of
 //! [RFC 6455](https://datatracker.ietf.org/doc/html/rfc6455).
 //!
-//! The engine contains no sockets, no threads and no clock, and needs no heap. Put it behind epoll, io_uring,
-//! tokio or a serial line; or use the ready-made driver, the crate `sansws-mio`.
+//! The engine contains no sockets, no threads and no clock, and needs no heap. Put it behind epoll,
+//! io_uring, tokio or a serial line; or use the ready-made driver, the crate `sansws-mio`.
 //!
 //! # In three steps
 //!
-//! Each connection goes through these once. [`Connection`] states the contract and has the diagram of its states; the
-//! [`guide`] has a program for each task: a server, a client, routing, fragments, vectored writes, keep-alive, closing.
+//! Each connection goes through these once. [`Connection`] states the contract and has the diagram
+//! of its states; the [`guide`] has a program for each task: a server, a client, routing,
+//! fragments, vectored writes, keep-alive, closing.
 //!
-//! 1. **Open** ([§4](https://datatracker.ietf.org/doc/html/rfc6455#section-4)): [`handshake::server`] turns the bytes of
-//!    a request into a response and a [`Connection`]; [`handshake::client`] does the other side.
+//! 1. **Open** ([§4](https://datatracker.ietf.org/doc/html/rfc6455#section-4)):
+//!    [`handshake::server`] turns the bytes of a request into a response and a [`Connection`];
+//!    [`handshake::client`] does the other side.
 //!
 //!    ```
 //!    use sansws::{Config, handshake::server};
@@ -26,8 +28,9 @@
 //!    ```
 //! 2. **Talk** ([§5](https://datatracker.ietf.org/doc/html/rfc6455#section-5),
 //!    [§6](https://datatracker.ietf.org/doc/html/rfc6455#section-6)): read into any buffer, call
-//!    [`Connection::receive`] (or [`Assembler::receive`]) until it returns `None`, answer with [`Connection::send`] and
-//!    the like, pay what the protocol owes with [`Connection::poll_transmit`], write the output.
+//!    [`Connection::receive`] (or [`Assembler::receive`]) until it returns `None`, answer with
+//!    [`Connection::send`] and the like, pay what the protocol owes with
+//!    [`Connection::poll_transmit`], write the output.
 //!
 //!    ```
 //!    use sansws::{Assembler, Connection, SendError};
@@ -45,9 +48,10 @@
 //!    # echo(&mut ws, &mut Assembler::new(), &mut [0x89, 0x80, 0, 0, 0, 0], &mut out).unwrap();
 //!    # assert_eq!(out, [0x8a, 0]);
 //!    ```
-//! 3. **Close** ([§7](https://datatracker.ietf.org/doc/html/rfc6455#section-7)): either side calls [`Connection::close`],
-//!    or a failure does it. When [`Connection::should_close_transport`] returns `true`, shut the transport down.
-//!    [`KeepAlive`] holds the deadlines: when to send a Ping, when to stop waiting.
+//! 3. **Close** ([§7](https://datatracker.ietf.org/doc/html/rfc6455#section-7)): either side calls
+//!    [`Connection::close`], or a failure does it. When [`Connection::should_close_transport`]
+//!    returns `true`, shut the transport down. [`KeepAlive`] holds the deadlines: when to send a
+//!    Ping, when to stop waiting.
 //!
 //! # Layers
 //!
@@ -82,8 +86,8 @@
 //!
 //! # Features
 //!
-//! - `std` (default; implies `alloc` and `simdutf8`): vector instructions found at run time, and conversions of errors to
-//!   `std::io::Error`;
+//! - `std` (default; implies `alloc` and `simdutf8`): vector instructions found at run time, and
+//!   conversions of errors to `std::io::Error`;
 //! - `alloc`: what collects or owns messages, and the handshakes that arrive in pieces;
 //! - `bytes`: `BytesMut` as an [`Output`], [`Message::to_bytes`], `From<&Bytes>`;
 //! - `chacha`: `ChaChaKeys`, a seeded source of masking-keys;
@@ -93,8 +97,9 @@
 //!
 //! # Terms
 //!
-//! Those of the RFC, and three more: a *chunk* is the part of a payload that one input contained; an *event* is what
-//! [`Connection::receive`] found; to *transmit* is to send what the protocol owes.
+//! Those of the RFC, and three more: a *chunk* is the part of a payload that one input contained;
+//! an *event* is what [`Connection::receive`] found; to *transmit* is to send what the protocol
+//! owes.
 
 #![no_std]
 #![forbid(unsafe_code)]

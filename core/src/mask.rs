@@ -1,11 +1,14 @@
 //! Masking, RFC 6455 [§5.3](https://datatracker.ietf.org/doc/html/rfc6455#section-5.3).
 
-/// A masking-key, RFC 6455 §5.3: four octets, fresh and unpredictable for every frame that a client sends.
+/// A masking-key, RFC 6455 §5.3: four octets, fresh and unpredictable for every frame that a client
+/// sends.
 pub type MaskingKey = [u8; 4];
 
-/// Masks or unmasks `payload` in place: octet `i` is combined by XOR with octet `i mod 4` of the key.
+/// Masks or unmasks `payload` in place: octet `i` is combined by XOR with octet `i mod 4` of the
+/// key.
 ///
-/// Returns the key rotated for the octets that follow `payload`, so that a payload can be masked piece by piece:
+/// Returns the key rotated for the octets that follow `payload`, so that a payload can be masked
+/// piece by piece:
 ///
 /// ```
 /// use sansws::apply_mask;
@@ -19,7 +22,8 @@ pub type MaskingKey = [u8; 4];
 /// ```
 #[inline]
 pub fn apply_mask(key: MaskingKey, payload: &mut [u8]) -> MaskingKey {
-    // Words of eight bytes in a plain loop: the compiler turns it into the widest vectors the target has.
+    // Words of eight bytes in a plain loop: the compiler turns it into the widest vectors the
+    // target has.
     let word = word_of(key);
     let mut words = payload.chunks_exact_mut(8);
     for chunk in &mut words {

@@ -9,10 +9,12 @@ use crate::mask::{MaskingKey, copy_masked};
 /// A sink for frames: a growing buffer, a fixed slice, a ring.
 ///
 /// A frame is written as one [`reserve`](Self::reserve) for all of it, then some calls of
-/// [`write_reserved`](Self::write_reserved) and [`write_masked`](Self::write_masked) that use exactly what was
-/// reserved. If `reserve` fails, nothing is written: the output contains a frame whole or not at all.
+/// [`write_reserved`](Self::write_reserved) and [`write_masked`](Self::write_masked) that use
+/// exactly what was reserved. If `reserve` fails, nothing is written: the output contains a frame
+/// whole or not at all.
 ///
-/// `Vec<u8>`, [`SliceOutput`] and (with the feature `bytes`) `BytesMut` are outputs. The trait is dyn-compatible.
+/// `Vec<u8>`, [`SliceOutput`] and (with the feature `bytes`) `BytesMut` are outputs. The trait is
+/// dyn-compatible.
 ///
 /// An output over a ring buffer, whose free space may be in two pieces:
 ///
@@ -69,12 +71,13 @@ pub trait Output {
     /// Appends bytes that [`reserve`](Self::reserve) made room for.
     fn write_reserved(&mut self, bytes: &[u8]);
 
-    /// Appends bytes that [`reserve`](Self::reserve) made room for, masked with `key` (RFC 6455 §5.3).
+    /// Appends bytes that [`reserve`](Self::reserve) made room for, masked with `key` (RFC 6455
+    /// §5.3).
     ///
     /// Returns the key as the bytes that follow need it, as [`apply_mask`](crate::apply_mask) does.
     ///
-    /// The provided method masks into a small block on the stack. An output that can lend its memory saves that copy
-    /// with [`copy_masked`].
+    /// The provided method masks into a small block on the stack. An output that can lend its
+    /// memory saves that copy with [`copy_masked`].
     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
         write_in_blocks(self, key, bytes)
     }

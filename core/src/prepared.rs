@@ -11,8 +11,8 @@ use crate::output::Output;
 
 /// A message encoded as a server sends it, for many receivers.
 ///
-/// A server copies the frame as it is ([`Connection::send_prepared`]) or shares it between vectored writes
-/// ([`frame`](Self::frame)). A client masks it for each connection.
+/// A server copies the frame as it is ([`Connection::send_prepared`]) or shares it between vectored
+/// writes ([`frame`](Self::frame)). A client masks it for each connection.
 ///
 /// ```
 /// use sansws::{Config, Connection, Prepared};

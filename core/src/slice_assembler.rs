@@ -9,9 +9,11 @@ use crate::message::Message;
 
 /// An [`Assembler`](crate::Assembler) over a fixed slice, for programs without a heap.
 ///
-/// It collects messages up to the length of the slice. A longer one that arrives in one piece is lent on like any other; one
-/// that was cut fails with [`MessageTooBig`](ProtocolError::MessageTooBig). Set
-/// [`Config::max_message_len`](crate::Config::max_message_len) to the length of the slice to refuse it by its header.
+/// It collects messages up to the length of the slice. A longer one that arrives in one piece is
+/// lent on like any other; one that was cut fails with
+/// [`MessageTooBig`](ProtocolError::MessageTooBig). Set
+/// [`Config::max_message_len`](crate::Config::max_message_len) to the length of the slice to refuse
+/// it by its header.
 ///
 /// ```
 /// use sansws::{Config, Connection, Message, SliceAssembler};
@@ -36,8 +38,8 @@ impl<'s> SliceAssembler<'s> {
 
     /// Returns the next whole message in `input`, or `None` when it is used up.
     ///
-    /// It calls [`Connection::receive`] until a message is whole. If a message cannot be collected (it is too long; it is
-    /// compressed), the connection is [failed](Connection::fail).
+    /// It calls [`Connection::receive`] until a message is whole. If a message cannot be collected
+    /// (it is too long; it is compressed), the connection is [failed](Connection::fail).
     pub fn receive<'a, 'b: 'a, K>(
         &'a mut self,
         connection: &mut Connection<K>,
@@ -47,7 +49,8 @@ impl<'s> SliceAssembler<'s> {
         self.collector.message_or_fail(found, connection)
     }
 
-    /// Adds what [`Connection::receive`] found. Returns the message if it ends here. Control frames are passed over.
+    /// Adds what [`Connection::receive`] found. Returns the message if it ends here. Control frames
+    /// are passed over.
     ///
     /// # Errors
     ///
@@ -59,13 +62,14 @@ impl<'s> SliceAssembler<'s> {
         self.collector.message(found)
     }
 
-    /// Lends the memory where the next bytes of the current frame belong; `None` if the frame is not one to collect, or
-    /// too long. Otherwise as `Assembler::space`.
+    /// Lends the memory where the next bytes of the current frame belong; `None` if the frame is
+    /// not one to collect, or too long. Otherwise as `Assembler::space`.
     pub fn space<K>(&mut self, connection: &Connection<K>) -> Option<&mut [u8]> {
         self.collector.space(connection, 0)
     }
 
-    /// Takes the first `len` bytes of the memory that [`space`](Self::space) lent. Returns the message if they end it.
+    /// Takes the first `len` bytes of the memory that [`space`](Self::space) lent. Returns the
+    /// message if they end it.
     ///
     /// # Panics
     ///

@@ -1,10 +1,13 @@
-//! UTF-8 that arrives in pieces, RFC 6455 [§8.1](https://datatracker.ietf.org/doc/html/rfc6455#section-8.1).
+//! UTF-8 that arrives in pieces, RFC 6455
+//! [§8.1](https://datatracker.ietf.org/doc/html/rfc6455#section-8.1).
 
 use core::fmt;
 
-/// Validates UTF-8 piece by piece, wherever the pieces are cut, and fails at the first octet that makes the text invalid.
+/// Validates UTF-8 piece by piece, wherever the pieces are cut, and fails at the first octet that
+/// makes the text invalid.
 ///
-/// The stream keeps at most three octets: the beginning of a code point that was cut. Do not use it after an error.
+/// The stream keeps at most three octets: the beginning of a code point that was cut. Do not use it
+/// after an error.
 ///
 /// ```
 /// use sansws::Utf8Stream;
@@ -35,8 +38,8 @@ pub struct Utf8Piece<'b> {
 
 /// A code point that was cut between two pieces of a text, or nothing.
 ///
-/// Pieces of a text lend whole code points. The one that a cut went through is in neither of the two pieces: it is
-/// carried over to the second one in this value.
+/// Pieces of a text lend whole code points. The one that a cut went through is in neither of the
+/// two pieces: it is carried over to the second one in this value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Carried {
     octets: [u8; 4],
@@ -115,12 +118,13 @@ impl Utf8Stream {
         Self { partial: [0; 3], len: 0 }
     }
 
-    /// Validates the next piece of the text and keeps the beginning of a code point that is cut at its end.
+    /// Validates the next piece of the text and keeps the beginning of a code point that is cut at
+    /// its end.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] as soon as an octet cannot be part of UTF-8: overlong forms, surrogates, anything above U+10FFFF,
-    /// stray or missing continuation octets.
+    /// [`InvalidUtf8`] as soon as an octet cannot be part of UTF-8: overlong forms, surrogates,
+    /// anything above U+10FFFF, stray or missing continuation octets.
     #[inline]
     pub fn push<'b>(&mut self, piece: &'b [u8]) -> Result<Utf8Piece<'b>, InvalidUtf8> {
         let (carried, rest) = if self.len == 0 { (Carried::NONE, piece) } else { self.complete(piece)? };
@@ -149,7 +153,8 @@ impl Utf8Stream {
         &self.partial[..usize::from(self.len)]
     }
 
-    /// Completes the code point that was cut, as far as `piece` reaches. Returns it and what is left of `piece`.
+    /// Completes the code point that was cut, as far as `piece` reaches. Returns it and what is
+    /// left of `piece`.
     fn complete<'b>(&mut self, piece: &'b [u8]) -> Result<(Carried, &'b [u8]), InvalidUtf8> {
         let kept = usize::from(self.len);
         let mut octets = [0; 4];
@@ -202,7 +207,8 @@ fn cut_len(bytes: &[u8]) -> usize {
     0
 }
 
-/// Below this length the vector validator falls back to single octets; the standard library's is faster there.
+/// Below this length the vector validator falls back to single octets; the standard library's is
+/// faster there.
 #[cfg(feature = "simdutf8")]
 const VECTOR_MIN: usize = 64;
 

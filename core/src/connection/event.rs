@@ -7,8 +7,9 @@ use crate::utf8::Carried;
 
 /// What [`Connection::receive`](crate::Connection::receive) found in the input.
 ///
-/// Data borrows the caller's input (`'b`), so the connection can send while a chunk is held. Control payloads borrow
-/// the connection (`'c`): to send one back as data, copy it first (at most 125 bytes).
+/// Data borrows the caller's input (`'b`), so the connection can send while a chunk is held.
+/// Control payloads borrow the connection (`'c`): to send one back as data, copy it first (at most
+/// 125 bytes).
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'c, 'b> {
@@ -16,17 +17,18 @@ pub enum Event<'c, 'b> {
     Text(TextChunk<'b>),
     /// A piece of a binary message.
     Binary(BinaryChunk<'b>),
-    /// A piece of a message that an extension has to inflate; only with [`Config::compression`](crate::Config::compression).
+    /// A piece of a message that an extension has to inflate; only with
+    /// [`Config::compression`](crate::Config::compression).
     Compressed(CompressedChunk<'b>),
     /// A Ping. Its Pong is owed already and goes out with the next `poll_transmit`.
     Ping(&'c [u8]),
     /// A Pong, solicited or not (§5.5.3).
     Pong(&'c [u8]),
-    /// The peer's Close, the last event; `None` if it carries no status code. Unless a Close was sent before, the
-    /// answer is owed already.
+    /// The peer's Close, the last event; `None` if it carries no status code. Unless a Close was
+    /// sent before, the answer is owed already.
     Close(Option<CloseFrame<'c>>),
-    /// The connection failed, the last event. Unless a Close was sent before, one with [`ProtocolError::close_code`] is
-    /// owed already.
+    /// The connection failed, the last event. Unless a Close was sent before, one with
+    /// [`ProtocolError::close_code`] is owed already.
     Failed(ProtocolError),
 }
 
@@ -126,7 +128,8 @@ pub struct CompressedChunk<'b> {
     pub remaining: u64,
 }
 
-/// The data frame whose payload is arriving; see [`Connection::incoming`](crate::Connection::incoming).
+/// The data frame whose payload is arriving; see
+/// [`Connection::incoming`](crate::Connection::incoming).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Incoming {

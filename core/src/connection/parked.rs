@@ -7,8 +7,9 @@ use crate::mask::MaskingKey;
 
 /// An idle [`Connection`], in 32 bytes instead of about 370.
 ///
-/// Between two messages a connection has nothing to keep but its role and its limits. A server with many connections
-/// parks them between reads and needs as many whole ones as it reads at a time: one for each thread.
+/// Between two messages a connection has nothing to keep but its role and its limits. A server with
+/// many connections parks them between reads and needs as many whole ones as it reads at a time:
+/// one for each thread.
 ///
 /// ```
 /// use sansws::{Config, Connection, Parked};
@@ -29,7 +30,7 @@ use crate::mask::MaskingKey;
 /// assert!(table[0].is_err(), "a message is in progress");
 /// ```
 ///
-/// What a connection knows of the last Close or failure is not kept: one that is closing is not idle.
+/// A connection that is closing is not idle and cannot be parked.
 #[derive(Clone)]
 pub struct Parked<K = fn() -> MaskingKey> {
     masking_keys: Option<K>,
@@ -52,8 +53,8 @@ impl<K> Parked<K> {
 }
 
 impl<K> Connection<K> {
-    /// Returns whether the connection is open and between two messages in both directions, with nothing of the input
-    /// left over and nothing owed.
+    /// Returns whether the connection is open and between two messages in both directions, with
+    /// nothing of the input left over and nothing owed.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.state == State::Open

@@ -9,22 +9,25 @@ use crate::utf8::{self, Carried};
 impl<K> Connection<K> {
     /// Takes bytes that came from the peer and returns what the next of them mean.
     ///
-    /// `input` is advanced past the bytes that were understood. Payloads are unmasked in place and lent as chunks of the
-    /// same buffer. Call `receive` until it returns `None`: then `input` is used up, whatever its size was, and the buffer
-    /// is yours again. What a cut leaves over (part of a header, of a code point, of a control frame) stays in the
-    /// connection.
+    /// `input` is advanced past the bytes that were understood. Payloads are unmasked in place and
+    /// lent as chunks of the same buffer. Call `receive` until it returns `None`: then `input` is
+    /// used up, whatever its size was, and the buffer is yours again. What a cut leaves over (part
+    /// of a header, of a code point, of a control frame) stays in the connection.
     ///
-    /// You may stop early and call it again later with what `input` still holds: that is back-pressure. The bytes before
-    /// are unmasked, those behind are untouched. As bytes are unmasked where they are, a buffer that can be split without
-    /// a copy, such as `BytesMut`, yields payloads without a copy.
+    /// You may stop early and call it again later with what `input` still holds: that is
+    /// back-pressure. The bytes before are unmasked, those behind are untouched. As bytes are
+    /// unmasked where they are, a buffer that can be split without a copy, such as `BytesMut`,
+    /// yields payloads without a copy.
     ///
     /// After a Close or a failure the rest of the input is discarded
-    /// ([§7.1.7](https://datatracker.ietf.org/doc/html/rfc6455#section-7.1.7)) and there are no more events.
+    /// ([§7.1.7](https://datatracker.ietf.org/doc/html/rfc6455#section-7.1.7)) and there are no
+    /// more events.
     ///
-    /// An empty input changes nothing; the end of the transport is [`receive_eof`](Self::receive_eof).
+    /// An empty input changes nothing; the end of the transport is
+    /// [`receive_eof`](Self::receive_eof).
     #[must_use = "an event is reported once"]
-    // Left to itself, the compiler inlines it where it is called once, not where it is called twice: 5.5 ns or 9 ns for
-    // a message of 16 bytes.
+    // Left to itself, the compiler inlines it where it is called once, not where it is called
+    // twice: 5.5 ns or 9 ns for a message of 16 bytes.
     #[inline(always)]
     pub fn receive<'c, 'b>(&'c mut self, input: &mut &'b mut [u8]) -> Option<Event<'c, 'b>> {
         if let Some((kind, payload)) = self.receiver.short_message(input, self.masking_keys.is_none()) {
@@ -65,7 +68,8 @@ impl<K> Connection<K> {
         if let Some((kind, payload)) = self.receiver.longer_message(input, self.masking_keys.is_none()) {
             return self.whole(kind, payload, input);
         }
-        // The step borrows nothing of the connection, so that the loop in it may; control events get their borrow here.
+        // The step borrows nothing of the connection, so that the loop in it may; control events
+        // get their borrow here.
         let step = match self.receiver.step(input, self.masking_keys.is_none()) {
             Ok(step) => step?,
             Err(error) => return self.failed(error, input),
@@ -75,7 +79,8 @@ impl<K> Connection<K> {
             Step::Binary(chunk) => Event::Binary(chunk),
             Step::Compressed(chunk) => Event::Compressed(chunk),
             Step::Ping => {
-                // §5.5.2: "an endpoint MUST send a Pong frame in response, unless it already received a Close frame".
+                // §5.5.2: "an endpoint MUST send a Pong frame in response, unless it already
+                // received a Close frame".
                 let payload = self.receiver.control_payload();
                 self.sender.owe_pong(payload);
                 Event::Ping(payload)
@@ -83,14 +88,14 @@ impl<K> Connection<K> {
             Step::Pong => Event::Pong(self.receiver.control_payload()),
             Step::Close => {
                 *input = &mut [];
-                // §5.5.1: "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint
-                // MUST send a Close frame in response."
+                // §5.5.1: "If an endpoint receives a Close frame and did not previously send a
+                // Close frame, the endpoint MUST send a Close frame in response."
                 if self.state == State::Open {
                     self.sender.owe_close_answer();
                     self.state = State::CloseReceived;
                 } else {
-                    // §5.5.1: with both Close frames through "the server MUST close the underlying TCP connection
-                    // immediately": no Pong that did not fit before keeps it open.
+                    // §5.5.1: with both Close frames through "the server MUST close the underlying
+                    // TCP connection immediately": no Pong that did not fit before keeps it open.
                     self.sender.forget_debts();
                     self.state = State::Closed;
                 }
@@ -99,13 +104,14 @@ impl<K> Connection<K> {
         })
     }
 
-    /// Returns the data frame whose payload is arriving, and how much of it is still to come; `None` between frames and
-    /// within a control frame.
+    /// Returns the data frame whose payload is arriving, and how much of it is still to come;
+    /// `None` between frames and within a control frame.
     ///
-    /// With it the rest of a long frame can be read from the transport straight into the memory where the message is
-    /// collected: read at most [`Incoming::remaining`] bytes there, and give exactly these to [`receive`](Self::receive). It
-    /// unmasks and validates them where they are and returns them as one chunk. The limits of
-    /// [`Config`](crate::Config) were checked when the header arrived, so before there is room to make.
+    /// With it the rest of a long frame can be read from the transport straight into the memory
+    /// where the message is collected: read at most [`Incoming::remaining`] bytes there, and give
+    /// exactly these to [`receive`](Self::receive). It unmasks and validates them where they are
+    /// and returns them as one chunk. The limits of [`Config`](crate::Config) were checked when the
+    /// header arrived, so before there is room to make.
     /// [`Assembler::space`](crate::Assembler::space) does the rest.
     #[must_use]
     #[inline]
@@ -121,8 +127,8 @@ impl<K> Connection<K> {
 
     /// Reports the end of the transport: no more bytes will come.
     ///
-    /// An open connection is closed now, and not cleanly. If the peer's Close came before, the answer to it is still
-    /// owed: the peer may have shut down only its sending half.
+    /// An open connection is closed now, and not cleanly. If the peer's Close came before, the
+    /// answer to it is still owed: the peer may have shut down only its sending half.
     pub fn receive_eof(&mut self) {
         self.eof = true;
         self.receiver.discard();

@@ -125,12 +125,13 @@ impl Receiver {
         Some(Incoming { kind: kind?, compressed, first, last: self.fin, remaining: self.remaining })
     }
 
-    /// Ignores all further input (§7.1.7: "An endpoint MUST NOT continue to attempt to process data").
+    /// Ignores all further input (§7.1.7: "An endpoint MUST NOT continue to attempt to process
+    /// data").
     pub(super) fn discard(&mut self) {
         self.phase = Phase::Discard;
     }
 
-    /// The Close frame that was received, if one was, and what it says, if it says anything.
+    /// The Close frame that was received, if one was, and its contents, if it has any.
     pub(super) fn close_received(&self) -> Option<Option<CloseFrame<'_>>> {
         let control = &self.control;
         if control.opcode != Opcode::Close || control.missing != 0 {
@@ -139,10 +140,11 @@ impl Receiver {
         parse_close(control.payload()).ok()
     }
 
-    /// The short path: a whole unfragmented message of at most 125 bytes, nothing of it cut. Most messages are. Returns its
-    /// payload, unmasked.
+    /// The short path: a whole unfragmented message of at most 125 bytes, nothing of it cut. Most
+    /// messages are. Returns its payload, unmasked.
     ///
-    /// Everything else, legal or not, is left to [`longer_message`](Self::longer_message) and [`step`](Self::step).
+    /// Everything else, legal or not, is left to [`longer_message`](Self::longer_message) and
+    /// [`step`](Self::step).
     #[inline]
     pub(super) fn short_message<'b>(
         &self,
@@ -269,15 +271,16 @@ impl Receiver {
 
     /// Checks a header against the state of the connection.
     fn begin_frame(&mut self, header: &FrameHeader, is_server: bool) -> Result<(), ProtocolError> {
-        // §5.2: a reserved bit "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
+        // §5.2: a reserved bit "MUST be 0 unless an extension is negotiated that defines meanings
+        // for non-zero values".
         let may_be_compressed =
             self.config.compression && matches!(header.opcode, Opcode::Text | Opcode::Binary);
         let compressed = may_be_compressed && header.rsv == Rsv::RSV1;
         if !header.rsv.is_empty() && !compressed {
             return Err(ProtocolError::ReservedBits);
         }
-        // §5.1: "The server MUST close the connection upon receiving a frame that is not masked"; "A client MUST close
-        // a connection if it detects a masked frame."
+        // §5.1: "The server MUST close the connection upon receiving a frame that is not masked";
+        // "A client MUST close a connection if it detects a masked frame."
         self.masking_key = match (header.masking_key, is_server) {
             (Some(key), true) => key,
             (None, false) => [0; 4],
@@ -296,7 +299,8 @@ impl Receiver {
         match (header.opcode, message.kind) {
             (Opcode::Continuation, None) => return Err(ProtocolError::ContinuationUnexpected),
             (Opcode::Continuation, Some(_)) => {}
-            // §5.4: "The fragments of one message MUST NOT be interleaved between the fragments of another message".
+            // §5.4: "The fragments of one message MUST NOT be interleaved between the fragments of
+            // another message".
             (_, Some(_)) => return Err(ProtocolError::ContinuationExpected),
             (opcode, None) => {
                 message.kind =
@@ -307,8 +311,8 @@ impl Receiver {
                 message.len = 0;
             }
         }
-        // §10.4: implementations "MUST protect themselves against exceeding" their limits "regarding the frame size or
-        // total message size after reassembly from multiple frames".
+        // §10.4: implementations "MUST protect themselves against exceeding" their limits
+        // "regarding the frame size or total message size after reassembly from multiple frames".
         if header.payload_len > self.config.max_frame_len {
             return Err(ProtocolError::FrameTooBig);
         }
@@ -354,8 +358,9 @@ impl Receiver {
         match kind {
             MessageKind::Binary => Ok(Step::Binary(BinaryChunk { payload, first, last, remaining })),
             MessageKind::Text => {
-                // §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in
-                // fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
+                // §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the
+                // byte stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the
+                // WebSocket Connection_."
                 let piece = message.utf8.push(payload).map_err(|_| ProtocolError::InvalidUtf8)?;
                 if last {
                     message.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
@@ -467,7 +472,8 @@ mod tests {
         receiver.short_message(input, true).or_else(|| receiver.longer_message(input, true))
     }
 
-    /// A frame of `len` bytes of payload, of which the last `missing` bytes did not arrive, and `behind` bytes that did.
+    /// A frame of `len` bytes of payload, of which the last `missing` bytes did not arrive, and
+    /// `behind` bytes that did.
     fn takes(
         receiver: &Receiver,
         first: u8,
@@ -496,7 +502,8 @@ mod tests {
         taken
     }
 
-    /// Whatever it does not take goes the long way to the same end: only asking it shows that it is there.
+    /// Whatever it does not take goes the long way to the same end: only asking it shows that it is
+    /// there.
     #[test]
     fn the_short_paths_take_whole_messages_of_at_most_65535_bytes_and_leave_the_rest() {
         let receiver = Receiver::new(&Config::default());
@@ -511,7 +518,8 @@ mod tests {
             }
         }
         assert!(!takes(&receiver, 0x82, true, 65_536, 0, 0), "the longest form of the length");
-        // No byte is no beginning of a header; a length in two bytes may be cut, or not minimal (§5.2).
+        // No byte is no beginning of a header; a length in two bytes may be cut, or not minimal
+        // (§5.2).
         for bytes in [&mut [][..], &mut [0x82], &mut [0x82, 0xfe, 1], &mut [0x82, 0xfe, 0, 125, 0, 0, 0, 0]] {
             let mut long = [0; 200];
             long[..bytes.len()].copy_from_slice(bytes);

@@ -11,8 +11,8 @@ use crate::message::{Message, MessageKind};
 use crate::output::Output;
 
 impl<K: MaskingKeys> Connection<K> {
-    /// Sends a message in one frame: a [`Message`], text (`&str`, `&String`) or octets (`&[u8]`, `&Vec<u8>`,
-    /// `&[u8; N]`, `&Bytes`).
+    /// Sends a message in one frame: a [`Message`], text (`&str`, `&String`) or octets (`&[u8]`,
+    /// `&Vec<u8>`, `&[u8; N]`, `&Bytes`).
     ///
     /// # Errors
     ///
@@ -31,7 +31,8 @@ impl<K: MaskingKeys> Connection<K> {
     ///
     /// # Errors
     ///
-    /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress), [`OutputFull`](SendError::OutputFull); nothing changed.
+    /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress),
+    /// [`OutputFull`](SendError::OutputFull); nothing changed.
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         self.write_message(MessageKind::Text, text.as_bytes(), out)
@@ -53,7 +54,8 @@ impl<K: MaskingKeys> Connection<K> {
     ///
     /// # Errors
     ///
-    /// [`MessageInProgress`](SendError::MessageInProgress) if a message of another kind is being sent; else as [`send_text`](Self::send_text).
+    /// [`MessageInProgress`](SendError::MessageInProgress) if a message of another kind is being
+    /// sent; else as [`send_text`](Self::send_text).
     pub fn send_text_fragment(
         &mut self,
         text: &str,
@@ -87,7 +89,8 @@ impl<K: MaskingKeys> Connection<K> {
         )
     }
 
-    /// Sends a chunk that was received on, as a fragment of its own: an echo or a relay without buffers.
+    /// Sends a chunk that was received on, as a fragment of its own: an echo or a relay without
+    /// buffers.
     ///
     /// # Errors
     ///
@@ -114,11 +117,13 @@ impl<K: MaskingKeys> Connection<K> {
         self.send_binary_fragment(chunk.payload, chunk.last, out)
     }
 
-    /// Sends a fragment of a message that an extension compressed: RSV1 is set on the first one (RFC 7692 §6.1).
+    /// Sends a fragment of a message that an extension compressed: RSV1 is set on the first one
+    /// (RFC 7692 §6.1).
     ///
     /// # Errors
     ///
-    /// [`NoExtension`](SendError::NoExtension) without [`Config::compression`](crate::Config::compression); else as
+    /// [`NoExtension`](SendError::NoExtension) without
+    /// [`Config::compression`](crate::Config::compression); else as
     /// [`send_text_fragment`](Self::send_text_fragment).
     pub fn send_compressed_fragment(
         &mut self,
@@ -131,17 +136,19 @@ impl<K: MaskingKeys> Connection<K> {
         self.write_fragment(Fragments { kind, compressed: true }, [payload, &[]], last, out)
     }
 
-    /// Returns the header of a whole message whose payload the caller writes itself, right behind it: a vectored write
-    /// without a copy.
+    /// Returns the header of a whole message whose payload the caller writes itself, right behind
+    /// it: a vectored write without a copy.
     ///
-    /// Header and payload must reach the peer with nothing between them: no Ping, no Close, nothing that is owed. The
-    /// connection cannot see to that; the caller has to. A client has to mask the payload with
-    /// [`EncodedHeader::masking_key`]; a server's header has none. A text payload has to be UTF-8.
+    /// Header and payload must reach the peer with nothing between them: no Ping, no Close, nothing
+    /// that is owed. The connection cannot see to that; the caller has to. A client has to mask the
+    /// payload with [`EncodedHeader::masking_key`]; a server's header has none. A text payload has
+    /// to be UTF-8.
     ///
     /// # Errors
     ///
     /// [`NotOpen`](SendError::NotOpen), [`MessageInProgress`](SendError::MessageInProgress),
-    /// [`NoMaskingKey`](SendError::NoMaskingKey), [`TooLong`](SendError::TooLong) for a length beyond 2⁶³ − 1.
+    /// [`NoMaskingKey`](SendError::NoMaskingKey), [`TooLong`](SendError::TooLong) for a length
+    /// beyond 2⁶³ − 1.
     pub fn frame_header(&mut self, kind: MessageKind, payload_len: u64) -> Result<EncodedHeader, SendError> {
         self.check_new_message()?;
         self.header(true, Rsv::NONE, kind.opcode(), payload_len)
@@ -151,7 +158,8 @@ impl<K: MaskingKeys> Connection<K> {
     /// [`frame_header`](Self::frame_header).
     ///
     /// The first fragment begins the message, `last` ends it, as with
-    /// [`send_text_fragment`](Self::send_text_fragment). The boundaries of fragments of a text may be anywhere in it.
+    /// [`send_text_fragment`](Self::send_text_fragment). The boundaries of fragments of a text may
+    /// be anywhere in it.
     ///
     /// # Errors
     ///
@@ -165,12 +173,13 @@ impl<K: MaskingKeys> Connection<K> {
         self.next_fragment_header(Fragments { kind, compressed: false }, payload_len, last)
     }
 
-    /// Returns the header of a fragment of a compressed message (RFC 7692 §6.1) whose payload the caller writes itself;
-    /// otherwise as [`fragment_header`](Self::fragment_header).
+    /// Returns the header of a fragment of a compressed message (RFC 7692 §6.1) whose payload the
+    /// caller writes itself; otherwise as [`fragment_header`](Self::fragment_header).
     ///
     /// # Errors
     ///
-    /// [`NoExtension`](SendError::NoExtension) without [`Config::compression`](crate::Config::compression); else as
+    /// [`NoExtension`](SendError::NoExtension) without
+    /// [`Config::compression`](crate::Config::compression); else as
     /// [`frame_header`](Self::frame_header).
     pub fn compressed_fragment_header(
         &mut self,
@@ -182,16 +191,19 @@ impl<K: MaskingKeys> Connection<K> {
         self.next_fragment_header(Fragments { kind, compressed: true }, payload_len, last)
     }
 
-    /// Sends a Ping with up to 125 bytes of payload (§5.5.2). The peer's Pong comes back with the same payload.
+    /// Sends a Ping with up to 125 bytes of payload (§5.5.2). The peer's Pong comes back with the
+    /// same payload.
     ///
     /// # Errors
     ///
-    /// [`ControlTooLong`](SendError::ControlTooLong), [`NotOpen`](SendError::NotOpen), [`OutputFull`](SendError::OutputFull); nothing changed.
+    /// [`ControlTooLong`](SendError::ControlTooLong), [`NotOpen`](SendError::NotOpen),
+    /// [`OutputFull`](SendError::OutputFull); nothing changed.
     pub fn send_ping(&mut self, payload: &[u8], out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         self.send_control(Opcode::Ping, payload, out)
     }
 
-    /// Sends a Pong that nobody asked for: "a unidirectional heartbeat" (§5.5.3). Pings are answered without it.
+    /// Sends a Pong that nobody asked for: "a unidirectional heartbeat" (§5.5.3). Pings are
+    /// answered without it.
     ///
     /// # Errors
     ///
@@ -200,18 +212,21 @@ impl<K: MaskingKeys> Connection<K> {
         self.send_control(Opcode::Pong, payload, out)
     }
 
-    /// Starts the closing handshake (§7.1.2), or answers the peer's Close with a code and reason of your choice.
+    /// Starts the closing handshake (§7.1.2), or answers the peer's Close with a code and reason of
+    /// your choice.
     ///
     /// Messages of the peer may still arrive until its own Close does. Its Close is answered by
-    /// [`poll_transmit`](Self::poll_transmit) with the same code and reason, unless `close` is called before.
+    /// [`poll_transmit`](Self::poll_transmit) with the same code and reason, unless `close` is
+    /// called before.
     ///
-    /// `reason` is for a log: at most [`MAX_REASON_LEN`] bytes. A fragmented message that is being sent is left
-    /// unfinished.
+    /// `reason` is for a log: at most [`MAX_REASON_LEN`] bytes. A fragmented message that is being
+    /// sent is left unfinished.
     ///
     /// # Errors
     ///
-    /// [`InvalidCloseCode`](SendError::InvalidCloseCode), [`ReasonTooLong`](SendError::ReasonTooLong),
-    /// [`NotOpen`](SendError::NotOpen) if a Close was sent already, [`NoMaskingKey`](SendError::NoMaskingKey),
+    /// [`InvalidCloseCode`](SendError::InvalidCloseCode),
+    /// [`ReasonTooLong`](SendError::ReasonTooLong), [`NotOpen`](SendError::NotOpen) if a Close was
+    /// sent already, [`NoMaskingKey`](SendError::NoMaskingKey),
     /// [`OutputFull`](SendError::OutputFull); nothing changed.
     pub fn close(
         &mut self,
@@ -232,7 +247,8 @@ impl<K: MaskingKeys> Connection<K> {
         self.start_closing(&payload[..len], out)
     }
 
-    /// Like [`close`](Self::close), with a Close frame that carries no status code: the peer sees 1005.
+    /// Like [`close`](Self::close), with a Close frame that carries no status code: the peer sees
+    /// 1005.
     ///
     /// # Errors
     ///
@@ -241,19 +257,21 @@ impl<K: MaskingKeys> Connection<K> {
         self.start_closing(&[], out)
     }
 
-    /// Appends what is owed to the peer: the Pong for the last Ping, and the Close that answers the peer's or reports a
-    /// failure.
+    /// Appends what is owed to the peer: the Pong for the last Ping, and the Close that answers the
+    /// peer's or reports a failure.
     ///
-    /// The answer to a Close has its code and reason. To answer otherwise, call [`close`](Self::close) before. To finish a
-    /// fragmented message first, which §5.5.1 allows, send the rest of its fragments before.
+    /// The answer to a Close has its code and reason. To answer otherwise, call
+    /// [`close`](Self::close) before. To finish a fragmented message first, which §5.5.1 allows,
+    /// send the rest of its fragments before.
     ///
-    /// An output needs room for two frames of [`MAX_CONTROL_FRAME_LEN`](crate::MAX_CONTROL_FRAME_LEN) bytes at some
-    /// point.
+    /// An output needs room for two frames of
+    /// [`MAX_CONTROL_FRAME_LEN`](crate::MAX_CONTROL_FRAME_LEN) bytes at some point.
     ///
     /// # Errors
     ///
-    /// [`OutputFull`](SendError::OutputFull) if there is no room, [`NoMaskingKey`](SendError::NoMaskingKey): what was not
-    /// written is still owed. (A Pong that does not fit before a Close is dropped.)
+    /// [`OutputFull`](SendError::OutputFull) if there is no room,
+    /// [`NoMaskingKey`](SendError::NoMaskingKey): what was not written is still owed. (A Pong that
+    /// does not fit before a Close is dropped.)
     #[inline]
     pub fn poll_transmit(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         if self.sender.owes_anything() { self.pay_debts(out) } else { Ok(()) }
@@ -261,10 +279,12 @@ impl<K: MaskingKeys> Connection<K> {
 
     fn pay_debts(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         if let Some(pong) = self.sender.owed_pong() {
-            // §5.5.3: a Pong "must have identical 'Application data' as found in the message body of the Ping frame".
+            // §5.5.3: a Pong "must have identical 'Application data' as found in the message body
+            // of the Ping frame".
             let frame = FrameStart { fin: true, rsv: Rsv::NONE, opcode: Opcode::Pong };
             let written = write_frame(&mut self.masking_keys, frame, [pong, &[]], out);
-            // A Pong that does not fit must not keep a Close from going out: it gives way. No Ping can follow.
+            // A Pong that does not fit must not keep a Close from going out: it gives way. No Ping
+            // can follow.
             if self.sender.owed_close.is_none() {
                 written?;
             }
@@ -272,7 +292,8 @@ impl<K: MaskingKeys> Connection<K> {
         }
         if let Some(close) = self.sender.owed_close {
             let code;
-            // §5.5.1: "When sending a Close frame in response, the endpoint typically echos the status code it received."
+            // §5.5.1: "When sending a Close frame in response, the endpoint typically echos the
+            // status code it received."
             let payload = match close {
                 OwedClose::Answer => self.receiver.control_payload(),
                 OwedClose::Failure(failure) => {
@@ -319,8 +340,8 @@ impl<K: MaskingKeys> Connection<K> {
     /// How the next fragment of a message begins, if one may be sent.
     fn next_fragment(&self, fragments: Fragments, last: bool) -> Result<FrameStart, SendError> {
         let may_begin = self.state == State::Open;
-        // §5.5.1: "An endpoint MAY delay sending a Close frame until its current message is sent". "The application MUST
-        // NOT send any more data frames after sending a Close frame."
+        // §5.5.1: "An endpoint MAY delay sending a Close frame until its current message is sent".
+        // "The application MUST NOT send any more data frames after sending a Close frame."
         let may_go_on = may_begin || (self.state == State::CloseReceived && self.sender.owed_close.is_some());
         match self.sender.message {
             None if may_begin => {
@@ -466,7 +487,8 @@ fn write_frame<K: MaskingKeys>(
 
 /// The key of the next frame, if the frames are masked.
 ///
-/// §5.3: "The masking key is a 32-bit value chosen at random by the client", "fresh" for each frame.
+/// §5.3: "The masking key is a 32-bit value chosen at random by the client", "fresh" for each
+/// frame.
 #[inline]
 fn next_key<K: MaskingKeys>(masking_keys: &mut Option<K>) -> Result<Option<MaskingKey>, SendError> {
     match masking_keys {

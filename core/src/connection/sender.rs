@@ -21,7 +21,7 @@ pub(super) struct Fragments {
     pub(super) compressed: bool,
 }
 
-/// What a Close that is owed says.
+/// The contents of a Close that is owed.
 #[derive(Clone, Copy)]
 pub(super) enum OwedClose {
     /// Code and reason of the peer's Close.
@@ -47,8 +47,9 @@ impl Sender {
 
     /// Owes a Pong for this Ping, and for no earlier one.
     ///
-    /// §5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping
-    /// frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame."
+    /// §5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response
+    /// to previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most
+    /// recently processed Ping frame."
     pub(super) fn owe_pong(&mut self, payload: &[u8]) {
         self.pong[..payload.len()].copy_from_slice(payload);
         self.pong_len = payload.len() as u8;

@@ -1,8 +1,9 @@
-//! SHA-1 (RFC 3174) and base64 (RFC 4648) in little flash, for programs without the standard library.
+//! SHA-1 (RFC 3174) and base64 (RFC 4648) in little flash, for programs without the standard
+//! library.
 //!
-//! The crates `sha1` and `base64`, which serve everybody else, unroll their loops and bring tables and
-//! decoders: four kilobytes of a microcontroller's flash. The tests compare both. Nothing secret depends
-//! on the hash (RFC 6455 §10.8).
+//! The crates `sha1` and `base64`, which serve everybody else, unroll their loops and bring tables
+//! and decoders: four kilobytes of a microcontroller's flash. The tests compare both. Nothing
+//! secret depends on the hash (RFC 6455 §10.8).
 
 /// Returns the hash of the two pieces, one after the other.
 pub(super) fn sha1(first: &[u8], second: &[u8]) -> [u8; 20] {

@@ -109,9 +109,9 @@ impl<'h, 'b> Request<'h, 'b> {
     /// `protocol`, `authority` and `path` are the pseudo-headers `:protocol`, `:authority` and
     /// `:path`; `headers` are the others. The application treats the request like one of HTTP/1.1:
     /// [`path`](Self::path), [`subprotocols`](Self::subprotocols) and [`upgrade`](Self::upgrade)
-    /// work the same. [`Upgrade::accept_parts`](super::server::Upgrade::accept_parts) returns the headers of the response, whose status
-    /// is 200. Refuse with 400 where an error's [status](HandshakeError::status) is 426: that one
-    /// needs Upgrade.
+    /// work the same. [`Upgrade::accept_parts`](super::server::Upgrade::accept_parts) returns the
+    /// headers of the response, whose status is 200. Refuse with 400 where an error's
+    /// [status](HandshakeError::status) is 426: that one needs Upgrade.
     ///
     /// # Errors
     ///
