@@ -76,4 +76,17 @@ export const socketTests = [
     }));
     assert.deepEqual(result, { protocol: 'echo.v1', heard: ['Grüße 🦀', [1_000_000, true]], code: 3000, wasClean: true });
   }],
+
+  ['a page that closes with a code and a reason sees both in its close event', async (tabs) => {
+    const page = await tabs.open('/');
+    for (const path of ['/chat', '/stocks', '/echo', '/api']) {
+      const closed = await page.evaluate((path) => new Promise((resolve, reject) => {
+        const socket = new WebSocket(path);
+        socket.onopen = () => socket.close(1000, 'Client closing');
+        socket.onclose = ({ code, reason, wasClean }) => resolve({ code, reason, wasClean });
+        setTimeout(() => reject(new Error('no close event')), 10_000);
+      }), path);
+      assert.deepEqual(closed, { code: 1000, reason: 'Client closing', wasClean: true }, path);
+    }
+  }],
 ];
