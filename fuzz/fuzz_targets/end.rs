@@ -230,7 +230,10 @@ impl End {
         if self.echo {
             let payload = chunk.parts().concat().into_bytes();
             let operation = echo(MessageKind::Text, chunk.last, payload);
-            self.send_by(operation, |connection, _, out| connection.send_text_chunk(&chunk, out));
+            self.send_by(operation, |connection, _, mut out, is_dyn| match is_dyn {
+                true => connection.send_text_chunk(&chunk, &mut (out as &mut dyn Output)),
+                false => connection.send_text_chunk(&chunk, &mut out),
+            });
         }
         self.messages.text(chunk).expect("there is memory").map(Seen::from)
     }
@@ -239,7 +242,7 @@ impl End {
         self.order(chunk.first, chunk.last);
         if self.echo {
             let operation = echo(MessageKind::Binary, chunk.last, chunk.payload.to_vec());
-            self.send_by(operation, |connection, _, out| connection.send_binary_chunk(&chunk, out));
+            self.send_by(operation, |connection, _, out, _| connection.send_binary_chunk(&chunk, out));
         }
         self.messages.binary(chunk).expect("there is memory").map(Seen::from)
     }
@@ -252,13 +255,9 @@ impl End {
     /// The debts, as far as there is room.
     pub fn transmit(&mut self) {
         let (expected, frames, sent) = self.model.transmit(self.room);
-        let is_dyn = self.output.1;
-        let (result, written) = self.write(|connection, out| {
-            if is_dyn {
-                connection.poll_transmit(out as &mut dyn Output)
-            } else {
-                connection.poll_transmit(out)
-            }
+        let (result, written) = self.write(|connection, out, is_dyn| match is_dyn {
+            true => connection.poll_transmit(out as &mut dyn Output),
+            false => connection.poll_transmit(out),
         });
         assert_eq!(result, expected);
         assert_eq!(written, frames);
@@ -266,20 +265,16 @@ impl End {
     }
 
     pub fn send(&mut self, operation: Operation) {
-        let is_dyn = self.output.1;
-        self.send_by(operation, |connection, operation, out| {
-            if is_dyn {
-                operation.send(connection, &mut (out as &mut dyn Output))
-            } else {
-                operation.send(connection, out)
-            }
+        self.send_by(operation, |connection, operation, out, is_dyn| match is_dyn {
+            true => operation.send(connection, &mut (out as &mut dyn Output)),
+            false => operation.send(connection, out),
         });
     }
 
     fn send_by(
         &mut self,
         operation: Operation,
-        send: impl Fn(&mut Connection<Keys>, &Operation, &mut Sink) -> Result<(), SendError>,
+        send: impl Fn(&mut Connection<Keys>, &Operation, &mut Sink, bool) -> Result<(), SendError>,
     ) {
         if operation.is_written_by_hand() && !self.has_room_for(&operation) {
             return;
@@ -289,7 +284,8 @@ impl End {
             // The key was drawn before there was an output.
             self.model.refused -= 1;
         }
-        let (result, frames) = self.write(|connection, out| send(connection, &operation, out));
+        let (result, frames) =
+            self.write(|connection, out, is_dyn| send(connection, &operation, out, is_dyn));
         assert_eq!(result, expected, "{operation:?}");
         if result.is_err() {
             assert_eq!(frames, [], "an error writes nothing");
@@ -320,16 +316,17 @@ impl End {
     /// Writes to an output, and what was written on the wire. Checks the frames, their keys, and that the clone writes the same.
     fn write(
         &mut self,
-        write: impl Fn(&mut Connection<Keys>, &mut Sink) -> Result<(), SendError>,
+        write: impl Fn(&mut Connection<Keys>, &mut Sink, bool) -> Result<(), SendError>,
     ) -> (Result<(), SendError>, Vec<Frame>) {
-        let sink = || Sink::new(self.output.0, self.room, self.written_len);
+        let (kind, is_dyn) = self.output;
+        let sink = || Sink::new(kind, self.room, self.written_len);
         let mut out = sink();
-        let result = write(&mut self.connection, &mut out);
+        let result = write(&mut self.connection, &mut out, is_dyn);
         let (bytes, abandoned) = out.finish();
         assert_eq!(abandoned, mem::take(&mut self.model.refused), "room was reserved for nothing");
         if let Some(twin) = &mut self.twin {
             let mut out = sink();
-            assert_eq!(write(twin, &mut out), result, "the clone");
+            assert_eq!(write(twin, &mut out, is_dyn), result, "the clone");
             assert_eq!(out.finish(), (bytes.clone(), abandoned), "the clone");
         }
         let frames = self.written.frames(&bytes, self.connection.role(), self.config.compression);

@@ -1,7 +1,8 @@
 //! Puts the chunks of a stream together, and looks at each of them, for `receive`.
 
 use sansws::{
-    Assembler, BinaryChunk, CompressedChunk, Config, Connection, Event, Incoming, MessageKind, TextChunk,
+    Assembler, BinaryChunk, CompressedChunk, Config, Connection, Event, Incoming, MessageKind, ProtocolError,
+    TextChunk,
 };
 
 use crate::layout::Layout;
@@ -17,6 +18,8 @@ pub struct Watcher<'a> {
     /// Bytes of it that were received, and the text that they became.
     received: usize,
     text: String,
+    /// The most bytes of a message in several chunks.
+    pub most_collected: usize,
     /// How much of the stream was used up before, and now.
     before: usize,
     at: usize,
@@ -35,6 +38,7 @@ impl<'a> Watcher<'a> {
             message: None,
             received: 0,
             text: String::new(),
+            most_collected: 0,
             before: 0,
             at: 0,
             seen: Vec::new(),
@@ -89,6 +93,9 @@ impl<'a> Watcher<'a> {
         // All but a code point that is not complete.
         let withheld = self.received.checked_sub(self.text.len()).expect("no more text than arrived");
         assert!(withheld <= 3 && (withheld == 0 || !chunk.last), "{withheld} bytes are withheld");
+        if chunk.whole().is_none() {
+            self.most_collected = self.most_collected.max(self.text.len());
+        }
         let message = self.messages.text(chunk).expect("there is memory")?;
         assert_eq!(message.as_bytes(), self.text.as_bytes());
         Some(message.into())
@@ -97,6 +104,9 @@ impl<'a> Watcher<'a> {
     fn binary(&mut self, chunk: BinaryChunk<'_>) -> Option<Seen> {
         let message = (MessageKind::Binary, false);
         self.chunk(chunk.first, chunk.last, chunk.remaining, message, Some(chunk.payload.len()));
+        if !(chunk.first && chunk.last) {
+            self.most_collected = self.most_collected.max(self.received);
+        }
         self.messages.binary(chunk).expect("there is memory").map(Seen::from)
     }
 
@@ -105,6 +115,9 @@ impl<'a> Watcher<'a> {
         let message = (chunk.kind, true);
         self.chunk(chunk.first, chunk.last, chunk.remaining, message, Some(chunk.payload.len()));
         self.compressed.extend_from_slice(chunk.payload);
+        let same = CompressedChunk { payload: &mut chunk.payload.to_vec(), ..chunk };
+        let result = Assembler::new().push(Event::Compressed(same));
+        assert_eq!(result, Err(ProtocolError::CompressionUnsupported));
         chunk.last.then(|| Seen::Compressed(chunk.kind, std::mem::take(&mut self.compressed)))
     }
 
