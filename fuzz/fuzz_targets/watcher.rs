@@ -116,7 +116,8 @@ impl<'a> Watcher<'a> {
         self.chunk(chunk.first, chunk.last, chunk.remaining, message, Some(chunk.payload.len()));
         self.compressed.extend_from_slice(chunk.payload);
         let same = CompressedChunk { payload: &mut chunk.payload.to_vec(), ..chunk };
-        let result = Assembler::new().push(Event::Compressed(same));
+        let mut assembler = Assembler::new();
+        let result = assembler.push(Event::Compressed(same));
         assert_eq!(result, Err(ProtocolError::CompressionUnsupported));
         chunk.last.then(|| Seen::Compressed(chunk.kind, std::mem::take(&mut self.compressed)))
     }
