@@ -111,11 +111,11 @@ pub fn messages(
     way: &mut impl Way,
     connection: &mut Connection,
     stream: &[u8],
-    cuts: &[u8],
+    cuts: &[usize],
     into_place: bool,
 ) -> Messages {
     let mut messages = Vec::new();
-    let mut lens = cuts.iter().map(|&len| usize::from(len)).cycle();
+    let mut lens = cuts.iter().copied().cycle();
     let mut rest = stream;
     while !rest.is_empty() {
         let (read, tail) = rest.split_at(lens.next().unwrap_or(rest.len()).min(rest.len()));
