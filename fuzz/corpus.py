@@ -132,6 +132,7 @@ SEEDS = {
         "nothing-to-continue": stream(0, [], frame(0x80, b"a")),
         "into-place": stream(LONG, [200, 31], b"\x82\xff" + struct.pack(">Q", 140_000) + KEY),
         "into-place-to-client": stream(LONG | CLIENT, [255, 3], b"\x01\x7f" + struct.pack(">Q", 100_000) + CRAB),
+        "into-place-announced-and-not-sent": stream(0, [7], b"\x82\xff" + struct.pack(">Q", 8 << 20) + KEY + bytes(40)),
         "into-place-fragments": stream(0, [8, 3, 1], frame(0x01, CRAB * 4), frame(0x00, CRAB[:3]), frame(0x89, b"in between"), frame(0x80, CRAB[3:] + CRAB)),
         "into-place-not-utf8": stream(0, [9, 2], frame(0x81, CRAB * 3 + b"\xf0\x9f\x41")),
         "shorter-than-a-slice": stream(0, [8, 1], frame(0x02, bytes(9)), frame(0x80), frame(0x02, b"twelve bytes"), frame(0x80)),
