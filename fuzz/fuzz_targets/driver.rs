@@ -344,7 +344,8 @@ impl End {
         let Some(wire) = self.frames(&kernel, record, missing) else { return };
         let (frames, cut) = Written::default().frames_and_rest(wire, self.role, false);
         assert!(cut == 0 || missing > Missing::Nothing, "{cut} bytes of a frame");
-        let (messages, pongs, has_close) = sort(frames);
+        let (messages, pongs, close) = sort(frames);
+        let has_close = close.is_some();
         // A Close comes after all that was sent before it (`Peer::fail`, §5.5.1), so what is not there when it is will never be.
         check_messages(record, messages, has_close || missing < Missing::Anything);
         assert!(record.dropped == 0 || record.may_drop || kernel.broken, "{} dropped", record.dropped);
@@ -361,6 +362,15 @@ impl End {
         let is_last = gave_up || reference.seen.last().is_some_and(Seen::is_last);
         let is_forgotten = if is_last { record.closes } else { kernel.eof_read };
         check_pongs(record, &pongs, &reference, missing == Missing::Nothing && !is_forgotten);
+        if let (Some(payload), Some(Seen::Close(peers)), false) =
+            (&close, reference.seen.last(), record.closes || gave_up)
+        {
+            // §5.5.1: the answer has the code that was received, and the reason.
+            let answer = peers
+                .as_ref()
+                .map_or(vec![], |(code, reason)| [&code.to_be_bytes()[..], reason.as_bytes()].concat());
+            assert_eq!(*payload, answer, "the answer to {peers:?}");
+        }
         let heard: Vec<_> = reference.seen.iter().filter(|seen| !seen.is_last()).cloned().collect();
         assert!(heard.starts_with(&record.seen), "arrived {heard:?}, heard {:?}", record.seen);
         let Some(closed) = &record.end else {
@@ -515,13 +525,13 @@ fn check_pongs(record: &Record, pongs: &[Vec<u8>], reference: &Received, all: bo
     }
 }
 
-/// Messages, the payloads of the Pongs, whether there is a Close.
-fn sort(frames: Vec<(u8, bool, Vec<u8>)>) -> (Vec<Seen>, Vec<Vec<u8>>, bool) {
-    let (mut messages, mut pongs, mut has_close) = (Vec::new(), Vec::new(), false);
+/// Messages, the payloads of the Pongs, that of the Close.
+fn sort(frames: Vec<(u8, bool, Vec<u8>)>) -> (Vec<Seen>, Vec<Vec<u8>>, Option<Vec<u8>>) {
+    let (mut messages, mut pongs, mut close) = (Vec::new(), Vec::new(), None);
     let (mut is_text, mut message) = (false, Vec::new());
     for (opcode, fin, payload) in frames {
         match opcode {
-            8 => has_close = true,
+            8 => close = Some(payload),
             9 => {}
             10 => pongs.push(payload),
             _ => {
@@ -538,7 +548,7 @@ fn sort(frames: Vec<(u8, bool, Vec<u8>)>) -> (Vec<Seen>, Vec<Vec<u8>>, bool) {
             }
         }
     }
-    (messages, pongs, has_close)
+    (messages, pongs, close)
 }
 
 /// A frame to an endpoint of this role.

@@ -77,6 +77,11 @@ pub fn receive(bytes: &[u8], role: Role, config: &Config) -> Received {
 }
 
 impl Received {
+    /// Whether bytes of this length end with a frame that ends a message, or belongs to none.
+    pub fn is_between_messages(&self, len: usize) -> bool {
+        self.whole == len && self.message.is_none()
+    }
+
     fn all(&mut self, bytes: &[u8], role: Role, config: &Config) -> Result<(), ProtocolError> {
         while let Some(header) = header(&bytes[self.whole..])? {
             self.check(&header, role, config)?;
@@ -258,6 +263,8 @@ fn close(payload: &[u8]) -> Result<Option<(u16, String)>, ProtocolError> {
 pub struct Written {
     in_message: bool,
     closed: bool,
+    /// The masking-keys of all frames.
+    pub keys: Vec<[u8; 4]>,
 }
 
 impl Written {
@@ -303,6 +310,7 @@ impl Written {
             if header.opcode < 8 {
                 self.in_message = !header.fin;
             }
+            self.keys.extend(header.key);
             frames.push((header.opcode, header.fin, payload));
             bytes = &bytes[end..];
         }
