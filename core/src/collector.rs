@@ -13,9 +13,11 @@ pub(crate) trait Buffer {
     /// All bytes that have a value.
     fn bytes(&self) -> &[u8];
     fn bytes_mut(&mut self) -> &mut [u8];
+    /// Returns how many bytes there is room for.
+    fn room(&self) -> usize;
     /// Makes room for `more` bytes behind `len`, without touching it. Best effort.
     fn reserve(&mut self, len: usize, more: usize);
-    /// Gives values to `more` bytes behind `len`.
+    /// Gives values to `more` bytes behind `len`. Needs no more room than that.
     fn extend(&mut self, len: usize, more: usize) -> Result<(), ProtocolError>;
     /// Writes `bytes` behind `len`.
     fn append(&mut self, len: usize, bytes: &[u8]) -> Result<(), ProtocolError>;
@@ -102,6 +104,7 @@ impl<B: Buffer> Collector<B> {
                 Ok(None) => {}
                 Ok(found) => return found,
                 Err(error) => {
+                    *input = &mut [];
                     connection.fail(error);
                     return None;
                 }
@@ -168,7 +171,7 @@ impl<B: Buffer> Collector<B> {
             // The rest of a message that was dropped.
             return Ok(None);
         }
-        if remaining > 0 {
+        if remaining > 0 && max_reserve > 0 {
             let to_come = usize::try_from(remaining).unwrap_or(usize::MAX).min(max_reserve);
             self.buffer.reserve(self.len, parts[0].len() + parts[1].len() + to_come);
         }
@@ -203,9 +206,14 @@ impl<B: Buffer> Collector<B> {
         let partial = connection.partial_code_point();
         let start = self.len + partial.len();
         let remaining = usize::try_from(incoming.remaining).unwrap_or(usize::MAX);
-        self.buffer.reserve(self.len, partial.len() + remaining.min(max_reserve));
+        if max_reserve > 0 {
+            self.buffer.reserve(self.len, partial.len() + remaining.min(max_reserve));
+        }
+        // What has a value already, or room that is there, or as much again as has arrived.
         let ready = self.buffer.bytes().len().saturating_sub(start);
-        let lent = remaining.min(ready.max(max_reserve).max(self.len).max(LEAST_SPACE));
+        let more = self.len.max(max_reserve).max(LEAST_SPACE);
+        let within = ready.max(self.buffer.room().saturating_sub(start).min(more));
+        let lent = remaining.min(if within > 0 { within } else { more });
         self.buffer.extend(self.len, partial.len() + lent).ok()?;
         let bytes = &mut self.buffer.bytes_mut()[self.len..start + lent];
         let (place, space) = bytes.split_at_mut(partial.len());
@@ -282,11 +290,15 @@ impl Buffer for alloc::vec::Vec<u8> {
         self
     }
 
+    fn room(&self) -> usize {
+        self.capacity()
+    }
+
     fn reserve(&mut self, len: usize, more: usize) {
         if len + more > self.capacity() {
             self.truncate(len);
-            // Whoever needs the room finds out that there is none.
-            let _ = self.try_reserve_exact(more);
+            // Whatever needs the room reports that there is none.
+            let _ = self.try_reserve(more);
         }
     }
 
@@ -294,7 +306,7 @@ impl Buffer for alloc::vec::Vec<u8> {
         let needed = len.checked_add(more).ok_or(ProtocolError::OutOfMemory)?;
         if needed > self.capacity() {
             self.truncate(len);
-            self.try_reserve(more).map_err(|_| ProtocolError::OutOfMemory)?;
+            self.try_reserve_exact(more).map_err(|_| ProtocolError::OutOfMemory)?;
         }
         if needed > self.len() {
             self.resize(needed, 0);
@@ -322,6 +334,10 @@ impl Buffer for &mut [u8] {
 
     fn bytes_mut(&mut self) -> &mut [u8] {
         self
+    }
+
+    fn room(&self) -> usize {
+        self.len()
     }
 
     fn reserve(&mut self, _: usize, _: usize) {}

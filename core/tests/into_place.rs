@@ -6,7 +6,8 @@ use core::mem::size_of;
 
 use proptest::prelude::*;
 use sansws::{
-    Assembler, Config, Connection, Message, MessageKind, OwnedMessage, ProtocolError, SliceAssembler,
+    Assembler, BinaryChunk, Config, Connection, Message, MessageKind, OwnedMessage, ProtocolError,
+    SliceAssembler,
 };
 use support::*;
 
@@ -220,6 +221,36 @@ fn space_doubles_with_what_has_arrived_and_is_kept() {
     }
 }
 
+/// A byte at a time, as of a peer that drips: the buffer grows now and then, not each time.
+#[test]
+fn a_frame_that_arrives_in_many_chunks_moves_the_buffer_a_few_times() {
+    for max_reserve in [0, 10, 1 << 20] {
+        let mut messages = Assembler::with_max_reserve(max_reserve);
+        let mut growths = 0;
+        for n in 0..10_000_u64 {
+            let before = messages.capacity();
+            let chunk = BinaryChunk { payload: &mut [7], first: n == 0, last: false, remaining: 10_000 - n };
+            assert_eq!(messages.binary(chunk), Ok(None));
+            growths += u32::from(messages.capacity() != before);
+        }
+        assert!(growths <= 20, "{growths} growths");
+    }
+}
+
+/// The bound that is documented at `Assembler::new`, for a peer that drips.
+#[test]
+fn the_buffer_is_at_most_twice_what_has_arrived_or_4_kib_more() {
+    let (mut connection, mut messages) = (server(), Assembler::new());
+    let mut header = [0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0];
+    assert_eq!(messages.receive(&mut connection, &mut &mut header[..]), None);
+    for arrived in 0..20_000 {
+        assert!(messages.space(&connection).is_some_and(|space| !space.is_empty()));
+        let most = (2 * arrived).max(arrived + 4096);
+        assert!(messages.capacity() <= most, "{} bytes for {arrived}", messages.capacity());
+        assert_eq!(messages.filled(&mut connection, 1), None);
+    }
+}
+
 #[test]
 #[should_panic(expected = "more bytes than there was space")]
 fn more_than_there_was_space_cannot_have_been_read() {
@@ -266,6 +297,11 @@ fn what_cannot_be_collected_is_said_and_fails_whoever_lets_it_receive() {
     let (mut connection, mut bytes) = (compressed(), masked(0xc1, b"abc"));
     assert_eq!(messages.receive(&mut connection, &mut &mut bytes[..]), None);
     assert_eq!(connection.failure(), Some(ProtocolError::CompressionUnsupported));
+    // `None`: the input is used up, whatever followed the failure (§7.1.7).
+    let mut bytes = [masked(0xc1, b"abc"), masked(0x81, b"after")].concat();
+    let (mut failing, mut input) = (compressed(), &mut bytes[..]);
+    assert_eq!(messages.receive(&mut failing, &mut input), None);
+    assert!(input.is_empty());
     let mut out = Vec::new();
     connection.poll_transmit(&mut out).unwrap();
     assert_eq!(out, unmasked(0x88, b"\x03\xf3"));
