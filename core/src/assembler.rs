@@ -61,16 +61,19 @@ use crate::message::{MessageKind, OwnedMessage};
 ///     while let Some(message) = messages.receive(&mut ws, &mut input) {
 ///         lengths.push(message.as_bytes().len());
 ///     }
-///     // … and `poll_transmit`, write, `should_close_transport`, as ever.
+///     // … and `poll_transmit`, write, `should_close_transport`.
 /// }
 /// assert_eq!(lengths, [10_000]);
 /// # Ok(()) }
 /// ```
 pub struct Assembler {
     collector: Collector<Vec<u8>>,
-    /// Never more than 4 GiB.
+    /// At most [`MAX_RESERVE`].
     max_reserve: u32,
 }
+
+/// A length to which another can be added on a machine with 32-bit addresses: 1 GiB.
+const MAX_RESERVE: usize = 1 << 30;
 
 impl Assembler {
     /// Creates an assembler that owns no memory.
@@ -83,16 +86,16 @@ impl Assembler {
         Self::with_max_reserve(0)
     }
 
-    /// Creates an assembler that reserves up to `max_reserve` bytes for what a frame has announced
-    /// and not sent yet.
+    /// Creates an assembler that reserves up to `max_reserve` bytes (at most 1 GiB) for what a frame has
+    /// announced and not sent yet.
     ///
     /// A buffer with room for the whole frame does not move while it is filled, so that no byte is
-    /// copied again. In return a peer needs no more than the header of a frame to have that much
-    /// memory reserved (not touched: it is written only as bytes arrive).
+    /// copied again. In return a peer needs no more than the header of a frame to have that much memory
+    /// reserved, and zeroed once it is lent by [`space`](Self::space).
     #[must_use]
     pub const fn with_max_reserve(max_reserve: usize) -> Self {
-        let max_reserve = if max_reserve > u32::MAX as usize { u32::MAX } else { max_reserve as u32 };
-        Self { collector: Collector::new(Vec::new()), max_reserve }
+        let max_reserve = if max_reserve > MAX_RESERVE { MAX_RESERVE } else { max_reserve };
+        Self { collector: Collector::new(Vec::new()), max_reserve: max_reserve as u32 }
     }
 
     /// Returns the next whole message in `input`, or `None` when it is used up. For programs that
@@ -114,6 +117,7 @@ impl Assembler {
     /// assert_eq!(messages.receive(&mut server, &mut input), None);
     /// assert!(server.wants_transmit()); // the Pong
     /// ```
+    #[must_use = "a message is returned once"]
     pub fn receive<'a, 'b: 'a, K>(
         &'a mut self,
         connection: &mut Connection<K>,
@@ -125,6 +129,7 @@ impl Assembler {
 
     /// As [`receive`](Self::receive), for a message that is to be kept: one that was collected is
     /// moved, not copied.
+    #[must_use = "a message is returned once"]
     pub fn receive_owned<K>(
         &mut self,
         connection: &mut Connection<K>,
@@ -218,27 +223,21 @@ impl Assembler {
     /// # Panics
     ///
     /// If `len` is larger than what [`space`](Self::space) lent.
+    #[must_use = "a message is returned once"]
     pub fn filled<K>(&mut self, connection: &mut Connection<K>, len: usize) -> Option<Message<'_>> {
         let found = self.collector.filled(connection, len)?;
         self.collector.message_or_fail(found, connection)
     }
 
-    /// Moves the last message out, if it was collected here and nothing was added since. The buffer
-    /// goes with it.
+    /// As [`filled`](Self::filled), for a message that is to be kept: it is moved, not copied.
     ///
-    /// For use after [`filled`](Self::filled); [`push_owned`](Self::push_owned) and
-    /// [`receive_owned`](Self::receive_owned) do so by themselves.
-    #[must_use]
-    pub fn take(&mut self) -> Option<OwnedMessage> {
-        let kind = self.collector.take_complete()?;
-        let mut payload = core::mem::take(&mut self.collector.buffer);
-        payload.truncate(self.collector.len());
-        self.collector.reset();
-        match kind {
-            // The chunks were valid, so the whole is.
-            MessageKind::Text => String::from_utf8(payload).ok().map(OwnedMessage::Text),
-            MessageKind::Binary => Some(OwnedMessage::Binary(payload)),
-        }
+    /// # Panics
+    ///
+    /// As [`filled`](Self::filled).
+    #[must_use = "a message is returned once"]
+    pub fn filled_owned<K>(&mut self, connection: &mut Connection<K>, len: usize) -> Option<OwnedMessage> {
+        let found = self.collector.filled(connection, len)?;
+        self.own(found)
     }
 
     /// Returns how many bytes of memory the assembler owns.
@@ -253,7 +252,8 @@ impl Assembler {
         self.collector.reset();
     }
 
-    /// Takes the buffer, unless a message is in progress: `None` then, or if there is no buffer.
+    /// Takes the buffer, unless a message is in progress (after a failure, until [`reset`](Self::reset)):
+    /// `None` then, or if there is no buffer.
     /// Its contents are unspecified.
     ///
     /// A driver of many connections lets them take turns with one buffer: [`lend`](Self::lend) it
@@ -294,7 +294,19 @@ impl Assembler {
     fn own(&mut self, found: Found<'_>) -> Option<OwnedMessage> {
         match found {
             Found::InInput(message) => Some(message.into_owned()),
-            Found::Collected => self.take(),
+            Found::Collected => self.take_collected(),
+        }
+    }
+
+    /// Moves the collected message out, and the buffer with it.
+    fn take_collected(&mut self) -> Option<OwnedMessage> {
+        let mut payload = core::mem::take(&mut self.collector.buffer);
+        payload.truncate(self.collector.len());
+        self.collector.reset();
+        match self.collector.kind() {
+            // The chunks were valid, so the whole is.
+            MessageKind::Text => String::from_utf8(payload).ok().map(OwnedMessage::Text),
+            MessageKind::Binary => Some(OwnedMessage::Binary(payload)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the two assemblers have in common: a message in progress, in memory that grows or does not.
+//! What the two assemblers have in common: a message in progress, in growing or fixed memory.
 
 use crate::connection::{BinaryChunk, Connection, Event, TextChunk};
 use crate::error::ProtocolError;
@@ -34,12 +34,10 @@ pub(crate) struct Collector<B> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// There is no message.
+    /// There is no message, or it is whole.
     None,
     /// Its end is still to come.
     Partial,
-    /// It is whole.
-    Complete,
 }
 
 /// Where a message is that has become whole.
@@ -69,14 +67,9 @@ impl<B> Collector<B> {
         self.progress = Progress::None;
     }
 
-    /// The type of the message that is whole, once.
     #[cfg(feature = "alloc")]
-    pub(crate) fn take_complete(&mut self) -> Option<MessageKind> {
-        if self.progress != Progress::Complete {
-            return None;
-        }
-        self.progress = Progress::None;
-        Some(self.kind)
+    pub(crate) const fn kind(&self) -> MessageKind {
+        self.kind
     }
 
     fn begin(&mut self, kind: MessageKind) {
@@ -94,13 +87,7 @@ impl<B: Buffer> Collector<B> {
         max_reserve: usize,
     ) -> Option<Found<'b>> {
         loop {
-            let found = match connection.receive(input)? {
-                Event::Text(chunk) => self.text(chunk, max_reserve),
-                Event::Binary(chunk) => self.binary(chunk, max_reserve),
-                Event::Compressed(_) => Err(ProtocolError::CompressionUnsupported),
-                _ => Ok(None),
-            };
-            match found {
+            match self.push(connection.receive(input)?, max_reserve) {
                 Ok(None) => {}
                 Ok(found) => return found,
                 Err(error) => {
@@ -187,7 +174,7 @@ impl<B: Buffer> Collector<B> {
 
     fn ended<'b>(&mut self, last: bool) -> Option<Found<'b>> {
         if last {
-            self.progress = Progress::Complete;
+            self.progress = Progress::None;
         }
         last.then_some(Found::Collected)
     }
@@ -199,7 +186,7 @@ impl<B: Buffer> Collector<B> {
         }
         if incoming.first {
             self.begin(incoming.kind);
-        } else if self.progress != Progress::Partial {
+        } else if self.progress != Progress::Partial || self.kind != incoming.kind {
             return None;
         }
         // The beginning of a code point that was cut stands before the bytes that complete it.
@@ -225,8 +212,10 @@ impl<B: Buffer> Collector<B> {
         if len == 0 {
             return None;
         }
-        let is_lent = connection.incoming().is_some_and(|incoming| len as u64 <= incoming.remaining);
-        assert!(is_lent && self.progress == Progress::Partial, "more bytes than there was space");
+        // If the connection has ended since, what arrived after that is discarded, as by `receive`.
+        let incoming = connection.incoming()?;
+        let is_lent = len as u64 <= incoming.remaining && self.progress == Progress::Partial;
+        assert!(is_lent, "more bytes than there was space");
         let start = self.len + connection.partial_code_point().len();
         let mut input = &mut self.buffer.bytes_mut()[start..start + len];
         let (added, last) = match connection.receive_any(&mut input) {
@@ -297,7 +286,7 @@ impl Buffer for alloc::vec::Vec<u8> {
     fn reserve(&mut self, len: usize, more: usize) {
         if len + more > self.capacity() {
             self.truncate(len);
-            // Whatever needs the room reports that there is none.
+            // `append` and `extend` report the failure.
             let _ = self.try_reserve(more);
         }
     }

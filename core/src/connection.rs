@@ -106,6 +106,9 @@ use sender::Sender;
 /// A connection is a value of about 370 bytes that owns no heap: two control payloads of up to 125
 /// bytes, one received, one owed as a Pong, account for most of it. A server with many idle
 /// connections keeps them as [`Parked`]: 32 bytes.
+///
+/// A clone of a client draws the same masking-keys as the original if its source is cloned: use one of
+/// the two only.
 #[derive(Clone)]
 pub struct Connection<K = fn() -> MaskingKey> {
     /// The source of masking-keys; a server has none.
@@ -164,10 +167,10 @@ impl<K> Connection<K> {
     /// of `masking_keys`, a server without one.
     ///
     /// ```
-    /// use sansws::{Config, Connection};
+    /// use sansws::{Config, Connection, FnKeys};
     ///
     /// let mut counter = 0_u32; // for the example; a real source is unpredictable
-    /// let keys = move || { counter += 1; counter.to_be_bytes() };
+    /// let keys = FnKeys(move || { counter += 1; counter.to_be_bytes() });
     /// let mut client = Connection::with_masking_keys(&Config::default(), Some(keys));
     /// let mut out = Vec::new();
     /// client.send_binary(&[0xff; 4], &mut out)?;
@@ -184,6 +187,32 @@ impl<K> Connection<K> {
             receiver: Receiver::new(config),
             sender: Sender::new(),
         }
+    }
+
+    /// Changes the source of masking-keys. A server has none, and `change` is not called.
+    ///
+    /// With it a table can hold connections of one type, whatever opened them:
+    ///
+    /// ```
+    /// use sansws::{Config, Connection, MaskingKeys};
+    ///
+    /// type Any = Connection<Box<dyn MaskingKeys + Send>>;
+    /// # fn random_key() -> [u8; 4] { [1, 2, 3, 4] }
+    /// let client: Any =
+    ///     Connection::client(&Config::default(), random_key).map_masking_keys(|keys| Box::new(keys) as _);
+    /// let server: Any = Connection::server(&Config::default()).map_masking_keys(|keys| Box::new(keys) as _);
+    /// # let _ = (client, server);
+    /// ```
+    #[must_use]
+    pub fn map_masking_keys<L>(self, change: impl FnOnce(K) -> L) -> Connection<L> {
+        let Self { masking_keys, state, eof, failure, receiver, sender } = self;
+        Connection { masking_keys: masking_keys.map(change), state, eof, failure, receiver, sender }
+    }
+
+    /// Returns the limits, and whether permessage-deflate was agreed on.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        self.receiver.config()
     }
 
     /// Returns which end this is.

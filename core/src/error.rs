@@ -196,7 +196,7 @@ impl fmt::Display for SendError {
             Self::ControlTooLong => "the payload of a control frame is longer than 125 bytes",
             Self::ReasonTooLong => "the close reason is longer than 123 bytes",
             Self::InvalidCloseCode => "the status code must not be sent",
-            Self::TooLong => "the payload is longer than a frame can say",
+            Self::TooLong => "the payload is longer than a frame can hold (2⁶³ − 1 bytes)",
             Self::NoExtension => "no extension allows a compressed message",
             Self::NoMaskingKey => "the source of masking-keys provided none",
         })
@@ -225,7 +225,7 @@ impl From<SendError> for std::io::Error {
         let kind = match error {
             SendError::NotOpen => ErrorKind::NotConnected,
             SendError::OutputFull => ErrorKind::StorageFull,
-            SendError::NoMaskingKey => ErrorKind::WouldBlock,
+            SendError::NoMaskingKey => ErrorKind::Other,
             _ => ErrorKind::InvalidInput,
         };
         Self::new(kind, error)

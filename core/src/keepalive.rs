@@ -263,6 +263,7 @@ impl KeepAlive {
     /// After [`Expired::Handshake`], [`Expired::Write`], [`Expired::Pong`] or [`Expired::Idle`] no
     /// deadline is left until [`closing`](Self::closing) sets one; after [`Expired::Close`] none is
     /// left for good.
+    #[must_use = "a deadline is reported once"]
     pub fn handle_timeout(&mut self, now: Duration, timeouts: &Timeouts) -> Option<Expired> {
         let mut deadlines = self.deadlines(timeouts).into_iter().flatten();
         let expired = deadlines.find(|deadline| deadline.at <= nanos(now))?.expired;

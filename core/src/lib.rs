@@ -6,7 +6,7 @@
 //!
 //! # In three steps
 //!
-//! Each connection goes through these once. [`Connection`] states the contract and has the diagram
+//! Every connection takes these three steps. [`Connection`] states the contract and has the diagram
 //! of its states; the [`guide`] has a program for each task: a server, a client, routing,
 //! fragments, vectored writes, keep-alive, closing.
 //!
@@ -97,7 +97,7 @@
 //!
 //! # Terms
 //!
-//! Those of the RFC, and three more: a *chunk* is the part of a payload that one input contained;
+//! This crate uses the RFC's terms and adds three: a *chunk* is the part of a payload that one input contained;
 //! an *event* is what [`Connection::receive`] found; to *transmit* is to send what the protocol
 //! owes.
 
@@ -154,7 +154,7 @@ pub use frame::{
 };
 pub use keepalive::{Expired, KeepAlive, Timeouts};
 pub use mask::{MaskingKey, apply_mask, copy_masked};
-pub use masking_keys::MaskingKeys;
+pub use masking_keys::{FnKeys, MaskingKeys};
 #[cfg(feature = "alloc")]
 pub use message::OwnedMessage;
 pub use message::{Message, MessageKind};

@@ -56,7 +56,8 @@ impl<'a> Message<'a> {
 
     /// Copies the message into memory of its own.
     ///
-    /// [`Assembler::take`](crate::Assembler::take) moves a message that was collected instead.
+    /// [`Assembler::receive_owned`](crate::Assembler::receive_owned) and the like move a message that was
+    /// collected instead.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn into_owned(self) -> OwnedMessage {
@@ -82,6 +83,12 @@ impl<'a> From<&'a str> for Message<'a> {
 
 impl<'a> From<&'a [u8]> for Message<'a> {
     fn from(payload: &'a [u8]) -> Self {
+        Self::Binary(payload)
+    }
+}
+
+impl<'a> From<&'a mut [u8]> for Message<'a> {
+    fn from(payload: &'a mut [u8]) -> Self {
         Self::Binary(payload)
     }
 }
@@ -133,12 +140,37 @@ impl OwnedMessage {
             Self::Binary(payload) => Message::Binary(payload),
         }
     }
+
+    /// Returns the type of the message.
+    #[must_use]
+    pub const fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// Returns the payload, as [`Message::as_bytes`].
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.as_message().as_bytes()
+    }
 }
 
 #[cfg(feature = "alloc")]
 impl<'a> From<&'a OwnedMessage> for Message<'a> {
     fn from(message: &'a OwnedMessage) -> Self {
         message.as_message()
+    }
+}
+
+#[cfg(feature = "bytes")]
+impl From<OwnedMessage> for bytes::Bytes {
+    fn from(message: OwnedMessage) -> Self {
+        match message {
+            OwnedMessage::Text(text) => text.into(),
+            OwnedMessage::Binary(payload) => payload.into(),
+        }
     }
 }
 

@@ -118,6 +118,8 @@ impl From<OutputFull> for std::io::Error {
 
 /// A fixed slice as an [`Output`], for programs without a heap.
 ///
+/// Writing more than was reserved panics.
+///
 /// ```
 /// use sansws::{Config, Connection, SliceOutput};
 ///
@@ -170,10 +172,10 @@ impl<'a> SliceOutput<'a> {
         self.len == 0
     }
 
-    /// The next `len` bytes of the slice, or as many as there are if less was reserved.
+    /// The next `len` bytes of the slice, which were reserved.
     fn extend(&mut self, len: usize) -> &mut [u8] {
         let start = self.len;
-        self.len += len.min(self.remaining());
+        self.len += len;
         &mut self.slice[start..self.len]
     }
 }
@@ -184,13 +186,11 @@ impl Output for SliceOutput<'_> {
     }
 
     fn write_reserved(&mut self, bytes: &[u8]) {
-        let place = self.extend(bytes.len());
-        place.copy_from_slice(&bytes[..place.len()]);
+        self.extend(bytes.len()).copy_from_slice(bytes);
     }
 
     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
-        let place = self.extend(bytes.len());
-        copy_masked(key, &bytes[..place.len()], place)
+        copy_masked(key, bytes, self.extend(bytes.len()))
     }
 }
 

@@ -48,7 +48,8 @@ impl Prepared {
 
     /// Prepares a message.
     #[must_use]
-    pub fn new(message: Message<'_>) -> Self {
+    pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
+        let message = message.into();
         let payload = message.as_bytes();
         let header = FrameHeader {
             fin: true,

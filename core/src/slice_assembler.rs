@@ -40,6 +40,7 @@ impl<'s> SliceAssembler<'s> {
     ///
     /// It calls [`Connection::receive`] until a message is whole. If a message cannot be collected
     /// (it is too long; it is compressed), the connection is [failed](Connection::fail).
+    #[must_use = "a message is returned once"]
     pub fn receive<'a, 'b: 'a, K>(
         &'a mut self,
         connection: &mut Connection<K>,
@@ -74,6 +75,7 @@ impl<'s> SliceAssembler<'s> {
     /// # Panics
     ///
     /// If `len` is larger than what [`space`](Self::space) lent.
+    #[must_use = "a message is returned once"]
     pub fn filled<K>(&mut self, connection: &mut Connection<K>, len: usize) -> Option<Message<'_>> {
         let found = self.collector.filled(connection, len)?;
         self.collector.message_or_fail(found, connection)

@@ -258,7 +258,7 @@ fn as_errors_of_io_they_have_a_kind_and_keep_their_words() {
         let kind = match error {
             SendError::NotOpen => ErrorKind::NotConnected,
             SendError::OutputFull => ErrorKind::StorageFull,
-            SendError::NoMaskingKey => ErrorKind::WouldBlock,
+            SendError::NoMaskingKey => ErrorKind::Other,
             _ => ErrorKind::InvalidInput,
         };
         check(error.into(), kind, error.to_string());

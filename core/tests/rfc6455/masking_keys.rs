@@ -1,6 +1,6 @@
 use std::cell::Cell;
 
-use sansws::{Config, Connection, MaskingKey, MaskingKeys, SendError, SliceOutput, State};
+use sansws::{Config, Connection, FnKeys, MaskingKey, MaskingKeys, SendError, SliceOutput, State};
 
 use crate::support::*;
 
@@ -61,10 +61,10 @@ mod section_5_3_client_to_server_masking {
     #[test]
     fn a_key_is_drawn_for_a_frame_that_is_written_and_for_no_other() {
         let drawn = Cell::new(0);
-        let keys = || {
+        let keys = FnKeys(|| {
             drawn.set(drawn.get() + 1);
             KEY
-        };
+        });
         let mut connection = Connection::with_masking_keys(&Config::default(), Some(keys));
         let mut bytes = [0; 20];
         let mut out = SliceOutput::new(&mut bytes);
@@ -108,6 +108,27 @@ mod section_5_3_client_to_server_masking {
         connection.send_text("a", &mut out).unwrap();
         assert_eq!(out, masked(0x81, b"a"));
         assert_eq!(connection.send_text("a", &mut out), Err(SendError::NoMaskingKey));
+    }
+
+    /// A table holds connections of one type, whatever opened them.
+    #[test]
+    fn the_source_of_a_connection_can_be_changed() {
+        type Any = Connection<Box<dyn MaskingKeys>>;
+        let mut sending = client();
+        sending.send_text_fragment("a", false, &mut Vec::new()).unwrap();
+        let table: [Any; 2] = [
+            sending.map_masking_keys(|keys| Box::new(keys) as _),
+            server().map_masking_keys(|_| unreachable!("a server has none")),
+        ];
+        for (mut connection, expected) in table.into_iter().zip([masked(0x80, b"b"), unmasked(0x82, b"b")]) {
+            let mut out = Vec::new();
+            match connection.role() {
+                sansws::Role::Client => connection.send_text_fragment("b", true, &mut out).unwrap(),
+                sansws::Role::Server => connection.send_binary(b"b", &mut out).unwrap(),
+            }
+            assert_eq!(out, expected);
+            assert_eq!(connection.config(), &Config::default());
+        }
     }
 
     #[cfg(feature = "chacha")]
