@@ -37,7 +37,8 @@ use sender::Sender;
 ///
 /// A driver repeats these steps:
 ///
-/// 1. Read some bytes, into any buffer of any size. At the end of the transport call `receive_eof`.
+/// 1. Read some bytes, into any buffer of any size. At the end of the transport call `receive_eof`,
+///    and read no more.
 /// 2. `while let Some(event) = receive(&mut input)`: handle the event and send the answers, if
 ///    [`can_send`](Self::can_send). You may leave the loop and enter it again later with the same
 ///    `input`. Bytes that you drop from `input` are lost, including the peer's Close.

@@ -18,8 +18,8 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// Silence of the peer after which a Ping is due (RFC 6455 §5.5.2). Default 30 s.
     pub ping_interval: Option<Duration>,
-    /// From the moment a Ping is due, or the transport last took bytes after that, until the
-    /// transport has taken the whole Ping. Default 60 s.
+    /// How long the transport may take nothing while a Ping is due and not written. Only
+    /// [`ping_interval`](Self::ping_interval) makes a Ping due. Default 60 s.
     pub write: Duration,
     /// From the moment a Ping was written until any byte arrives. Default 20 s.
     pub pong: Duration,
@@ -127,8 +127,10 @@ pub enum Expired {
 /// its way, no second one is due.
 ///
 /// A Ping that waits because the transport takes nothing has a deadline too, [`Timeouts::write`].
-/// Call [`written`](Self::written) whenever the transport takes bytes: a peer that reads slowly is
-/// not given up.
+/// Call [`written`](Self::written) whenever the transport takes bytes. A Ping that the kernel has
+/// taken may still wait behind other bytes there: choose [`Timeouts::pong`] longer than a slow peer
+/// needs for the kernel's buffer, or limit that buffer. While the output is full, do not read: a
+/// peer that sends and does not read is silent from then on, and the deadlines find it.
 ///
 /// Time is an argument: a [`Duration`] since any moment that the caller chooses, such as the start
 /// of the program. It should not run backwards; if it does, deadlines come later, and nothing else

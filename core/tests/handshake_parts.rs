@@ -281,7 +281,7 @@ fn an_extended_connect_is_checked() {
             "{authority}"
         );
     }
-    for path in ["*", "chat", "/a#b", "/%", "h:80"] {
+    for path in ["*", "chat", "/a#b", "/%", "h:80", "http://evil.example/x", "ws://h?x"] {
         assert_eq!(judge("websocket", "h", path, &GOOD), Err(HandshakeError::Target), "{path}");
     }
     assert_eq!(judge("websocket", "h", "", &GOOD), Err(HandshakeError::MalformedHead));
@@ -321,7 +321,11 @@ fn a_refusal_has_a_status_and_headers() {
     let version = HandshakeError::Request(Field::Version, Fault::Invalid);
     for (error, status, headers) in [
         (HandshakeError::Method, 405, &[("Allow", "GET")][..]),
-        (version, 426, &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")]),
+        (
+            version,
+            426,
+            &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"), ("Connection", "Upgrade")],
+        ),
         (HandshakeError::OriginNotAllowed, 403, &[]),
     ] {
         assert_eq!((error.status(), error.response_headers()), (status, headers));

@@ -14,7 +14,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use ring::rand::{SystemRandom, generate};
 use sansws::handshake::HeaderStorage;
 use sansws::handshake::client::{Offer, Response};
-use sansws::{Assembler, Config, Connection, MaskingKeys, Uri};
+use sansws::{Assembler, Config, Connection, FnKeys, MaskingKeys, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -26,7 +26,8 @@ async fn main() -> Result<()> {
     let mut csprng =
         ChaCha20Rng::from_seed(generate(&SystemRandom::new()).map_err(|_| "no entropy")?.expose());
     let nonce = std::array::from_fn(|_| csprng.next_u32() as u8);
-    let (mut ws, mut io) = dial(&Uri::parse(&uri)?, nonce, || csprng.next_u32().to_ne_bytes()).await?;
+    let (mut ws, mut io) =
+        dial(&Uri::parse(&uri)?, nonce, FnKeys(|| csprng.next_u32().to_ne_bytes())).await?;
     let (mut buffer, mut out, mut messages) = (vec![0; 16 << 10], Vec::new(), Assembler::new());
     ws.send("hello", &mut out)?;
     ws.close(1000.into(), "", &mut out)?;
@@ -58,6 +59,6 @@ pub(crate) async fn dial<K: MaskingKeys>(
     let minor = u8::from(response.version() != Version::HTTP_10);
     let headers = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let ws = Response::from_parts(response.status().into(), minor, headers, &mut HeaderStorage::new())?
-        .accept_with(&offer, &nonce, &Config::default(), keys)?;
+        .accept_with_masking_keys(&offer, &nonce, &Config::default(), keys)?;
     Ok((ws, TokioIo::new(upgrade::on(response).await?)))
 }

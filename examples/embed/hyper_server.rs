@@ -43,9 +43,6 @@ pub(crate) fn answer<B: Send + 'static>(request: Request<B>) -> Response<String>
             for (name, value) in error.response_headers() {
                 response = response.header(*name, *value);
             }
-            if error.status() == 426 {
-                response = response.header("Connection", "Upgrade"); // RFC 9110 §7.8: it goes with Upgrade
-            }
             content = format!("{error}\n");
         }
     }

@@ -122,7 +122,7 @@ async fn dial<K: MaskingKeys>(
         pairs(&response.headers),
         &mut storage,
     )?;
-    let ws = answer.accept_with(offer, &[0; 16], &Config::default(), keys)?; // no nonce was sent
+    let ws = answer.accept_with_masking_keys(offer, &[0; 16], &Config::default(), keys)?; // no nonce was sent
     Ok((ws, Stream(body, send), response.headers))
 }
 
@@ -309,7 +309,7 @@ async fn no_key_is_invented_and_no_101_is_written() {
         });
         let mut http = connect(near).await;
         let offer = Offer::new("server.example.com", "/chat?room=7").subprotocols(&["superchat", "chat"]);
-        let (_, stream, answered) = dial(&mut http, &offer, keys).await.unwrap();
+        let (_, stream, answered) = dial(&mut http, &offer, keys as fn() -> MaskingKey).await.unwrap();
         drop((http, stream));
         let asked = asked.await.unwrap();
         assert_eq!(asked.method(), Method::CONNECT);
@@ -403,7 +403,7 @@ async fn a_client_that_is_refused_gets_the_status() {
             }
         });
         let offer = Offer::new("server.example.com", "/");
-        let error = dial(&mut connect(near).await, &offer, keys).await.err().unwrap();
+        let error = dial(&mut connect(near).await, &offer, keys as fn() -> MaskingKey).await.err().unwrap();
         assert_eq!(*error.downcast::<HandshakeError>().unwrap(), HandshakeError::Status(403));
     })
     .await;

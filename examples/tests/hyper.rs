@@ -149,7 +149,10 @@ fn a_frame_in_the_same_packet_as_the_response() {
         out
     });
     block_on(async {
-        let (ws, io) = dial(&Uri::parse(&format!("ws://{addr}/")).unwrap(), *NONCE, keys).await.unwrap();
+        let (ws, io) =
+            dial(&Uri::parse(&format!("ws://{addr}/")).unwrap(), *NONCE, keys as fn() -> MaskingKey)
+                .await
+                .unwrap();
         let mut peer = Client::new(ws, io);
         assert_eq!(peer.next().await, Some(Seen::Message(text("early"))));
     });
@@ -178,7 +181,10 @@ fn a_masked_frame_fails_the_client() {
         out
     });
     block_on(async {
-        let (ws, io) = dial(&Uri::parse(&format!("ws://{addr}/")).unwrap(), *NONCE, keys).await.unwrap();
+        let (ws, io) =
+            dial(&Uri::parse(&format!("ws://{addr}/")).unwrap(), *NONCE, keys as fn() -> MaskingKey)
+                .await
+                .unwrap();
         assert_eq!(Client::new(ws, io).next().await, Some(Seen::Failed(ProtocolError::MaskUnexpected)));
     });
 }
@@ -235,7 +241,9 @@ fn a_response_that_opens_no_websocket_is_an_error() {
             change(String::from_utf8(out).unwrap()).into_bytes()
         });
         let uri = format!("ws://{addr}/");
-        let result = block_on(async { dial(&Uri::parse(&uri).unwrap(), *NONCE, keys).await.map(drop) });
+        let result = block_on(async {
+            dial(&Uri::parse(&uri).unwrap(), *NONCE, keys as fn() -> MaskingKey).await.map(drop)
+        });
         *result.unwrap_err().downcast::<HandshakeError>().unwrap()
     };
     assert_eq!(
@@ -262,7 +270,7 @@ fn a_response_that_opens_no_websocket_is_an_error() {
 fn converse_with(addr: SocketAddr) {
     block_on(async {
         let uri = format!("ws://{addr}/");
-        let (ws, io) = dial(&Uri::parse(&uri).unwrap(), *NONCE, keys).await.unwrap();
+        let (ws, io) = dial(&Uri::parse(&uri).unwrap(), *NONCE, keys as fn() -> MaskingKey).await.unwrap();
         let mut client = Client::new(ws, io);
         for message in messages() {
             client.write(|ws, out| ws.send(&message, out).unwrap()).await;

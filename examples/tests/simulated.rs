@@ -49,7 +49,8 @@ impl Link {
         let nonce: [u8; 16] = nonce.try_into().unwrap();
         let (offer, mut sent) = (Offer::new("server.example.com", "/"), Vec::new());
         Self {
-            connector: Connector::new(&offer, &nonce, &Config::default(), keys, &mut sent).unwrap(),
+            connector: Connector::with_masking_keys(&offer, &nonce, &Config::default(), keys, &mut sent)
+                .unwrap(),
             client: None,
             acceptor: Acceptor::new(),
             server: None,

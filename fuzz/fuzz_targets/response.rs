@@ -75,7 +75,7 @@ fn assert_connector_agrees(
     for size in [1, 7, bytes.len()] {
         let mut out = Vec::new();
         let mut connector =
-            client::Connector::new(offer, b"the sample nonce", &Config::default(), keys, &mut out)
+            client::Connector::with_masking_keys(offer, b"the sample nonce", &Config::default(), keys, &mut out)
                 .expect("it can be written");
         let mut taken = 0;
         for piece in bytes.to_vec().chunks_mut(size) {

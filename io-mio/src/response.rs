@@ -63,7 +63,8 @@ impl Response {
     /// The refusal of a request because of this error.
     pub(crate) fn refusal(error: &HandshakeError) -> Self {
         let response = Self::text(error.status(), format!("{error}\n"));
-        let headers = error.response_headers().iter();
+        // The driver writes Connection.
+        let headers = error.response_headers().iter().filter(|(name, _)| *name != "Connection");
         headers.fold(response, |response, (name, value)| response.header(*name, *value))
     }
 

@@ -14,6 +14,9 @@ impl<K> Connection<K> {
     /// used up, whatever its size was, and the buffer is yours again. What a cut leaves over (part
     /// of a header, of a code point, of a control frame) stays in the connection.
     ///
+    /// Keep `input` in a variable: `receive(&mut &mut buffer[..n])` in a loop would receive the same bytes
+    /// again in each turn.
+    ///
     /// You may stop early and call it again later with what `input` still holds: that is
     /// back-pressure. The bytes before are unmasked, those behind are untouched. As bytes are
     /// unmasked where they are, a buffer that can be split without a copy, such as `BytesMut`,
@@ -111,7 +114,7 @@ impl<K> Connection<K> {
     /// where the message is collected: read at most [`Incoming::remaining`] bytes there, and give
     /// exactly these to [`receive`](Self::receive). It unmasks and validates them where they are
     /// and returns them as one chunk. The limits of [`Config`](crate::Config) were checked when the
-    /// header arrived, so before there is room to make.
+    /// header arrived, so you need not check them before you make room.
     /// [`Assembler::space`](crate::Assembler::space) does the rest.
     #[must_use]
     #[inline]

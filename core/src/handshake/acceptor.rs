@@ -47,6 +47,8 @@ pub struct Acceptor {
     max_head_len: usize,
     /// Why the request was refused. The refusal is written once.
     refused: Option<HandshakeError>,
+    /// The connection was returned.
+    is_done: bool,
 }
 
 impl Acceptor {
@@ -58,6 +60,7 @@ impl Acceptor {
             reader: HeadReader::new(DEFAULT_MAX_HEAD_LEN),
             max_head_len: DEFAULT_MAX_HEAD_LEN,
             refused: None,
+            is_done: false,
         }
     }
 
@@ -89,7 +92,9 @@ impl Acceptor {
     /// complete and `judge` accepts it; the bytes left in `input` are frames then. Returns `None`
     /// if it needs more: all of `input` was taken.
     ///
-    /// `judge` is called once, with a request that passed the checks of
+    /// After it returned the connection, it leaves `input` alone and returns `None`.
+    ///
+    /// `judge` is called with a request that passed the checks of
     /// [`Request::upgrade`](super::server::Request::upgrade). It returns how to accept the request,
     /// or the response that rejects it: any status, with headers such as Retry-After and with
     /// content.
@@ -116,6 +121,9 @@ impl Acceptor {
             *input = &mut [];
             return Err(error);
         }
+        if self.is_done {
+            return Ok(None);
+        }
         let before = self.head.len();
         // No more than the longest head is kept: the reader refuses a head that does not end within
         // it.
@@ -134,8 +142,7 @@ impl Acceptor {
         *input = &mut mem::take(input)[end.saturating_sub(before)..];
         match answer(&self.head, config, out, judge) {
             Ok(connection) => {
-                // Ready for the next connection.
-                *self = Self::new().max_head_len(self.max_head_len);
+                (self.head, self.is_done) = (Vec::new(), true);
                 Ok(Some(connection))
             }
             Err(HandshakeError::OutputFull) => Err(HandshakeError::OutputFull),

@@ -30,8 +30,8 @@ const MAX_INTERIM: u8 = 8;
 /// # fn random_masking_key() -> sansws::MaskingKey { [1, 2, 3, 4] }
 /// let offer = Offer::new("server.example.com", "/chat").subprotocols(&["chat"]);
 /// let mut out = Vec::new();
-/// let keys = random_masking_key as fn() -> _;
-/// let mut connector = Connector::new(&offer, &random_nonce(), &Config::default(), keys, &mut out)?;
+/// let mut connector =
+///     Connector::new(&offer, &random_nonce(), &Config::default(), random_masking_key, &mut out)?;
 /// // Send `out`, then read.
 ///
 /// let mut bytes = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -60,7 +60,7 @@ pub struct Connector<K = fn() -> MaskingKey> {
     failure: Option<HandshakeError>,
 }
 
-impl<K: MaskingKeys> Connector<K> {
+impl Connector {
     /// Writes the request for `offer` to `out`, all of it or nothing.
     ///
     /// `nonce` must be fresh and random for every handshake, and the keys of `masking_keys` must be
@@ -72,6 +72,23 @@ impl<K: MaskingKeys> Connector<K> {
     /// [`HandshakeError::Argument`] if something in the offer cannot be written,
     /// [`HandshakeError::OutputFull`].
     pub fn new(
+        offer: &Offer<'_>,
+        nonce: &[u8; 16],
+        config: &Config,
+        masking_keys: fn() -> MaskingKey,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<Self, HandshakeError> {
+        Self::with_masking_keys(offer, nonce, config, masking_keys, out)
+    }
+}
+
+impl<K: MaskingKeys> Connector<K> {
+    /// As [`new`](Connector::new), with any source of masking-keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Connector::new).
+    pub fn with_masking_keys(
         offer: &Offer<'_>,
         nonce: &[u8; 16],
         config: &Config,

@@ -186,7 +186,8 @@ impl HandshakeError {
     }
 
     /// Returns the headers that the response with [`status`](Self::status) has because of the
-    /// status: `Allow` with 405, `Upgrade` and `Sec-WebSocket-Version` with 426.
+    /// status: `Allow` with 405; `Sec-WebSocket-Version`, `Upgrade` and `Connection` with 426. HTTP/2
+    /// and HTTP/3 have no Upgrade: there, answer with 400 instead of 426.
     #[must_use]
     pub const fn response_headers(self) -> &'static [(&'static str, &'static str)] {
         match self.status() {
@@ -196,7 +197,8 @@ impl HandshakeError {
             // RFC 6455 §4.2.2: "... and a |Sec-WebSocket-Version| header field indicating the
             // version(s) the server is capable of understanding." RFC 9110 §15.5.22: "The server
             // MUST send an Upgrade header field in a 426 response".
-            426 => &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")],
+            // §7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option".
+            426 => &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"), ("Connection", "Upgrade")],
             _ => &[],
         }
     }

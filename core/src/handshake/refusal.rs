@@ -163,7 +163,10 @@ fn end_response(w: &mut Pieces<'_>, status: u16, content_len: Option<usize>, why
         w.text("\r\n");
     }
     if status == why.status() {
-        w.headers(why.response_headers());
+        // The Connection header comes below.
+        for (name, value) in why.response_headers().iter().filter(|(name, _)| *name != "Connection") {
+            w.header(name, value.as_bytes());
+        }
     }
     // RFC 9110 §7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option".
     w.text(if status == 426 { "Connection: Upgrade, close\r\n\r\n" } else { "Connection: close\r\n\r\n" });

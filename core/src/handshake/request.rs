@@ -435,13 +435,15 @@ impl<'h, 'b> Request<'h, 'b> {
     /// RFC 9112 §3.2: whether the target has one of the four forms, the one that fits the method.
     fn is_target(&self) -> bool {
         match self.absolute_target() {
-            _ if self.target.starts_with('/') => is_resource_name(self.target),
-            // An empty host is invalid and user information an error (RFC 9110 §4.2.1 and §4.2.4).
-            Some((authority, rest)) => split_host_port(authority).is_ok() && is_resource_name(rest),
-            // §3.2.3: authority-form "is only used for CONNECT requests".
-            None if self.method == "CONNECT" && matches!(self.version, Version::Http1(_)) => {
+            // §3.2.3: authority-form "is only used for CONNECT requests", and no other form is.
+            _ if self.method == "CONNECT" && matches!(self.version, Version::Http1(_)) => {
                 split_host_port(self.target).is_ok_and(|(_, port)| port.is_some())
             }
+            _ if self.target.starts_with('/') => is_resource_name(self.target),
+            // RFC 9113 §8.3.1: `:path` "includes the path and query parts of the target URI".
+            _ if matches!(self.version, Version::ExtendedConnect { .. }) => false,
+            // An empty host is invalid and user information an error (RFC 9110 §4.2.1 and §4.2.4).
+            Some((authority, rest)) => split_host_port(authority).is_ok() && is_resource_name(rest),
             // §3.2.4: asterisk-form "is only used for a server-wide OPTIONS request".
             None => self.target == "*" && self.method == "OPTIONS",
         }

@@ -169,7 +169,7 @@ impl<'h, 'b> Response<'h, 'b> {
         config: &Config,
         masking_keys: fn() -> MaskingKey,
     ) -> Result<Connection, HandshakeError> {
-        self.accept_with(offer, nonce, config, masking_keys)
+        self.accept_with_masking_keys(offer, nonce, config, masking_keys)
     }
 
     /// As [`accept`](Self::accept), with any source of masking-keys.
@@ -177,7 +177,7 @@ impl<'h, 'b> Response<'h, 'b> {
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
-    pub fn accept_with<K: MaskingKeys>(
+    pub fn accept_with_masking_keys<K: MaskingKeys>(
         &self,
         offer: &Offer<'_>,
         nonce: &[u8; 16],

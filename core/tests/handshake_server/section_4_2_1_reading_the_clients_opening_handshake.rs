@@ -212,6 +212,9 @@ fn the_target_is_a_resource_name_or_an_absolute_uri() {
         ("CONNECT [::1]:80 HTTP/1.1", Ok(())),
         ("CONNECT h HTTP/1.1", Err(HandshakeError::Target)),
         ("CONNECT u@h:80 HTTP/1.1", Err(HandshakeError::Target)),
+        // RFC 9112 §3.2.3: "a client MUST send only the host and port of the tunnel destination".
+        ("CONNECT /x HTTP/1.1", Err(HandshakeError::Target)),
+        ("CONNECT http://a/x HTTP/1.1", Err(HandshakeError::Target)),
         ("POST h:80 HTTP/1.1", Err(HandshakeError::Target)),
     ] {
         let input = format!("{first}\r\nHost: h\r\n\r\n");
