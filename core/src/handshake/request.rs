@@ -360,9 +360,9 @@ impl<'h, 'b> Request<'h, 'b> {
             Err(fault) => return Err(HandshakeError::Request(Field::Origin, fault)),
         }
         if self.headers.get(Field::Subprotocol.name()).is_some() {
-            let mut names = self.headers.elements(Field::Subprotocol.name()).peekable();
+            let names = self.headers.elements(Field::Subprotocol.name());
             // The ABNF requires one name at least.
-            if names.peek().is_none() || !are_subprotocols(names) {
+            if names.clone().next().is_none() || !are_subprotocols(names) {
                 return Err(HandshakeError::Request(Field::Subprotocol, Fault::Invalid));
             }
         }
