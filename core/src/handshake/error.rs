@@ -214,6 +214,7 @@ impl HandshakeError {
         self.source().1
     }
 
+    #[inline(never)]
     const fn source(self) -> (u16, &'static str) {
         match self {
             Self::StartLineTooLong => (9112, "3"),
@@ -276,9 +277,10 @@ impl HandshakeError {
             _ => {}
         }
         piece(b" (RFC ");
-        piece(Decimal::new(self.rfc().into()).as_bytes());
+        let (rfc, section) = self.source();
+        piece(Decimal::new(rfc.into()).as_bytes());
         piece(" §".as_bytes());
-        piece(self.section().as_bytes());
+        piece(section.as_bytes());
         piece(b")");
     }
 }
