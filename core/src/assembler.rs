@@ -86,12 +86,12 @@ impl Assembler {
         Self::with_max_reserve(0)
     }
 
-    /// Creates an assembler that reserves up to `max_reserve` bytes (at most 1 GiB) for what a frame has
-    /// announced and not sent yet.
+    /// Creates an assembler that reserves up to `max_reserve` bytes (at most 1 GiB) for what a
+    /// frame has announced and not sent yet.
     ///
     /// A buffer with room for the whole frame does not move while it is filled, so that no byte is
-    /// copied again. In return a peer needs no more than the header of a frame to have that much memory
-    /// reserved, and zeroed once it is lent by [`space`](Self::space).
+    /// copied again. In return a peer needs no more than the header of a frame to have that much
+    /// memory reserved, and zeroed once it is lent by [`space`](Self::space).
     #[must_use]
     pub const fn with_max_reserve(max_reserve: usize) -> Self {
         let max_reserve = if max_reserve > MAX_RESERVE { MAX_RESERVE } else { max_reserve };
@@ -252,9 +252,9 @@ impl Assembler {
         self.collector.reset();
     }
 
-    /// Takes the buffer, unless a message is in progress (after a failure, until [`reset`](Self::reset)):
-    /// `None` then, or if there is no buffer.
-    /// Its contents are unspecified.
+    /// Takes the buffer, unless a message is in progress (after a failure, until
+    /// [`reset`](Self::reset)): `None` then, or if there is no buffer. Its contents are
+    /// unspecified.
     ///
     /// A driver of many connections lets them take turns with one buffer: [`lend`](Self::lend) it
     /// before a read, `release` it after.

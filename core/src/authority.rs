@@ -9,9 +9,8 @@ pub(crate) enum InvalidAuthority {
 
 /// Splits `scheme://rest`.
 pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
-    // A scheme has no colon (RFC 3986 §3.1). Looking for the three characters at once would cost a
-    // heapless program the search for substrings.
-    let (scheme, rest) = text.split_once(':')?;
+    // A scheme has no colon (RFC 3986 §3.1).
+    let (scheme, rest) = split_once_ascii(text, b':')?;
     Some((scheme, rest.strip_prefix("//")?))
 }
 
@@ -23,13 +22,20 @@ pub(crate) fn split_authority(text: &str) -> (&str, &str) {
     end.and_then(|end| text.split_at_checked(end)).unwrap_or((text, ""))
 }
 
+/// [`str::split_once`] for an ASCII character, without the search for any character, which costs a
+/// heapless program more flash.
+pub(crate) fn split_once_ascii(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|b| b == separator)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// Splits `host[:port]`. An IPv6 address loses its brackets; an empty port is none.
 ///
 /// User information is not part of it: `@` makes the host invalid.
 pub(crate) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), InvalidAuthority> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (host, rest) = rest.split_once(']').ok_or(InvalidAuthority::Host)?;
+            let (host, rest) = split_once_ascii(rest, b']').ok_or(InvalidAuthority::Host)?;
             if parse_ipv6(host).is_none() {
                 return Err(InvalidAuthority::Host);
             }
@@ -40,7 +46,7 @@ pub(crate) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), Invalid
             }
         }
         None => {
-            let (host, port) = text.split_once(':').unwrap_or((text, ""));
+            let (host, port) = split_once_ascii(text, b':').unwrap_or((text, ""));
             if host.is_empty() || !host.bytes().all(is_reg_name) {
                 return Err(InvalidAuthority::Host);
             }
@@ -50,12 +56,7 @@ pub(crate) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), Invalid
     if port.is_empty() {
         return Ok((host, None));
     }
-    let mut number = 0_u16;
-    for b in port.bytes() {
-        let digit =
-            if b.is_ascii_digit() { u16::from(b - b'0') } else { return Err(InvalidAuthority::Port) };
-        number = number.checked_mul(10).and_then(|n| n.checked_add(digit)).ok_or(InvalidAuthority::Port)?;
-    }
+    let number = parse_number(port.as_bytes()).ok_or(InvalidAuthority::Port)?;
     Ok((host, Some(number)))
 }
 
@@ -99,12 +100,12 @@ fn parse_ipv6(text: &str) -> Option<[u16; 8]> {
         let len = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         if rest.get(len) == Some(&b'.') {
             // An IPv4 address stands for the last two groups.
-            let [a, b, c, d] = parse_ipv4(rest)?;
+            let address = parse_ipv4(rest)?;
             if count > 6 {
                 return None;
             }
-            read[count] = u16::from_be_bytes([a, b]);
-            read[count + 1] = u16::from_be_bytes([c, d]);
+            read[count] = (address >> 16) as u16;
+            read[count + 1] = address as u16;
             count += 2;
             break;
         }
@@ -139,25 +140,29 @@ fn parse_ipv6(text: &str) -> Option<[u16; 8]> {
 }
 
 /// RFC 3986 §3.2.2 `IPv4address`: four numbers without leading zeros.
-fn parse_ipv4(text: &[u8]) -> Option<[u8; 4]> {
-    let mut octets = [0; 4];
-    let mut parts = text.split(|&b| b == b'.');
-    for octet in &mut octets {
-        let part = parts.next()?;
-        let has_leading_zero = part.len() > 1 && part[0] == b'0';
-        if part.is_empty() || part.len() > 3 || has_leading_zero {
+fn parse_ipv4(text: &[u8]) -> Option<u32> {
+    let (mut address, mut count) = (0, 0);
+    for part in text.split(|&b| b == b'.') {
+        let octet = parse_number(part).filter(|&octet| octet <= 255)?;
+        if part.len() > 1 && part[0] == b'0' {
             return None;
         }
-        let mut value = 0_u16;
-        for &digit in part {
-            if !digit.is_ascii_digit() {
-                return None;
-            }
-            value = value * 10 + u16::from(digit - b'0');
-        }
-        *octet = u8::try_from(value).ok()?;
+        address = address << 8 | u32::from(octet);
+        count += 1;
     }
-    parts.next().is_none().then_some(octets)
+    (count == 4).then_some(address)
+}
+
+/// Reads `1*DIGIT`, up to 65 535.
+#[inline(never)]
+fn parse_number(digits: &[u8]) -> Option<u16> {
+    let mut number = None;
+    for digit in digits {
+        let digit = if digit.is_ascii_digit() { digit - b'0' } else { return None };
+        let value = u32::from(number.unwrap_or(0_u16)) * 10 + u32::from(digit);
+        number = Some(u16::try_from(value).ok()?);
+    }
+    number
 }
 
 /// The value of a hexadecimal digit.

@@ -108,8 +108,8 @@ use sender::Sender;
 /// bytes, one received, one owed as a Pong, account for most of it. A server with many idle
 /// connections keeps them as [`Parked`]: 32 bytes.
 ///
-/// A clone of a client draws the same masking-keys as the original if its source is cloned: use one of
-/// the two only.
+/// A clone of a client draws the same masking-keys as the original if its source is cloned: use one
+/// of the two only.
 #[derive(Clone)]
 pub struct Connection<K = fn() -> MaskingKey> {
     /// The source of masking-keys; a server has none.

@@ -97,9 +97,9 @@
 //!
 //! # Terms
 //!
-//! This crate uses the RFC's terms and adds three: a *chunk* is the part of a payload that one input contained;
-//! an *event* is what [`Connection::receive`] found; to *transmit* is to send what the protocol
-//! owes.
+//! This crate uses the RFC's terms and adds three: a *chunk* is the part of a payload that one
+//! input contained; an *event* is what [`Connection::receive`] found; to *transmit* is to send what
+//! the protocol owes.
 
 #![no_std]
 #![forbid(unsafe_code)]

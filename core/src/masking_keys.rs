@@ -1,4 +1,5 @@
-//! Where masking-keys come from, RFC 6455 [§5.3](https://datatracker.ietf.org/doc/html/rfc6455#section-5.3).
+//! Where masking-keys come from, RFC 6455
+//! [§5.3](https://datatracker.ietf.org/doc/html/rfc6455#section-5.3).
 
 use core::fmt;
 
@@ -9,8 +10,8 @@ use crate::mask::MaskingKey;
 /// RFC 6455 §5.3: "The masking key needs to be unpredictable", derived "from a strong source of
 /// entropy". Use a cryptographically secure generator.
 ///
-/// A plain `fn` is a source, a closure within [`FnKeys`], and what you implement the trait for, such
-/// as a hardware generator that can fail.
+/// A plain `fn` is a source, a closure within [`FnKeys`], and what you implement the trait for,
+/// such as a hardware generator that can fail.
 pub trait MaskingKeys {
     /// Returns the next key, or `None` if the source cannot provide one.
     ///

@@ -56,8 +56,8 @@ impl<'a> Message<'a> {
 
     /// Copies the message into memory of its own.
     ///
-    /// [`Assembler::receive_owned`](crate::Assembler::receive_owned) and the like move a message that was
-    /// collected instead.
+    /// [`Assembler::receive_owned`](crate::Assembler::receive_owned) and the like move a message
+    /// that was collected instead.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn into_owned(self) -> OwnedMessage {

@@ -11,8 +11,8 @@ use crate::mask::{MaskingKey, copy_masked};
 /// A frame is written as one [`reserve`](Self::reserve) for all of it, then some calls of
 /// [`write_reserved`](Self::write_reserved) and [`write_masked`](Self::write_masked) that use
 /// exactly what was reserved. If `reserve` fails, nothing is written: the output contains a frame
-/// whole or not at all. A reservation may be left unused, where a masking-key cannot be had; the next
-/// one replaces it.
+/// whole or not at all. A reservation may be left unused, where a masking-key cannot be had; the
+/// next one replaces it.
 ///
 /// `Vec<u8>`, [`SliceOutput`] and (with the feature `bytes`) `BytesMut` are outputs. The trait is
 /// dyn-compatible.

@@ -220,9 +220,7 @@ pub(crate) fn is_resource_name(text: &str) -> bool {
     while let Some(b) = bytes.next() {
         let is_valid = match b {
             // RFC 3986 §2.1: `pct-encoded = "%" HEXDIG HEXDIG`.
-            b'%' => [bytes.next(), bytes.next()]
-                .iter()
-                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())),
+            b'%' => bytes.by_ref().take(2).filter(u8::is_ascii_hexdigit).count() == 2,
             b'?' => {
                 in_query = true;
                 true

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sansws::handshake::{Argument, Fault, Field, HandshakeError, HeaderStorage, server};
+use sansws::handshake::{Argument, Extensions, Fault, Field, HandshakeError, HeaderStorage, server};
 use sansws::{
     CloseCode, Config, Connection, InvalidUtf8, OutputFull, ProtocolError, Rsv, SendError, UriError,
 };
@@ -230,6 +230,15 @@ fn headers_are_shown_without_credentials() {
          \"Proxy-Authorization\": \"...\", \"Set-Cookie\": \"...\", \"X\": \"y\"}"
     );
     assert_eq!(format!("{:?}", headers.all("x")), "[\"\\xff\", \"y\"]");
+}
+
+#[test]
+fn extensions_are_shown_as_a_list() {
+    let extensions = Extensions::parse("a; b=\"c\", d").unwrap();
+    assert_eq!(
+        format!("{extensions:?}"),
+        "[Extension { name: \"a\", params: \"; b=\\\"c\\\"\" }, Extension { name: \"d\", params: \"\" }]"
+    );
 }
 
 #[cfg(feature = "std")]

@@ -14,8 +14,8 @@ impl<K> Connection<K> {
     /// used up, whatever its size was, and the buffer is yours again. What a cut leaves over (part
     /// of a header, of a code point, of a control frame) stays in the connection.
     ///
-    /// Keep `input` in a variable: `receive(&mut &mut buffer[..n])` in a loop would receive the same bytes
-    /// again in each turn.
+    /// Keep `input` in a variable: `receive(&mut &mut buffer[..n])` in a loop would receive the
+    /// same bytes again in each turn.
     ///
     /// You may stop early and call it again later with what `input` still holds: that is
     /// back-pressure. The bytes before are unmasked, those behind are untouched. As bytes are

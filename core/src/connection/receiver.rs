@@ -157,13 +157,16 @@ impl Receiver {
         if payload_len > self.max_short_len {
             return None;
         }
-        let payload = take_frame(input, if is_server { 6 } else { 2 }, payload_len.into(), is_server)?;
+        let (key, payload) = take_frame(input, if is_server { 6 } else { 2 }, payload_len.into(), is_server)?;
+        if let Some(key) = key {
+            apply_mask(key, payload);
+        }
         Some((kind, payload))
     }
 
     /// The same for a message of 126 to 65 535 bytes.
     pub(super) fn longer_message<'b>(
-        &self,
+        &mut self,
         input: &mut &'b mut [u8],
         is_server: bool,
     ) -> Option<(MessageKind, &'b mut [u8])> {
@@ -176,7 +179,9 @@ impl Receiver {
         if b1 & 0x7f != 126 || payload_len < 126 || is_too_long {
             return None;
         }
-        let payload = take_frame(input, if is_server { 8 } else { 4 }, payload_len.into(), is_server)?;
+        let (key, payload) = take_frame(input, if is_server { 8 } else { 4 }, payload_len.into(), is_server)?;
+        self.masking_key = key.unwrap_or([0; 4]);
+        self.unmask(payload);
         Some((kind, payload))
     }
 
@@ -370,6 +375,8 @@ impl Receiver {
         }
     }
 
+    /// Not inlined: each copy of the loop costs flash, and a call is cheap beside a long payload.
+    #[inline(never)]
     fn unmask(&mut self, payload: &mut [u8]) {
         // The zero key is that of every frame from a server, and changes nothing.
         if self.masking_key != [0; 4] {
@@ -421,26 +428,23 @@ const fn short_limit(config: &Config) -> u8 {
     if limit < MAX_CONTROL_LEN as u64 { limit as u8 } else { MAX_CONTROL_LEN as u8 }
 }
 
-/// Takes a frame off the input, if all of it is there, and unmasks its payload.
+/// Takes a frame off the input, if all of it is there. Returns its masking-key, if it has one, and
+/// its payload.
 #[inline]
 fn take_frame<'b>(
     input: &mut &'b mut [u8],
     header_len: usize,
     payload_len: usize,
     is_masked: bool,
-) -> Option<&'b mut [u8]> {
+) -> Option<(Option<MaskingKey>, &'b mut [u8])> {
     if input.len() < header_len + payload_len {
         return None;
     }
     let (frame, rest) = mem::take(input).split_at_mut(header_len + payload_len);
     *input = rest;
     let (header, payload) = frame.split_at_mut(header_len);
-    if is_masked {
-        if let Some(key) = header.last_chunk::<4>() {
-            apply_mask(*key, payload);
-        }
-    }
-    Some(payload)
+    let key = if is_masked { header.last_chunk().copied() } else { None };
+    Some((key, payload))
 }
 
 /// The payload of a Close frame, §5.5.1: nothing, or "a 2-byte unsigned integer" and a reason.
@@ -466,7 +470,7 @@ mod tests {
 
     /// What the two short paths make of the input of a server.
     fn short_or_longer<'b>(
-        receiver: &Receiver,
+        receiver: &mut Receiver,
         input: &mut &'b mut [u8],
     ) -> Option<(MessageKind, &'b mut [u8])> {
         receiver.short_message(input, true).or_else(|| receiver.longer_message(input, true))
@@ -475,7 +479,7 @@ mod tests {
     /// A frame of `len` bytes of payload, of which the last `missing` bytes did not arrive, and
     /// `behind` bytes that did.
     fn takes(
-        receiver: &Receiver,
+        receiver: &mut Receiver,
         first: u8,
         is_masked: bool,
         len: usize,
@@ -506,25 +510,25 @@ mod tests {
     /// there.
     #[test]
     fn the_short_paths_take_whole_messages_of_at_most_65535_bytes_and_leave_the_rest() {
-        let receiver = Receiver::new(&Config::default());
+        let mut receiver = Receiver::new(&Config::default());
         let lens: &[usize] = if cfg!(miri) { &[5, 126] } else { &[0, 1, 5, 125, 126, 65_535] };
         for first in 0..=0xff {
             let is_whole_message = matches!(first, 0x81 | 0x82);
             for &len in lens {
-                assert_eq!(takes(&receiver, first, true, len, 0, 0), is_whole_message, "{first:x} {len}");
-                assert_eq!(takes(&receiver, first, true, len, 0, 3), is_whole_message);
-                assert!(!takes(&receiver, first, true, len, 1, 0), "a byte is missing");
-                assert!(!takes(&receiver, first, false, len, 0, 0), "§5.1");
+                assert_eq!(takes(&mut receiver, first, true, len, 0, 0), is_whole_message, "{first:x} {len}");
+                assert_eq!(takes(&mut receiver, first, true, len, 0, 3), is_whole_message);
+                assert!(!takes(&mut receiver, first, true, len, 1, 0), "a byte is missing");
+                assert!(!takes(&mut receiver, first, false, len, 0, 0), "§5.1");
             }
         }
-        assert!(!takes(&receiver, 0x82, true, 65_536, 0, 0), "the longest form of the length");
+        assert!(!takes(&mut receiver, 0x82, true, 65_536, 0, 0), "the longest form of the length");
         // No byte is no beginning of a header; a length in two bytes may be cut, or not minimal
         // (§5.2).
         for bytes in [&mut [][..], &mut [0x82], &mut [0x82, 0xfe, 1], &mut [0x82, 0xfe, 0, 125, 0, 0, 0, 0]] {
             let mut long = [0; 200];
             long[..bytes.len()].copy_from_slice(bytes);
             let mut input = if bytes.len() == 8 { &mut long[..] } else { bytes };
-            assert!(short_or_longer(&receiver, &mut input).is_none());
+            assert!(short_or_longer(&mut receiver, &mut input).is_none());
         }
     }
 
@@ -532,12 +536,12 @@ mod tests {
     fn the_short_paths_obey_the_limits_and_the_message_in_progress() {
         for (max_frame_len, max_message_len) in [(3, 100), (100, 3)] {
             let config = Config::new().max_frame_len(max_frame_len).max_message_len(max_message_len);
-            let receiver = Receiver::new(&config);
-            assert!(takes(&receiver, 0x82, true, 3, 0, 0));
-            assert!(!takes(&receiver, 0x82, true, 4, 0, 0));
+            let mut receiver = Receiver::new(&config);
+            assert!(takes(&mut receiver, 0x82, true, 3, 0, 0));
+            assert!(!takes(&mut receiver, 0x82, true, 4, 0, 0));
         }
         let mut receiver = Receiver::new(&Config::default());
         assert!(receiver.step(&mut &mut [0x02, 0x80, 0, 0, 0, 0][..], true).is_ok());
-        assert!(!takes(&receiver, 0x82, true, 3, 0, 0), "§5.4");
+        assert!(!takes(&mut receiver, 0x82, true, 3, 0, 0), "§5.4");
     }
 }

@@ -173,7 +173,7 @@ fn answer<'j>(
     judge: impl FnOnce(&Request<'_, '_>) -> Result<Accept<'j>, Reject<'j>>,
 ) -> Result<Connection, HandshakeError> {
     let mut storage = HeaderStorage::new();
-    let (request, _) = Request::parse(head, &mut storage)?.ok_or(HandshakeError::MalformedHead)?;
+    let request = Request::parse_head(head, &mut storage)?;
     let upgrade = request.upgrade()?;
     match judge(&request) {
         Ok(accept) => upgrade.accept(&accept, config, out),

@@ -16,15 +16,14 @@ pub(super) fn sha1(first: &[u8], second: &[u8]) -> [u8; 20] {
         used += 1;
         if used == block.len() {
             compress(&mut state, &block);
-            used = 0;
+            (block, used) = ([0; 64], 0);
         }
     }
     // §4: a bit of one, zeros, and the length in bits as the last 64 bits of a block.
     block[used] = 0x80;
-    block[used + 1..].fill(0);
     if used >= 56 {
         compress(&mut state, &block);
-        block.fill(0);
+        block = [0; 64];
     }
     let bits = (first.len() as u64 + second.len() as u64) * 8;
     block[56..].copy_from_slice(&bits.to_be_bytes());
@@ -71,12 +70,12 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /// Encodes bytes in groups of three, as four digits each, with padding. `N` is the length of the
 /// result.
 pub(super) fn encode_base64<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut text = [b'='; N];
+    let mut text = [0; N];
     for (group, digits) in bytes.chunks(3).zip(text.chunks_mut(4)) {
         let bits = group.iter().fold(0, |bits, &b| bits << 8 | u32::from(b)) << (8 * (3 - group.len()));
-        // A group of n bytes has n + 1 digits; the others stay padding.
-        for (i, digit) in digits.iter_mut().take(group.len() + 1).enumerate() {
-            *digit = BASE64[(bits >> (18 - 6 * i) & 63) as usize];
+        for (i, digit) in digits.iter_mut().enumerate() {
+            // A group of n bytes has n + 1 digits; the others are padding.
+            *digit = if i <= group.len() { BASE64[(bits >> (18 - 6 * i) & 63) as usize] } else { b'=' };
         }
     }
     text

@@ -186,8 +186,8 @@ impl HandshakeError {
     }
 
     /// Returns the headers that the response with [`status`](Self::status) has because of the
-    /// status: `Allow` with 405; `Sec-WebSocket-Version`, `Upgrade` and `Connection` with 426. HTTP/2
-    /// and HTTP/3 have no Upgrade: there, answer with 400 instead of 426.
+    /// status: `Allow` with 405; `Sec-WebSocket-Version`, `Upgrade` and `Connection` with 426.
+    /// HTTP/2 and HTTP/3 have no Upgrade: there, answer with 400 instead of 426.
     #[must_use]
     pub const fn response_headers(self) -> &'static [(&'static str, &'static str)] {
         match self.status() {
@@ -216,6 +216,7 @@ impl HandshakeError {
         self.source().1
     }
 
+    #[inline(never)]
     const fn source(self) -> (u16, &'static str) {
         match self {
             Self::StartLineTooLong => (9112, "3"),
@@ -278,9 +279,10 @@ impl HandshakeError {
             _ => {}
         }
         piece(b" (RFC ");
-        piece(Decimal::new(self.rfc().into()).as_bytes());
+        let (rfc, section) = self.source();
+        piece(Decimal::new(rfc.into()).as_bytes());
         piece(" §".as_bytes());
-        piece(self.section().as_bytes());
+        piece(section.as_bytes());
         piece(b")");
     }
 }

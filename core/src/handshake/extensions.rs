@@ -14,7 +14,7 @@ use core::hash::{Hash, Hasher};
 
 use super::error::{Argument, Fault, Field, HandshakeError};
 use super::head::{Headers, Values};
-use super::syntax::{is_token, is_token_byte};
+use super::syntax::is_token_byte;
 
 /// The extensions that a head names, over all its Sec-WebSocket-Extensions lines, in their order.
 ///
@@ -22,11 +22,11 @@ use super::syntax::{is_token, is_token_byte};
 /// [`server::Request::upgrade`](super::server::Request::upgrade),
 /// [`client::Response::accept`](super::client::Response::accept) and [`parse`](Self::parse) refuse
 /// such a list, so after them the list is complete.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Extensions<'h, 'b> {
     lines: Values<'h, 'b, 'static>,
     /// What is left of the line at hand.
-    line: &'b str,
+    line: &'b [u8],
 }
 
 impl<'b> Extensions<'b, 'b> {
@@ -57,11 +57,11 @@ impl<'b> Extensions<'b, 'b> {
 
 impl<'h, 'b> Extensions<'h, 'b> {
     pub(super) fn in_head(headers: &Headers<'h, 'b>) -> Self {
-        Self { lines: headers.all(Field::Extensions.name()), line: "" }
+        Self { lines: headers.all(Field::Extensions.name()), line: &[] }
     }
 
     pub(super) fn in_value(value: &'b str) -> Self {
-        Self { lines: Values::empty(""), line: value }
+        Self { lines: Values::empty(""), line: value.as_bytes() }
     }
 
     /// Whether all of it is as §9.1 has it, with one extension at least.
@@ -84,7 +84,7 @@ impl<'h, 'b> Extensions<'h, 'b> {
                 return Ok(Some(extension));
             }
             let Some(line) = self.lines.next() else { return Ok(None) };
-            self.line = core::str::from_utf8(line).map_err(|_| Fault::Invalid)?;
+            self.line = line;
         }
     }
 }
@@ -101,6 +101,12 @@ impl<'b> Iterator for Extensions<'_, 'b> {
     }
 }
 
+impl fmt::Debug for Extensions<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
 /// One extension of a list: its name and parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Extension<'b> {
@@ -113,10 +119,10 @@ pub struct Extension<'b> {
 impl<'b> Extension<'b> {
     /// Returns the parameters, in their order.
     pub fn params(&self) -> impl Iterator<Item = ExtensionParam<'b>> + Clone + use<'b> {
-        let mut rest = self.params;
+        let mut rest = self.params.as_bytes();
         core::iter::from_fn(move || {
             take_blanks(&mut rest);
-            take(&mut rest, ';')?;
+            take(&mut rest, b';')?;
             take_param(&mut rest)
         })
     }
@@ -206,10 +212,10 @@ impl fmt::Debug for ParamValue<'_> {
 }
 
 /// Takes an extension off the front of a list; `Some(None)` at its end, `None` if it is malformed.
-fn take_extension<'b>(list: &mut &'b str) -> Option<Option<Extension<'b>>> {
+fn take_extension<'b>(list: &mut &'b [u8]) -> Option<Option<Extension<'b>>> {
     loop {
         take_blanks(list);
-        if take(list, ',').is_none() {
+        if take(list, b',').is_none() {
             break;
         }
     }
@@ -219,61 +225,73 @@ fn take_extension<'b>(list: &mut &'b str) -> Option<Option<Extension<'b>>> {
     let name = take_token(list)?;
     let params = *list;
     take_blanks(list);
-    while take(list, ';').is_some() {
+    while take(list, b';').is_some() {
         take_param(list)?;
         take_blanks(list);
     }
-    if !list.is_empty() && !list.starts_with(',') {
+    if !list.is_empty() && !list.starts_with(b",") {
         return None;
     }
-    let params = params.get(..params.len() - list.len())?;
+    // Tokens and what may stand between them are ASCII.
+    let params = core::str::from_utf8(&params[..params.len() - list.len()]).ok()?;
     Some(Some(Extension { name, params }))
 }
 
-fn take_param<'b>(list: &mut &'b str) -> Option<ExtensionParam<'b>> {
+fn take_param<'b>(list: &mut &'b [u8]) -> Option<ExtensionParam<'b>> {
     take_blanks(list);
     let name = take_token(list)?;
     let after_name = *list;
     take_blanks(list);
-    if take(list, '=').is_none() {
+    if take(list, b'=').is_none() {
         *list = after_name;
         return Some(ExtensionParam { name, value: None });
     }
     take_blanks(list);
-    let raw = if take(list, '"').is_some() { take_quoted(list)? } else { take_token(list)? };
+    let raw = if take(list, b'"').is_some() { take_quoted(list)? } else { take_token(list)? };
     Some(ExtensionParam { name, value: Some(ParamValue { raw }) })
 }
 
 /// What is left of a quoted-string whose opening quote is taken, and that quote's partner.
-fn take_quoted<'b>(list: &mut &'b str) -> Option<&'b str> {
+fn take_quoted<'b>(list: &mut &'b [u8]) -> Option<&'b str> {
     // What stands between must be a token, so a quote in it is wrong even if it is escaped: the
     // first one ends it either way.
-    let (raw, rest) = list.split_once('"')?;
-    *list = rest;
+    let raw = take_while(list, |b| b != b'"');
+    take(list, b'"')?;
     // §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping
     // MUST conform to the 'token' ABNF." So no escaped backslash, no escaped quote.
-    let mut bytes = raw.bytes();
+    let mut bytes = raw.iter();
     while let Some(b) = bytes.next() {
-        let b = if b == b'\\' { bytes.next()? } else { b };
-        if !is_token_byte(b) {
+        let b = if *b == b'\\' { bytes.next()? } else { b };
+        if !is_token_byte(*b) {
             return None;
         }
     }
-    (!raw.is_empty()).then_some(raw)
+    if raw.is_empty() { None } else { core::str::from_utf8(raw).ok() }
 }
 
-fn take_token<'b>(list: &mut &'b str) -> Option<&'b str> {
-    let len = list.bytes().position(|b| !is_token_byte(b)).unwrap_or(list.len());
-    let (token, rest) = list.split_at_checked(len)?;
+fn take_token<'b>(list: &mut &'b [u8]) -> Option<&'b str> {
+    let token = take_while(list, is_token_byte);
+    if token.is_empty() { None } else { core::str::from_utf8(token).ok() }
+}
+
+fn take_while<'b>(list: &mut &'b [u8], is_taken: impl Fn(u8) -> bool) -> &'b [u8] {
+    let len = list.iter().position(|&b| !is_taken(b)).unwrap_or(list.len());
+    let (taken, rest) = list.split_at(len);
     *list = rest;
-    is_token(token.as_bytes()).then_some(token)
+    taken
 }
 
-fn take_blanks(list: &mut &str) {
-    *list = list.trim_start_matches([' ', '\t']);
+#[inline(never)]
+fn take_blanks(list: &mut &[u8]) {
+    while take(list, b' ').or_else(|| take(list, b'\t')).is_some() {}
 }
 
-fn take(list: &mut &str, c: char) -> Option<()> {
-    *list = list.strip_prefix(c)?;
+/// Takes an ASCII character.
+fn take(list: &mut &[u8], c: u8) -> Option<()> {
+    let (first, rest) = list.split_first()?;
+    if *first != c {
+        return None;
+    }
+    *list = rest;
     Some(())
 }

@@ -3,7 +3,7 @@
 
 use super::error::{Fault, Field, HandshakeError};
 use super::head::Headers;
-use super::syntax::is_token;
+use super::syntax::{is_token, split_at_byte, trim};
 
 /// Checks Content-Length and Transfer-Encoding of an HTTP/1 request.
 pub(super) fn check_framing(headers: &Headers<'_, '_>, minor_version: u8) -> Result<(), HandshakeError> {
@@ -37,29 +37,30 @@ fn check_transfer_encoding(headers: &Headers<'_, '_>, minor_version: u8) -> Resu
     if minor_version == 0 {
         return invalid(Fault::Unexpected);
     }
-    let mut codings = headers.elements(Field::TransferEncoding.name()).peekable();
-    if codings.peek().is_none() {
-        return invalid(Fault::Invalid);
-    }
-    let mut is_known = true;
-    while let Some(coding) = codings.next() {
-        let name = coding.split(|&b| b == b';').next().unwrap_or(coding).trim_ascii();
-        if !is_token(name) {
+    let (mut is_empty, mut has_other, mut has_chunked) = (true, false, false);
+    for coding in headers.elements(Field::TransferEncoding.name()) {
+        let (name, parameters) = split_at_byte(coding, b';');
+        let is_chunked = trim(name).eq_ignore_ascii_case(b"chunked");
+        // §6.3: if chunked "is not the final encoding, the message body length cannot be determined
+        // reliably; the server MUST respond with the 400 (Bad Request) status code". §7.1: "The
+        // chunked coding does not define any parameters. Their presence SHOULD be treated as an
+        // error."
+        if !is_token(trim(name)) || has_chunked || (is_chunked && parameters.is_some()) {
             return invalid(Fault::Invalid);
         }
-        if !name.eq_ignore_ascii_case(b"chunked") {
-            is_known = false;
-        } else if name.len() != coding.len() || codings.peek().is_some() {
-            // §7.1: "The chunked coding does not define any parameters. Their presence SHOULD be
-            // treated as an error." §6.3: if chunked "is not the final encoding, the message body
-            // length cannot be determined reliably; the server MUST respond with the 400 (Bad
-            // Request) status code".
-            return invalid(Fault::Invalid);
-        }
+        is_empty = false;
+        has_other |= !is_chunked;
+        has_chunked |= is_chunked;
     }
-    // §6.1: "A server that receives a request message with a transfer coding it does not understand
-    // SHOULD respond with 501 (Not Implemented)."
-    if is_known { Ok(()) } else { Err(HandshakeError::TransferCoding) }
+    if is_empty {
+        invalid(Fault::Invalid)
+    } else if has_other {
+        // §6.1: "A server that receives a request message with a transfer coding it does not
+        // understand SHOULD respond with 501 (Not Implemented)."
+        Err(HandshakeError::TransferCoding)
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether content follows the head, or might.

@@ -4,7 +4,7 @@ use core::fmt;
 use core::slice;
 
 use super::error::{Fault, Field, HandshakeError};
-use super::syntax::{is_field_value, is_token, is_token_byte, trim};
+use super::syntax::{is_field_value, is_token, is_token_byte, split_at_byte, trim};
 
 /// The longest head, in bytes, that is read unless another limit is set: 8 KiB.
 pub const DEFAULT_MAX_HEAD_LEN: usize = 8 * 1024;
@@ -270,11 +270,13 @@ impl<'h, 'b> Headers<'h, 'b> {
     /// The value of Content-Length.
     pub(super) fn content_length(&self) -> Result<u64, Fault> {
         let value = self.only(Field::ContentLength.name())?;
-        // RFC 9110 §8.6: `1*DIGIT`, so without the sign that `parse` would allow.
-        if !value.iter().all(u8::is_ascii_digit) {
-            return Err(Fault::Invalid);
-        }
-        core::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok()).ok_or(Fault::Invalid)
+        // RFC 9110 §8.6: `1*DIGIT`.
+        let append = |length: u64, digit: &u8| {
+            let digit = if digit.is_ascii_digit() { digit - b'0' } else { return None };
+            length.checked_mul(10)?.checked_add(digit.into())
+        };
+        let length = if value.is_empty() { None } else { value.iter().try_fold(0, append) };
+        length.ok_or(Fault::Invalid)
     }
 }
 
@@ -352,9 +354,9 @@ impl<'b> Iterator for Elements<'_, 'b, '_> {
             if self.line.is_empty() {
                 self.line = self.lines.next()?;
             }
-            let mut parts = self.line.splitn(2, |&b| b == b',');
-            let element = trim(parts.next().unwrap_or(&[]));
-            self.line = parts.next().unwrap_or(&[]);
+            let (element, rest) = split_at_byte(self.line, b',');
+            let element = trim(element);
+            self.line = rest.unwrap_or(&[]);
             if !element.is_empty() {
                 return Some(element);
             }

@@ -11,7 +11,7 @@ impl Decimal {
     const MAX_DIGITS: usize = 20;
 
     pub(super) fn new(mut value: usize) -> Self {
-        let mut digits = [b'0'; Self::MAX_DIGITS];
+        let mut digits = [0; Self::MAX_DIGITS];
         let mut start = Self::MAX_DIGITS;
         loop {
             start -= 1;

@@ -77,10 +77,11 @@ impl<'a> Reject<'a> {
         }
         let content_len = (!has_no_content || self.status == 205).then_some(self.body.len());
         const UPGRADE_REQUIRED: HandshakeError = HandshakeError::Request(Field::Upgrade, Fault::Missing);
+        let more = if self.status == 426 { UPGRADE_REQUIRED.response_headers() } else { &[] };
         Ok(write_whole(out, &|w| {
             start_response(w, self.status);
             w.headers(self.headers);
-            end_response(w, self.status, content_len, UPGRADE_REQUIRED);
+            end_response(w, self.status, content_len, more);
             w.bytes(self.body);
         })?)
     }
@@ -115,12 +116,13 @@ pub fn refuse(
     method: &str,
     out: &mut (impl Output + ?Sized),
 ) -> Result<(), OutputFull> {
+    let status = error.status();
     let mut content_len = 1;
     error.describe(&mut |piece| content_len += piece.len());
     write_whole(out, &|w| {
-        start_response(w, error.status());
+        start_response(w, status);
         w.text("Content-Type: text/plain; charset=utf-8\r\n");
-        end_response(w, error.status(), Some(content_len), *error);
+        end_response(w, status, Some(content_len), error.response_headers());
         // RFC 9110 §9.3.2: to HEAD "the server MUST NOT send content in the response".
         if method != "HEAD" {
             error.describe(&mut |piece| w.bytes(piece));
@@ -155,16 +157,16 @@ fn start_response(w: &mut Pieces<'_>, status: u16) {
     w.text("\r\n");
 }
 
-/// `why` has the headers that a response with its status needs.
-fn end_response(w: &mut Pieces<'_>, status: u16, content_len: Option<usize>, why: HandshakeError) {
+/// `headers` are those that the status requires.
+fn end_response(w: &mut Pieces<'_>, status: u16, content_len: Option<usize>, headers: &[(&str, &str)]) {
     if let Some(len) = content_len {
         w.text("Content-Length: ");
         w.number(len);
         w.text("\r\n");
     }
-    if status == why.status() {
-        // The Connection header comes below.
-        for (name, value) in why.response_headers().iter().filter(|(name, _)| *name != "Connection") {
+    for (name, value) in headers {
+        // This one comes below.
+        if *name != Field::Connection.name() {
             w.header(name, value.as_bytes());
         }
     }
@@ -176,38 +178,47 @@ fn end_response(w: &mut Pieces<'_>, status: u16, content_len: Option<usize>, why
 /// common one.
 #[must_use]
 pub const fn reason_phrase(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        410 => "Gone",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        415 => "Unsupported Media Type",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "",
+    let mut rest = PHRASES;
+    while let [(code, phrase), after @ ..] = rest {
+        if *code == status {
+            return phrase;
+        }
+        rest = after;
     }
+    ""
 }
+
+/// A table, because a `match` takes more flash.
+const PHRASES: &[(u16, &str)] = &[
+    (200, "OK"),
+    (201, "Created"),
+    (202, "Accepted"),
+    (204, "No Content"),
+    (301, "Moved Permanently"),
+    (302, "Found"),
+    (303, "See Other"),
+    (304, "Not Modified"),
+    (307, "Temporary Redirect"),
+    (308, "Permanent Redirect"),
+    (400, "Bad Request"),
+    (401, "Unauthorized"),
+    (403, "Forbidden"),
+    (404, "Not Found"),
+    (405, "Method Not Allowed"),
+    (406, "Not Acceptable"),
+    (408, "Request Timeout"),
+    (409, "Conflict"),
+    (410, "Gone"),
+    (413, "Content Too Large"),
+    (414, "URI Too Long"),
+    (415, "Unsupported Media Type"),
+    (426, "Upgrade Required"),
+    (429, "Too Many Requests"),
+    (431, "Request Header Fields Too Large"),
+    (500, "Internal Server Error"),
+    (501, "Not Implemented"),
+    (502, "Bad Gateway"),
+    (503, "Service Unavailable"),
+    (504, "Gateway Timeout"),
+    (505, "HTTP Version Not Supported"),
+];

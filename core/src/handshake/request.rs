@@ -43,7 +43,15 @@ impl<'h, 'b> Request<'h, 'b> {
         storage: &'h mut HeaderStorage<'b, N>,
     ) -> Result<Option<(Self, usize)>, HandshakeError> {
         let Some(used) = HeadReader::new(usize::MAX).find_end(input)? else { return Ok(None) };
-        let (line, lines) = split_start_line(&input[..used]).ok_or(HandshakeError::MalformedHead)?;
+        Ok(Some((Self::parse_head(&input[..used], storage)?, used)))
+    }
+
+    /// Reads a whole head, as a [`HeadReader`] found it.
+    pub(super) fn parse_head<const N: usize>(
+        head: &'b [u8],
+        storage: &'h mut HeaderStorage<'b, N>,
+    ) -> Result<Self, HandshakeError> {
+        let (line, lines) = split_start_line(head).ok_or(HandshakeError::MalformedHead)?;
         // RFC 9112 §3: `request-line = method SP request-target SP HTTP-version`. "Recipients of an
         // invalid request-line SHOULD respond with either a 400 (Bad Request) error".
         let mut words = line.split(|&b| b == b' ');
@@ -55,8 +63,7 @@ impl<'h, 'b> Request<'h, 'b> {
         let minor_version = minor_version(version)?;
         let text = |word| core::str::from_utf8(word).map_err(|_| HandshakeError::MalformedHead);
         let headers = storage.parse(lines)?;
-        let request = Self::new(Version::Http1(minor_version), text(method)?, text(target)?, headers)?;
-        Ok(Some((request, used)))
+        Self::new(Version::Http1(minor_version), text(method)?, text(target)?, headers)
     }
 
     /// Takes the head of an HTTP/1 request that an HTTP library parsed.
@@ -353,9 +360,9 @@ impl<'h, 'b> Request<'h, 'b> {
             Err(fault) => return Err(HandshakeError::Request(Field::Origin, fault)),
         }
         if self.headers.get(Field::Subprotocol.name()).is_some() {
-            let mut names = self.headers.elements(Field::Subprotocol.name()).peekable();
+            let names = self.headers.elements(Field::Subprotocol.name());
             // The ABNF requires one name at least.
-            if names.peek().is_none() || !are_subprotocols(names) {
+            if names.clone().next().is_none() || !are_subprotocols(names) {
                 return Err(HandshakeError::Request(Field::Subprotocol, Fault::Invalid));
             }
         }

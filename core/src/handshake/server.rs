@@ -72,9 +72,7 @@ fn accept_or_err(
 ) -> Result<Option<(Connection, usize)>, HandshakeError> {
     let Some(used) = HeadReader::new(DEFAULT_MAX_HEAD_LEN).find_end(input)? else { return Ok(None) };
     let mut storage = HeaderStorage::new();
-    let Some((request, _)) = Request::parse(&input[..used], &mut storage)? else {
-        return Ok(None);
-    };
+    let request = Request::parse_head(&input[..used], &mut storage)?;
     let connection = request.upgrade()?.accept_plain(config, out)?;
     Ok(Some((connection, used)))
 }

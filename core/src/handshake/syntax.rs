@@ -31,11 +31,18 @@ pub(super) fn is_field_value(value: &[u8]) -> bool {
     value.iter().all(|&b| b == b'\t' || !b.is_ascii_control())
 }
 
-/// Removes the blanks around a value.
-pub(super) fn trim(bytes: &[u8]) -> &[u8] {
-    let is_blank = |b: &u8| matches!(b, b' ' | b'\t');
-    match (bytes.iter().position(|b| !is_blank(b)), bytes.iter().rposition(|b| !is_blank(b))) {
-        (Some(first), Some(last)) => &bytes[first..=last],
-        _ => &[],
+/// Splits at the first separator. Returns what precedes it, and what follows it if it is there.
+pub(super) fn split_at_byte(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|&b| b == separator) {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
     }
+}
+
+/// Removes the blanks around a value.
+pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }

@@ -30,6 +30,7 @@ impl<'a> Pieces<'a> {
         Self { sink }
     }
 
+    #[inline(never)]
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         (self.sink)(bytes);
     }

@@ -151,6 +151,12 @@ fn the_iterator_ends_where_the_list_is_malformed() {
         assert_eq!(extensions.next(), None);
         assert_eq!(extensions.next(), None, "it stays at its end");
     });
+    let mut not_utf8 = offer(&["a, b?, c", "d"]);
+    *not_utf8.iter_mut().find(|b| **b == b'?').unwrap() = 0xff;
+    parsed(&not_utf8, |request| {
+        assert_eq!(request.extensions().map(|extension| extension.name).collect::<Vec<_>>(), ["a"]);
+    });
+    assert_refused(&not_utf8, HandshakeError::Request(Field::Extensions, Fault::Invalid), 400);
 }
 
 /// Attack A-04.
