@@ -324,7 +324,7 @@ fn a_refusal_has_a_status_and_headers() {
         (
             version,
             426,
-            &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"), ("Connection", "Upgrade")],
+            &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"), ("Connection", "Upgrade, close")],
         ),
         (HandshakeError::OriginNotAllowed, 403, &[]),
     ] {

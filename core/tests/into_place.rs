@@ -285,13 +285,13 @@ fn a_message_that_is_kept_is_moved_out() {
     assert_eq!(pieces, Some(OwnedMessage::Text("in pieces".into())));
     assert_eq!(messages.capacity(), 0, "its buffer went with it");
 
-    let mut bytes = [masked(0x02, b"\xff"), masked(0x80, b"\xfe")].concat();
+    let mut bytes = [masked(0x02, b"\xff"), masked(0x80, b"\xfe"), masked(0x81, b"whole")].concat();
     let mut input = &mut bytes[..];
+    let mut owned = Vec::new();
     while let Some(event) = connection.receive(&mut input) {
-        if let Some(message) = messages.push_owned(event).unwrap() {
-            assert_eq!(message, OwnedMessage::Binary(vec![0xff, 0xfe]));
-        }
+        owned.extend(messages.push_owned(event).unwrap());
     }
+    assert_eq!(owned, [OwnedMessage::Binary(vec![0xff, 0xfe]), OwnedMessage::Text("whole".into())]);
     let frame = masked(0x82, b"abcd");
     assert_eq!(messages.receive(&mut connection, &mut &mut frame[..6].to_vec()[..]), None);
     messages.space(&connection).unwrap().copy_from_slice(&frame[6..]);

@@ -36,3 +36,23 @@ fn debug_shows_no_credentials() {
     }
     assert!(printed[3].contains("401") && printed[3].contains("who?"), "{}", printed[3]);
 }
+
+/// Messages, the state of a generator and the room of a buffer stay out of logs.
+#[cfg(feature = "alloc")]
+#[test]
+fn debug_shows_what_a_thing_is_and_not_what_it_holds() {
+    use sansws::{Assembler, Config, Connection, FnKeys, SliceAssembler};
+
+    let mut messages = Assembler::new();
+    let mut server = Connection::server(&Config::default());
+    let mut bytes = *b"\x01\x86\0\0\0\0sesame";
+    assert_eq!(messages.receive(&mut server, &mut &mut bytes[..]), None);
+    assert_eq!(format!("{messages:?}"), "Assembler { collected: 6, .. }");
+    assert_eq!(format!("{:?}", SliceAssembler::new(&mut [])), "SliceAssembler { collected: 0, .. }");
+    assert_eq!(format!("{server:?}"), "Connection { role: Server, state: Open, .. }");
+    let parked = Connection::client(&Config::default(), || [0; 4]).park().expect("idle");
+    assert_eq!(format!("{parked:?}"), "Parked { role: Client, .. }");
+    assert_eq!(format!("{:?}", FnKeys(|| [0; 4])), "FnKeys { .. }");
+    #[cfg(feature = "chacha")]
+    assert_eq!(format!("{:?}", sansws::ChaChaKeys::new([7; 32])), "ChaChaKeys { .. }");
+}

@@ -198,7 +198,9 @@ impl HandshakeError {
             // version(s) the server is capable of understanding." RFC 9110 §15.5.22: "The server
             // MUST send an Upgrade header field in a 426 response".
             // §7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option".
-            426 => &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"), ("Connection", "Upgrade")],
+            426 => {
+                &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"), ("Connection", "Upgrade, close")]
+            }
             _ => &[],
         }
     }

@@ -164,14 +164,9 @@ fn end_response(w: &mut Pieces<'_>, status: u16, content_len: Option<usize>, hea
         w.number(len);
         w.text("\r\n");
     }
-    for (name, value) in headers {
-        // This one comes below.
-        if *name != Field::Connection.name() {
-            w.header(name, value.as_bytes());
-        }
-    }
-    // RFC 9110 §7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option".
-    w.text(if status == 426 { "Connection: Upgrade, close\r\n\r\n" } else { "Connection: close\r\n\r\n" });
+    w.headers(headers);
+    // With 426, `Connection` is among them.
+    w.text(if status == 426 { "\r\n" } else { "Connection: close\r\n\r\n" });
 }
 
 /// Returns the reason phrase of a status code (RFC 9110 §15), or an empty text if it is not a
