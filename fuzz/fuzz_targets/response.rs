@@ -74,9 +74,14 @@ fn assert_connector_agrees(
     let keys = (|| [0; 4]) as fn() -> [u8; 4];
     for size in [1, 7, bytes.len()] {
         let mut out = Vec::new();
-        let mut connector =
-            client::Connector::with_masking_keys(offer, b"the sample nonce", &Config::default(), keys, &mut out)
-                .expect("it can be written");
+        let mut connector = client::Connector::with_masking_keys(
+            offer,
+            b"the sample nonce",
+            &Config::default(),
+            keys,
+            &mut out,
+        )
+        .expect("it can be written");
         let mut taken = 0;
         for piece in bytes.to_vec().chunks_mut(size) {
             let mut input = &mut piece[..];
