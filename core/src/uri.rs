@@ -81,7 +81,7 @@ impl<'a> Uri<'a> {
         Ok(Self { secure, userinfo, host, port, authority, resource_name })
     }
 
-    /// Whether the scheme is `wss`, so that the connection uses TLS.
+    /// Returns whether the scheme is `wss`, so that the connection uses TLS.
     #[must_use]
     pub const fn secure(&self) -> bool {
         self.secure
@@ -96,13 +96,13 @@ impl<'a> Uri<'a> {
         self.userinfo
     }
 
-    /// The host name or address to connect to. An IPv6 address has no brackets.
+    /// Returns the host name or address to connect to. An IPv6 address has no brackets.
     #[must_use]
     pub const fn host(&self) -> &'a str {
         self.host
     }
 
-    /// The port to connect to. If the URI has none, 80 for `ws` and 443 for `wss`.
+    /// Returns the port to connect to. If the URI has none, 80 for `ws` and 443 for `wss`.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -115,7 +115,7 @@ impl<'a> Uri<'a> {
         self.authority
     }
 
-    /// The resource name (§3): path and query, at least `/`.
+    /// Returns the resource name (§3): path and query, at least `/`.
     ///
     /// One case lacks its first byte, because the resource name `/?query` of `ws://host?query` is
     /// not a part of that text: it is returned as `?query`.
@@ -126,7 +126,7 @@ impl<'a> Uri<'a> {
         self.resource_name
     }
 
-    /// The path, at least `/`, still percent-encoded.
+    /// Returns the path, at least `/`, still percent-encoded.
     #[must_use]
     pub fn path(&self) -> &'a str {
         match self.resource_name.split_once('?') {
@@ -136,7 +136,8 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// The query, without its `?` and still percent-encoded. `None` if it is missing or empty.
+    /// Returns the query, without its `?` and still percent-encoded. `None` if it is missing or
+    /// empty.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         self.resource_name.split_once('?').map(|(_, query)| query)

@@ -42,18 +42,27 @@ pub struct Utf8Piece<'b> {
 /// two pieces: it is carried over to the second one in this value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Carried {
+    /// Of two octets at least, then zeros; all zeros if there is none.
     octets: [u8; 4],
-    len: u8,
 }
 
 impl Carried {
     /// Nothing: no code point was cut.
-    pub const NONE: Self = Self { octets: [0; 4], len: 0 };
+    pub const NONE: Self = Self { octets: [0; 4] };
+
+    /// Creates the value for a code point; `None` for an ASCII character, which has one octet and
+    /// cannot be cut.
+    #[must_use]
+    pub const fn new(c: char) -> Option<Self> {
+        let mut octets = [0; 4];
+        c.encode_utf8(&mut octets);
+        if c.is_ascii() { None } else { Some(Self { octets }) }
+    }
 
     /// Returns the code point as text; empty if there is none.
     #[must_use]
     pub const fn as_str(&self) -> &str {
-        match core::str::from_utf8(self.octets.split_at(self.len as usize).0) {
+        match core::str::from_utf8(self.octets.split_at(self.len()).0) {
             Ok(text) => text,
             Err(_) => unreachable!(),
         }
@@ -68,21 +77,16 @@ impl Carried {
     /// Returns the length of the code point in octets: 0 if there is none, else 2 to 4.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len as usize
+        match self.octets[0] {
+            0 => 0,
+            first => code_point_len(first),
+        }
     }
 
     /// Returns whether there is no code point.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
-impl From<char> for Carried {
-    fn from(c: char) -> Self {
-        let mut octets = [0; 4];
-        let len = c.encode_utf8(&mut octets).len() as u8;
-        Self { octets, len }
+        self.octets[0] == 0
     }
 }
 
@@ -160,11 +164,7 @@ impl Utf8Stream {
         let mut octets = [0; 4];
         octets[..3].copy_from_slice(&self.partial);
         // What is kept begins a code point of two, three or four octets.
-        let needed = match octets[0] {
-            0x00..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xff => 4,
-        };
+        let needed = code_point_len(octets[0]);
         let (taken, rest) = piece.split_at(piece.len().min(needed - kept));
         let len = kept + taken.len();
         octets[kept..len].copy_from_slice(taken);
@@ -175,7 +175,7 @@ impl Utf8Stream {
         core::str::from_utf8(&octets[..len]).map_err(|_| InvalidUtf8)?;
         self.len = 0;
         octets[len..].fill(0);
-        Ok((Carried { octets, len: len as u8 }, rest))
+        Ok((Carried { octets }, rest))
     }
 
     /// Keeps the first one to three octets of a code point, if more octets can complete it.
@@ -188,6 +188,15 @@ impl Utf8Stream {
             }
             _ => Err(InvalidUtf8),
         }
+    }
+}
+
+/// The length of the code point that begins with this octet and can be cut.
+const fn code_point_len(first: u8) -> usize {
+    match first {
+        0x00..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xff => 4,
     }
 }
 

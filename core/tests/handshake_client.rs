@@ -443,10 +443,7 @@ mod section_4_1_the_response {
     #[test]
     fn errors_name_what_is_wrong_and_where_it_says_so() {
         let error = response(Field::Accept, Fault::Invalid);
-        assert_eq!(
-            error.to_string(),
-            "the response's Sec-WebSocket-Accept is not what it must be (RFC 6455 §4.1)"
-        );
+        assert_eq!(error.to_string(), "the response's Sec-WebSocket-Accept is invalid (RFC 6455 §4.1)");
         let error = HandshakeError::Status(403);
         assert_eq!(error.to_string(), "the status of the response is 403, not 101 (RFC 6455 §4.1)");
         assert_eq!(error.status(), 502);

@@ -276,8 +276,20 @@ fn whole_messages_are_lent_on_and_pieces_are_collected_whichever_way_they_come()
 
 #[test]
 fn a_code_point_that_was_cut_comes_before_the_text_behind_it() {
-    let chunk =
-        TextChunk { carried: Carried::from('🦀'), text: "bc", first: false, last: true, remaining: 0 };
+    let chunk = TextChunk {
+        carried: Carried::new('🦀').unwrap(),
+        text: "bc",
+        first: false,
+        last: true,
+        remaining: 0,
+    };
+    assert_eq!((chunk.parts(), chunk.len(), chunk.is_empty()), (["🦀", "bc"], 6, false));
+    for (c, len) in [('é', 2), ('€', 3), ('🦀', 4)] {
+        let carried = Carried::new(c).unwrap();
+        assert_eq!((carried.to_char(), carried.len(), carried.is_empty()), (Some(c), len, false));
+        assert_eq!(format!("{carried:?}"), format!("Some({c:?})"));
+    }
+    assert_eq!((Carried::NONE.as_str(), Carried::NONE.len(), Carried::new('a')), ("", 0, None));
     assert_eq!(chunk.chars().collect::<String>(), "🦀bc");
     let mut message = String::from("a");
     chunk.append_to(&mut message);

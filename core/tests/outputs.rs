@@ -71,7 +71,7 @@ fn send_all(connection: &mut Connection, payload: &[u8], out: &mut dyn Output) -
     connection.send_binary_fragment(payload, false, out)?;
     connection.send_ping(&payload[..payload.len().min(125)], out)?;
     connection.send_binary_fragment(payload, true, out)?;
-    let carried = Carried::from('🦀');
+    let carried = Carried::new('🦀').unwrap();
     connection
         .send_text_chunk(&TextChunk { carried, text: &text, first: true, last: false, remaining: 0 }, out)?;
     connection

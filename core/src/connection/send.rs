@@ -202,7 +202,7 @@ impl<K: MaskingKeys> Connection<K> {
         self.send_control(Opcode::Ping, payload, out)
     }
 
-    /// Sends a Pong that nobody asked for: "a unidirectional heartbeat" (§5.5.3). Pings are
+    /// Sends an unsolicited Pong: "a unidirectional heartbeat" (§5.5.3). Pings are
     /// answered without it.
     ///
     /// # Errors

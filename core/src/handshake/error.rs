@@ -321,9 +321,9 @@ impl Fault {
     const fn description(self) -> &'static str {
         match self {
             Self::Missing => "is missing",
-            Self::Repeated => "is there more than once",
-            Self::Invalid => "is not what it must be",
-            Self::Unexpected => "must not be there",
+            Self::Repeated => "appears more than once",
+            Self::Invalid => "is invalid",
+            Self::Unexpected => "is not allowed",
             Self::NotOffered => "was not offered",
         }
     }

@@ -1,4 +1,5 @@
-//! A WebSocket echo for a device that has a byte stream and two kilobytes: no heap, no operating system, no standard library.
+//! A WebSocket echo for a device that has a byte stream and a few kilobytes of memory: no heap, no operating system, no
+//! standard library.
 
 #![no_std]
 #![forbid(unsafe_code)]
