@@ -1,7 +1,7 @@
 //! One event loop from inside: its connections, and what a turn does with them.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -61,19 +61,6 @@ pub(crate) struct Readiness {
     /// The peer sent FIN, or the socket is broken.
     pub(crate) ended: bool,
 }
-
-/// Whether the next event of a socket may come after a read that was not refused: events are edges of epoll or kqueue here. Elsewhere mio
-/// waits for a call that would have to.
-const SHORT_READ_DRAINS: bool = cfg!(any(
-    target_os = "android",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "ios",
-    target_os = "linux",
-    target_os = "macos",
-    target_os = "netbsd",
-    target_os = "openbsd",
-));
 
 impl<H: Handler> Driver<H> {
     pub(crate) fn new(
@@ -261,43 +248,17 @@ impl<H: Handler> Driver<H> {
         let link = &mut self.slots.get_mut(index)?.link;
         let portion = link.portion.bytes().min(self.buffer.len());
         let buffer = self.buffer.get_mut(..portion)?;
-        while link.readable && !link.eof && !link.is_paused() {
-            let read = link.transport.read(buffer);
-            if link.transport.take_unblocked() {
-                link.writable = true;
-            }
-            match read {
-                Ok(0) => {
-                    link.eof = true;
-                    link.readable = false;
-                    return Some(Ok(0));
-                }
-                Ok(len) => {
-                    // A short read has drained the socket, and what comes later is a new event. Only a FIN whose event has been seen
-                    // already would be missed.
-                    let short = SHORT_READ_DRAINS && len < portion;
-                    if short && !link.read_closed && !link.transport.has_more() {
-                        link.readable = false;
-                    }
-                    link.received += len as u64;
-                    link.keepalive.received(self.shared.now);
-                    return Some(Ok(len));
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if link.transport.has_more() {
-                        self.serve_again(index);
-                        return None;
-                    }
-                    link.readable = false;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    link.readable = false;
-                    return Some(Err(error));
-                }
-            }
+        let read = link.read(portion, self.shared.now, |transport| transport.read(buffer));
+        self.or_later(index, read)
+    }
+
+    /// What was read. If nothing was though there is more, the connection is served again.
+    pub(crate) fn or_later<T>(&mut self, index: u32, read: Option<T>) -> Option<T> {
+        let is_later = |link: &Link| link.can_read() && link.transport.has_more();
+        if read.is_none() && self.slots.get(index).is_some_and(|slot| is_later(&slot.link)) {
+            self.serve_again(index);
         }
-        None
+        read
     }
 
     /// After input or before output: pays what the connection owes the peer, writes, and sees what follows from that.

@@ -137,7 +137,7 @@ impl<H: Handler> Driver<H> {
             &mut open.session,
             &mut self.shared,
         ));
-        self.feed(index, rest);
+        self.feed(index, 0, rest);
     }
 
     /// Nobody has heard of this connection yet: when it ends, nobody has to be told but, if the TLS handshake failed, the peer.

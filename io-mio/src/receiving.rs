@@ -1,5 +1,9 @@
 //! Frames in, calls of the handler out.
 
+#[cfg(test)]
+mod in_place;
+
+use std::io;
 use std::time::{Duration, Instant};
 
 use sansws::{Assembler, CloseCode, Connection, Event, ProtocolError, State};
@@ -19,6 +23,9 @@ const SLICE: Duration = Duration::from_millis(1);
 /// The largest buffer for messages that came in pieces that a loop keeps.
 const KEPT_ASSEMBLY: usize = 4 << 20;
 
+/// Less of a frame is rather copied out of the buffer than read by itself.
+const WORTH_A_PLACE: usize = 4 << 10;
+
 /// From this size on it matters who has it.
 const MUCH_ASSEMBLY: usize = 64 << 10;
 
@@ -28,16 +35,16 @@ impl<H: Handler> Driver<H> {
     pub(crate) fn read_frames(&mut self, index: u32) {
         let mut began = None;
         for _ in 0..self.shared.settings.reads_per_turn {
-            let Some(read) = self.read(index) else { return self.nothing_to_read(index) };
+            let Some(read) = self.read_in_two(index) else { return self.nothing_to_read(index) };
             // Less is not worth a look at the clock.
-            if matches!(read, Ok(len) if len >= Portion::SMALLEST.bytes()) {
+            if matches!(&read, Ok(read) if read.len() >= Portion::SMALLEST.bytes()) {
                 began.get_or_insert_with(Instant::now);
             }
             match read {
-                Ok(0) => self.input_ended(index, Cause::Eof),
-                Ok(len) => {
+                Ok(read) if read.len() == 0 => self.input_ended(index, Cause::Eof),
+                Ok(Read { in_place, buffered }) => {
                     let mut buffer = std::mem::take(&mut self.buffer);
-                    self.feed(index, buffer.get_mut(..len).unwrap_or_default());
+                    self.feed(index, in_place, &mut buffer[..buffered]);
                     self.buffer = buffer;
                 }
                 Err(error) => self.input_ended(index, Cause::of_transport(error)),
@@ -67,17 +74,55 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Takes bytes of the peer's. All output that follows is gathered.
-    pub(crate) fn feed(&mut self, index: u32, mut input: &mut [u8]) {
+    /// Reads one portion: first where the long message that is arriving is collected, as far as its frame goes, so that nothing of it is
+    /// copied; what comes behind, into the buffer.
+    fn read_in_two(&mut self, index: u32) -> Option<io::Result<Read>> {
+        let slot = self.slots.get_mut(index)?;
+        let (link, now) = (&mut slot.link, self.shared.now);
+        let portion = link.portion.bytes().min(self.buffer.len());
+        let buffer = &mut self.buffer[..portion];
+        let (mut in_place, mut read) = (0, None);
+        if let Phase::Open(open) = &mut slot.phase {
+            if !open.streaming && link.closed_by.is_none() && link.can_read() {
+                // Making space may take memory.
+                self.shared.incomplete -= open.assembler.capacity();
+                if let Some(space) =
+                    open.assembler.space(&open.conn).filter(|space| space.len() >= WORTH_A_PLACE)
+                {
+                    in_place = space.len().min(portion);
+                    let space = &mut space[..in_place];
+                    let room = if link.transport.reads_two() { portion - in_place } else { 0 };
+                    let rest = &mut buffer[..room];
+                    let wanted = space.len() + rest.len();
+                    read = Some(link.read(wanted, now, |transport| transport.read_two(space, rest)));
+                }
+                self.shared.incomplete += open.assembler.capacity();
+            }
+        }
+        let read = match read {
+            Some(read) => read,
+            None => link.read(portion, now, |transport| transport.read(buffer)),
+        };
+        let read = self.or_later(index, read)?;
+        Some(read.map(|len| Read { in_place: in_place.min(len), buffered: len.saturating_sub(in_place) }))
+    }
+
+    /// Takes bytes of the peer's: `in_place` of them where the assembler lent space, the rest in `input`. All output that follows is gathered.
+    pub(crate) fn feed(&mut self, index: u32, in_place: usize, mut input: &mut [u8]) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Open(Open { conn, assembler, session, streaming }) = &mut slot.phase else { return };
         let (id, link) = (slot.id, &mut slot.link);
         let (handler, shared) = (&mut self.handler, &mut self.shared);
-        link.flood.more(input.len(), shared.settings.receive_buffer);
+        link.flood.more(in_place + input.len(), shared.settings.receive_buffer);
         // Counted anew when this is done.
         shared.incomplete -= assembler.capacity();
         if let Some(unused) = assembler.lend(std::mem::take(&mut shared.assembly)) {
             shared.assembly = unused;
+        }
+        if let Some(message) = assembler.filled(conn, in_place) {
+            handler.message(&mut Peer::new(id, conn, link, session, shared), message);
+        } else if let Some(error) = conn.failure().filter(|_| in_place > 0) {
+            failed(conn, link, error);
         }
         while let Some(event) = conn.receive(&mut input) {
             match event {
@@ -201,6 +246,20 @@ impl<H: Handler> Driver<H> {
             self.input_ended(index, cause);
             self.settle(index);
         }
+    }
+}
+
+/// How many bytes were read, and where they are.
+struct Read {
+    /// Where the assembler lent space.
+    in_place: usize,
+    /// At the beginning of the buffer.
+    buffered: usize,
+}
+
+impl Read {
+    fn len(&self) -> usize {
+        self.in_place + self.buffered
     }
 }
 

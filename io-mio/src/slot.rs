@@ -22,6 +22,19 @@ use crate::peer::PeerId;
 use crate::timers::{NOT_ARMED, Tick};
 use crate::transport::{PeerAddr, Transport};
 
+/// Whether the next event of a socket may come after a read that was not refused: events are edges of epoll or kqueue here. Elsewhere mio
+/// waits for a call that would have to.
+const SHORT_READ_DRAINS: bool = cfg!(any(
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "ios",
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "netbsd",
+    target_os = "openbsd",
+));
+
 /// Two parts, so that a message can borrow the assembler while a [`Peer`](crate::Peer) borrows everything else.
 pub(crate) struct Slot<S> {
     pub(crate) id: PeerId,
@@ -361,6 +374,56 @@ impl Link {
     /// Whether the kernel has taken everything but what waits behind a fragmented message.
     pub(crate) fn is_flushed(&self) -> bool {
         self.broken || (self.out.is_empty() && !self.transport.wants_write())
+    }
+
+    /// Reads up to `wanted` bytes by `read`. `None`: there is nothing to read for now.
+    pub(crate) fn read(
+        &mut self,
+        wanted: usize,
+        now: Duration,
+        mut read: impl FnMut(&mut Transport) -> io::Result<usize>,
+    ) -> Option<io::Result<usize>> {
+        while self.can_read() {
+            let read = read(&mut self.transport);
+            if self.transport.take_unblocked() {
+                self.writable = true;
+            }
+            match read {
+                Ok(0) => {
+                    self.eof = true;
+                    self.readable = false;
+                    return Some(Ok(0));
+                }
+                Ok(len) => {
+                    // A short read has drained the socket, and what comes later is a new event. Only a FIN whose event has been seen
+                    // already would be missed.
+                    let short = SHORT_READ_DRAINS && len < wanted;
+                    if short && !self.read_closed && !self.transport.has_more() {
+                        self.readable = false;
+                    }
+                    self.received += len as u64;
+                    self.keepalive.received(now);
+                    return Some(Ok(len));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.transport.has_more() {
+                        return None;
+                    }
+                    self.readable = false;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.readable = false;
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a read may bring something, and is wanted.
+    pub(crate) fn can_read(&self) -> bool {
+        self.readable && !self.eof && !self.is_paused()
     }
 
     /// Whether reading is to wait: the peer would only ask for more.

@@ -1,6 +1,6 @@
 //! The byte stream under a connection.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 
 use mio::event::Source;
@@ -68,6 +68,28 @@ impl Transport {
             #[cfg(any(test, feature = "__scripted"))]
             Self::Scripted(script) => script.read(buffer),
             Self::None => Ok(0),
+        }
+    }
+
+    /// Whether [`read_two`](Self::read_two) fills the second slice too.
+    #[inline]
+    pub(crate) fn reads_two(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Reads into the first slice, and what does not fit there into the second.
+    pub(crate) fn read_two(&mut self, first: &mut [u8], second: &mut [u8]) -> io::Result<usize> {
+        let mut slices = [IoSliceMut::new(first), IoSliceMut::new(second)];
+        match self {
+            Self::Tcp(stream) => stream.read_vectored(&mut slices),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read_vectored(&mut slices),
+            _ => self.read(first),
         }
     }
 
