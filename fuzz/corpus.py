@@ -184,6 +184,7 @@ SEEDS = {
         "version-twice": b"\x00" + REQUEST.replace(b"Origin", b"Sec-WebSocket-Version: 13\r\nOrigin"),
         "post": b"\x00" + REQUEST.replace(b"GET", b"POST"),
         "http-1.0": b"\x00" + REQUEST.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        "http-1.i": b"\x00" + REQUEST.replace(b"HTTP/1.1", b"HTTP/1.i"),
         "no-host": b"\x00" + REQUEST.replace(b"Host", b"Hast"),
         "host-twice": b"\x00" + REQUEST.replace(b"Origin", b"Host: server.example.com\r\nOrigin"),
         "upgrade-list": b"\x00" + REQUEST.replace(b"websocket", b"h2c, WebSocket"),

@@ -23,11 +23,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let uri = std::env::args().nth(1).unwrap_or("ws://127.0.0.1:8080/".into());
-    let mut csprng =
-        ChaCha20Rng::from_seed(generate(&SystemRandom::new()).map_err(|_| "no entropy")?.expose());
-    let nonce = std::array::from_fn(|_| csprng.next_u32() as u8);
-    let (mut ws, mut io) =
-        dial(&Uri::parse(&uri)?, nonce, FnKeys(|| csprng.next_u32().to_ne_bytes())).await?;
+    let mut rng = ChaCha20Rng::from_seed(generate(&SystemRandom::new()).map_err(|_| "no entropy")?.expose());
+    let nonce = std::array::from_fn(|_| rng.next_u32() as u8);
+    let (mut ws, mut io) = dial(&Uri::parse(&uri)?, nonce, FnKeys(|| rng.next_u32().to_ne_bytes())).await?;
     let (mut buffer, mut out, mut messages) = (vec![0; 16 << 10], Vec::new(), Assembler::new());
     ws.send("hello", &mut out)?;
     ws.close(1000.into(), "", &mut out)?;

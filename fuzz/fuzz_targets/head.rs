@@ -94,7 +94,8 @@ impl<'a> Head<'a> {
         verdict.expect(405, self.part(0) == b"GET");
         verdict.expect(501, METHODS.contains(&self.part(0)));
         verdict.expect(505, is_1_1_or_higher(version));
-        verdict.is_odd |= !version.starts_with(b"HTTP/1.") || version.len() != 8;
+        // RFC 9112 §2.3: what is no version at all makes the line malformed.
+        verdict.is_odd |= !matches!(version, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']);
         verdict.expect(400, is_target(target));
         match absolute(target) {
             Some(authority) => check_host(authority, &mut verdict),

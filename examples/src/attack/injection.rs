@@ -99,7 +99,8 @@ pub(super) fn line_ends(scene: &Scene) -> Result<Findings, String> {
     for ((bytes, expected), outcome) in expected.zip(swarm.outcomes()) {
         let heard = &outcome.heard;
         let what = || bytes.escape_ascii().to_string();
-        let is_refused = heard.status.is_some_and(|status| (400..500).contains(&status));
+        // 501 answers a method that nobody has registered (RFC 9110 §9.1).
+        let is_refused = heard.status.is_some_and(|status| (400..500).contains(&status) || status == 501);
         let is_expected =
             heard.status.is_some() && outcome.end != End::Open && (is_refused || *expected == Answered);
         if !is_expected || heard.nonsense.is_some() {
