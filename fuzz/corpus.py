@@ -185,6 +185,7 @@ SEEDS = {
         "post": b"\x00" + REQUEST.replace(b"GET", b"POST"),
         "http-1.0": b"\x00" + REQUEST.replace(b"HTTP/1.1", b"HTTP/1.0"),
         "http-1.i": b"\x00" + REQUEST.replace(b"HTTP/1.1", b"HTTP/1.i"),
+        "head-behind-a-broken-line": b"\x30\n\r\n" + REQUEST.replace(b"GET", b"HEAD"),
         "no-host": b"\x00" + REQUEST.replace(b"Host", b"Hast"),
         "host-twice": b"\x00" + REQUEST.replace(b"Origin", b"Host: server.example.com\r\nOrigin"),
         "upgrade-list": b"\x00" + REQUEST.replace(b"websocket", b"h2c, WebSocket"),

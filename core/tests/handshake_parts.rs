@@ -333,4 +333,10 @@ fn a_refusal_has_a_status_and_headers() {
     assert_eq!(server::method_of(b"\r\nHEAD / HTTP"), "HEAD");
     assert_eq!(server::method_of(b"\xff / HTTP"), "");
     assert_eq!(server::method_of(b""), "");
+    // The same however much has arrived behind the byte that makes the head invalid.
+    for broken in [&b"\n\r\nHEAD / HTTP/1.1\r\n"[..], b"X\nHEAD / HTTP/1.1\r\n", b"\rX\nHEAD /"] {
+        for len in 0..=broken.len() {
+            assert_eq!(server::method_of(&broken[..len]), "", "{}", broken[..len].escape_ascii());
+        }
+    }
 }

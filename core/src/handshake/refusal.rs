@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::error::{Argument, Fault, Field, HandshakeError};
 use super::head::Fields;
+use super::syntax::{is_token, split_at_byte};
 use super::write::{Pieces, check_headers, write_whole};
 use crate::output::{Output, OutputFull};
 
@@ -141,12 +142,17 @@ pub fn refuse(
 /// assert_eq!(method_of(b"HEA"), "");
 /// ```
 #[must_use]
-pub fn method_of(input: &[u8]) -> &str {
-    let start = input.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(input.len());
-    let input = &input[start..];
-    let method =
-        input.iter().position(|&b| b == b' ').and_then(|len| core::str::from_utf8(&input[..len]).ok());
-    method.unwrap_or("")
+pub fn method_of(mut input: &[u8]) -> &str {
+    // RFC 9112 §2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at
+    // least one empty line (CRLF) received prior to the request-line."
+    while let [b'\r', b'\n', rest @ ..] = input {
+        input = rest;
+    }
+    // What is no token is not a method, but the rest of a line that has failed and what came with it.
+    match split_at_byte(input, b' ') {
+        (method, Some(_)) if is_token(method) => core::str::from_utf8(method).unwrap_or(""),
+        _ => "",
+    }
 }
 
 fn start_response(w: &mut Pieces<'_>, status: u16) {
