@@ -237,6 +237,16 @@ fn a_frame_that_arrives_in_many_chunks_moves_the_buffer_a_few_times() {
     }
 }
 
+/// More than 1 GiB counts as 1 GiB, also where the low bits of the number say something else.
+#[test]
+fn a_reserve_beyond_the_most_is_the_most() {
+    let far_beyond = usize::try_from(1_u64 << 32).unwrap_or(usize::MAX);
+    let mut messages = Assembler::with_max_reserve(far_beyond);
+    let chunk = BinaryChunk { payload: &mut [7], first: true, last: false, remaining: 100_000 };
+    assert_eq!(messages.binary(chunk), Ok(None));
+    assert!(messages.capacity() > 100_000, "{} bytes", messages.capacity());
+}
+
 /// The bound that is documented at `Assembler::new`, for a peer that drips.
 #[test]
 fn the_buffer_is_at_most_twice_what_has_arrived_or_4_kib_more() {
