@@ -1,13 +1,11 @@
 //! The event loop as an application drives it.
 
-#[cfg(test)]
-mod found_by_fuzzing;
+pub(crate) mod accepting;
+pub(crate) mod driver;
 #[cfg(any(test, feature = "__scripted"))]
 pub(crate) mod scripted;
 #[cfg(test)]
-mod turns;
-#[cfg(test)]
-mod virtual_time;
+mod tests;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -16,16 +14,18 @@ use std::time::Duration;
 
 use mio::{Events, Poll};
 
-use crate::accepting::{WAKER, listener_of};
-use crate::connect::Connect;
-use crate::context::Context;
-use crate::driver::Driver;
-use crate::handle::{Handle, Hub, InboxLimits};
-use crate::handler::Handler;
-use crate::listener::{Bound, Security};
-use crate::peer::PeerId;
+use crate::app::context::Context;
+use crate::app::handler::Handler;
+use crate::conn::peer_id::PeerId;
+use crate::event_loop::accepting::{WAKER, listener_of};
+use crate::event_loop::driver::Driver;
+use crate::hub::Hub;
+use crate::hub::handle::Handle;
+use crate::hub::inbox::InboxLimits;
+use crate::kernel::listener::{Bound, Security};
 use crate::random;
 use crate::settings::Settings;
+use crate::target::connect::Connect;
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 1024;
@@ -189,39 +189,5 @@ impl<H: Handler> EventLoop<H> {
 impl<H: Handler> fmt::Debug for EventLoop<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventLoop").field("connections", &self.driver.slots.len()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sansws::CloseCode;
-
-    #[derive(Default)]
-    struct Wakes(usize);
-
-    impl Handler for Wakes {
-        type Session = ();
-
-        fn wake(&mut self, _: &mut Context<'_, ()>) {
-            self.0 += 1;
-        }
-    }
-
-    #[test]
-    fn what_comes_while_many_commands_wait_is_not_forgotten() {
-        let mut event_loop = EventLoop::new(Wakes::default(), Settings::default()).expect("a loop");
-        let handle = event_loop.handle();
-        let nobody = PeerId { generation: 0, index: 0, worker: 0 };
-        for _ in 0..10_000 {
-            handle.close(nobody, CloseCode::NORMAL, "").expect("there is room");
-        }
-        event_loop.turn(Some(Duration::ZERO)).expect("a turn");
-        assert_eq!(event_loop.handler().0, 1, "the wake at the start");
-        handle.wake();
-        for _ in 0..10 {
-            event_loop.turn(Some(Duration::ZERO)).expect("a turn");
-        }
-        assert_eq!(event_loop.handler().0, 2);
     }
 }

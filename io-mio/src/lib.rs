@@ -54,81 +54,65 @@
 // This crate is all about sockets and threads: it needs std, and says so everywhere.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
-mod accept;
-mod accepting;
+mod app;
 mod client;
-mod closing;
-mod connect;
-mod context;
-mod credentials;
-mod deliver;
+mod conn;
 mod dial;
-mod driver;
 mod event_loop;
-mod eyeballs;
-mod frame;
-mod handle;
-mod handler;
-mod listener;
-mod opening;
-mod origin;
-mod outqueue;
-mod peer;
-mod proxy;
+mod hub;
+mod kernel;
+mod phases;
 mod random;
-mod receiving;
-mod redirect;
-mod request;
-mod resolve;
-mod response;
-mod sending;
-mod serializer;
 mod server;
 mod settings;
-mod shared;
-mod slot;
+mod state;
 mod target;
-mod timers;
 #[cfg(feature = "__tls")]
 mod tls;
-mod topics;
-mod transport;
 
-pub use accept::{Accept, SlowConsumer};
+pub use app::accept::Accept;
+pub use app::context::Context;
+pub use app::handler::{Chunk, Handler};
+pub use app::peer::Peer;
+pub use app::request::Request;
+pub use app::response::Response;
 pub use client::{
     BinaryType, Clients, CloseError, CloseEvent, Data, Disconnected, Event, EventKind, FailureCause,
     Heartbeat, InvalidStateError, MessageId, ReadyState, ReliableBuilder, ReliableEvent, ReliableWebSocket,
     SendRefused, SyntaxError, Unsent, WebSocket, WebSocketBuilder,
 };
-pub use connect::{Connect, ConnectError};
-pub use context::Context;
+pub use conn::ending::{By, Cause, Closed};
+pub use conn::peer_addr::PeerAddr;
+pub use conn::peer_id::PeerId;
 pub use event_loop::EventLoop;
-pub use handle::{CommandError, Handle};
-pub use handler::{By, Cause, Chunk, Closed, Handler};
-pub use origin::OriginPolicy;
-pub use peer::{Peer, PeerId};
-pub use proxy::{Proxy, ProxyError, ProxyUrlError};
-pub use redirect::RedirectError;
-pub use request::Request;
-pub use resolve::Resolver;
-pub use response::Response;
+pub use hub::command::CommandError;
+pub use hub::handle::Handle;
 pub use server::Server;
 pub use settings::Settings;
+pub use settings::origin::OriginPolicy;
+pub use settings::resolver::Resolver;
+pub use settings::slow_consumer::SlowConsumer;
+pub use settings::topic_limits::TopicLimits;
+pub use state::topics::TopicError;
+pub use target::connect::Connect;
+pub use target::connect_error::ConnectError;
+pub use target::proxy::{Proxy, ProxyError, ProxyUrlError};
+pub use target::redirect::RedirectError;
 #[cfg(feature = "__tls")]
 pub use tls::{TlsClient, TlsClientBuilder, TlsConfigError, TlsServer, TlsServerBuilder};
-pub use topics::{TopicError, TopicLimits};
-pub use transport::PeerAddr;
 
 #[cfg(feature = "__scripted")]
 #[doc(hidden)]
-pub use event_loop::scripted::{Edge, Script};
+pub use event_loop::scripted::Edge;
+#[cfg(feature = "__scripted")]
+#[doc(hidden)]
+pub use kernel::script::Script;
 #[cfg(feature = "__tls")]
 pub use rustls;
-pub use sansws;
 pub use sansws::handshake::HandshakeError;
 pub use sansws::{
-    BinaryChunk, CloseCode, Config, Expired, Message, MessageKind, ProtocolError, Role, SendError, TextChunk,
-    Timeouts,
+    self, BinaryChunk, CloseCode, Config, Expired, Message, MessageKind, ProtocolError, Role, SendError,
+    TextChunk, Timeouts,
 };
 
 // What the README shows compiles and runs.

@@ -1,18 +1,18 @@
 //! A server: listeners, and one event loop or several.
 
-use std::fmt;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 #[cfg(unix)]
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use std::{fmt, io, thread};
 
+use crate::app::handler::Handler;
 use crate::event_loop::EventLoop;
-use crate::handle::{Handle, Hub, InboxLimits};
-use crate::handler::Handler;
-use crate::listener::{Bound, Security};
+use crate::hub::Hub;
+use crate::hub::handle::Handle;
+use crate::hub::inbox::InboxLimits;
+use crate::kernel::listener::{Bound, Security};
 use crate::settings::Settings;
 #[cfg(feature = "__tls")]
 use crate::tls::TlsServer;
@@ -67,7 +67,7 @@ impl Server {
         Ok(Self::new(Bound::unix(path.as_ref())?))
     }
 
-    fn new(bound: Bound) -> Self {
+    pub(crate) fn new(bound: Bound) -> Self {
         let settings = Settings::default();
         let hub = Hub::new(InboxLimits::of(&settings));
         Self { bound: vec![bound], settings, security: Security::None, hub }

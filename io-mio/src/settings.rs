@@ -1,10 +1,15 @@
 //! Limits and time-outs.
 
+pub(crate) mod origin;
+pub(crate) mod resolver;
+pub(crate) mod slow_consumer;
+pub(crate) mod topic_limits;
+
 use sansws::{Config, Timeouts};
 
-use crate::origin::OriginPolicy;
-use crate::resolve::Resolver;
-use crate::topics::TopicLimits;
+use crate::settings::origin::OriginPolicy;
+use crate::settings::resolver::Resolver;
+use crate::settings::topic_limits::TopicLimits;
 
 /// Everything that can be set about an event loop, with defaults that suit a public server.
 ///

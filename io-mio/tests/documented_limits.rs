@@ -31,10 +31,10 @@ fn security_md_tells_the_defaults() {
 /// What the driver's source says of limits that cannot be seen from outside.
 fn fixed() -> BTreeMap<&'static str, String> {
     let plan = include_str!("../src/client/plan.rs");
-    let resolve = include_str!("../src/resolve.rs");
-    let accepting = include_str!("../src/accepting.rs");
-    let interim = said(include_str!("../src/dial/opening.rs"), "const MAX_INTERIM: u32 = ");
-    assert_eq!(said(include_str!("../src/proxy/tunnel.rs"), "const MAX_INTERIM: u32 = "), interim);
+    let resolve = include_str!("../src/dial/resolve.rs");
+    let accepting = include_str!("../src/event_loop/accepting.rs");
+    let interim = said(include_str!("../src/dial/answers.rs"), "const MAX_INTERIM: u32 = ");
+    assert_eq!(said(include_str!("../src/dial/tunnel.rs"), "const MAX_INTERIM: u32 = "), interim);
     BTreeMap::from([
         ("WebSocketBuilder::max_buffered", size(said(plan, "max_buffered: "))),
         ("WebSocketBuilder::max_events`, count", said(plan, "max_events: ").to_string()),
@@ -51,13 +51,13 @@ fn fixed() -> BTreeMap<&'static str, String> {
         ),
         (
             "MAX_ADDRESSES",
-            said(include_str!("../src/eyeballs.rs"), "const MAX_ADDRESSES: usize = ").to_string(),
+            said(include_str!("../src/dial/eyeballs.rs"), "const MAX_ADDRESSES: usize = ").to_string(),
         ),
         ("MAX_THREADS", said(resolve, "const MAX_THREADS: usize = ").to_string()),
         ("MAX_STUCK", said(resolve, "const MAX_STUCK: usize = ").to_string()),
         ("MAX_NAMES", said(resolve, "const MAX_NAMES: usize = ").to_string()),
         ("MAX_ASKERS", said(resolve, "const MAX_ASKERS: usize = ").to_string()),
-        ("MAX_WAKES", said(include_str!("../src/timers.rs"), "const MAX_WAKES: usize = ").to_string()),
+        ("MAX_WAKES", said(include_str!("../src/state/timers.rs"), "const MAX_WAKES: usize = ").to_string()),
         ("MAX_LISTENERS", said(accepting, "const MAX_LISTENERS: usize = ").to_string()),
         ("MAX_REFUSALS", said(accepting, "const MAX_REFUSALS: usize = ").to_string()),
         ("MAX_LEN", size(said(include_str!("../src/tls/pem.rs"), "const MAX_LEN: u64 = "))),

@@ -11,8 +11,9 @@ use crate::client::plan::{Options, Plan};
 use crate::client::reliable_builder::ReliableBuilder;
 use crate::client::socket::{Sink, Socket};
 use crate::client::websocket::{Callback, Callbacks, WebSocket};
-use crate::connect::{Connect, ConnectError};
-use crate::proxy::Proxy;
+use crate::target::connect::Connect;
+use crate::target::connect_error::ConnectError;
+use crate::target::proxy::Proxy;
 #[cfg(feature = "__tls")]
 use crate::tls::TlsClient;
 

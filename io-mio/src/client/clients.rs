@@ -1,10 +1,9 @@
 //! Client threads.
 
-use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::client::builder::WebSocketBuilder;
 use crate::client::thread::{Driver, Thread, run};

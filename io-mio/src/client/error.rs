@@ -1,14 +1,13 @@
 //! What can be wrong with a call, and with a connection.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use sansws::handshake::{Argument, HandshakeError};
 use sansws::{Expired, ProtocolError};
 
-use crate::connect::ConnectError;
-use crate::handler::Cause;
-use crate::redirect::RedirectError;
+use crate::conn::ending::Cause;
+use crate::target::connect_error::ConnectError;
+use crate::target::redirect::RedirectError;
 
 /// What `new WebSocket(url, protocols)` refuses: the standard's `SyntaxError`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

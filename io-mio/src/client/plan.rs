@@ -6,10 +6,11 @@ use std::time::Duration;
 use sansws::handshake::{Argument, HandshakeError};
 use url::Url;
 
-use crate::accept::SlowConsumer;
 use crate::client::error::SyntaxError;
 use crate::client::event::BinaryType;
-use crate::connect::{Connect, ConnectError};
+use crate::settings::slow_consumer::SlowConsumer;
+use crate::target::connect::Connect;
+use crate::target::connect_error::ConnectError;
 
 /// Something said about the connection to dial.
 pub(crate) type Say = Box<dyn FnOnce(Connect<()>) -> Result<Connect<()>, ConnectError> + Send>;

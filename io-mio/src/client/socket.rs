@@ -13,7 +13,7 @@ use crate::client::keeper::Keeper;
 use crate::client::plan::Plan;
 use crate::client::thread::{Item, Thread};
 use crate::client::websocket::Callbacks;
-use crate::peer::PeerId;
+use crate::conn::peer_id::PeerId;
 
 /// What a queued message or event takes besides its payload, so that empty ones are limited too.
 pub(crate) const OVERHEAD: usize = 64;
@@ -140,7 +140,7 @@ impl Socket {
         })
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

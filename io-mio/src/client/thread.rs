@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use sansws::{CloseCode, Expired, Message};
 
+use crate::app::handler::Handler;
+use crate::app::peer::Peer;
 use crate::client::error::FailureCause;
 use crate::client::event::CloseEvent;
 use crate::client::heartbeat::Turns;
@@ -20,10 +22,12 @@ use crate::client::socket::{Outgoing, Sink, Socket, Stage, Task};
 pub(crate) use crate::client::thread::timers::Due;
 use crate::client::thread::timers::Timers;
 use crate::client::websocket;
+use crate::conn::ending::{Cause, Closed};
+use crate::conn::peer_id::PeerId;
 use crate::event_loop::EventLoop;
-use crate::handle::{Handle, Hub, InboxLimits};
-use crate::handler::{Cause, Closed, Handler};
-use crate::peer::{Peer, PeerId};
+use crate::hub::Hub;
+use crate::hub::handle::Handle;
+use crate::hub::inbox::InboxLimits;
 use crate::settings::Settings;
 
 /// What other threads reach the client thread with.
@@ -54,7 +58,7 @@ pub(crate) enum Item {
 }
 
 impl Thread {
-    pub(crate) fn new(handle: Handle) -> Arc<Self> {
+    pub(super) fn new(handle: Handle) -> Arc<Self> {
         Arc::new(Self::with(handle, Inbox::default()))
     }
 

@@ -9,29 +9,31 @@ use mio::net::TcpStream;
 use mio::net::UnixStream;
 use mio::{Registry, Token};
 
-use super::Stage;
-use crate::driver::Driver;
-use crate::eyeballs::Eyeballs;
-use crate::handler::{By, Handler};
-use crate::serializer::Remote;
-use crate::slot::Phase;
-use crate::target::Place;
-use crate::transport::{PeerAddr, Transport};
+use crate::app::handler::Handler;
+use crate::conn::ending::By;
+use crate::conn::peer_addr::PeerAddr;
+use crate::dial::dialling::Stage;
+use crate::dial::eyeballs::Eyeballs;
+use crate::dial::serializer::Remote;
+use crate::event_loop::driver::Driver;
+use crate::kernel::transport::Transport;
+use crate::state::slots::Phase;
+use crate::target::url::Place;
 
 /// Sockets on their way to the same server. All have the token of the one connection they race for: an event of one has all looked at,
 /// and they are few.
-pub(super) struct Race {
+pub(crate) struct Race {
     eyeballs: Eyeballs,
     runners: Vec<(PeerAddr, Transport)>,
     last_error: Option<io::Error>,
 }
 
 impl Race {
-    pub(super) fn new(eyeballs: Eyeballs) -> Self {
+    pub(crate) fn new(eyeballs: Eyeballs) -> Self {
         Self { eyeballs, runners: Vec::new(), last_error: None }
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         self.eyeballs.poll_timeout()
     }
 
@@ -93,7 +95,7 @@ impl Race {
 
 impl<H: Handler> Driver<H> {
     /// Goes on with the race, to its end if it has come.
-    pub(super) fn race(&mut self, index: u32) {
+    pub(crate) fn race(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
         // §4.1: one connection at a time to an address. Through a proxy it is the server's name that has its turn, before the race.

@@ -3,7 +3,7 @@
 use httparse::Status;
 use sansws::handshake::client::Response;
 
-use crate::handler::Cause;
+use crate::conn::ending::Cause;
 
 /// The longest line that tells the size of a chunk, extensions and line end included, in bytes.
 const MAX_CHUNK_LINE: usize = 256;
@@ -12,7 +12,7 @@ const MAX_CHUNK_LINE: usize = 256;
 const ENDLESS: u64 = u64::MAX;
 
 /// A server's refusal, of whose content a part has arrived.
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: u16,
     content: Vec<u8>,
     max_len: usize,
@@ -23,7 +23,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// At most `max_len` bytes of the content will be kept.
-    pub(super) fn new(response: &Response<'_, '_>, max_len: usize) -> Self {
+    pub(crate) fn new(response: &Response<'_, '_>, max_len: usize) -> Self {
         let (status, headers) = (response.status(), response.headers());
         let last_coding = headers.elements("Transfer-Encoding").last();
         let (left, chunks) = match last_coding {
@@ -45,7 +45,7 @@ impl Refusal {
 
     /// Adds what was read. Returns whether that is all: the content is whole, or as long as it may be, or it cannot be told what of the
     /// rest belongs to it.
-    pub(super) fn add(&mut self, mut input: &[u8]) -> bool {
+    pub(crate) fn add(&mut self, mut input: &[u8]) -> bool {
         loop {
             let room = self.max_len.saturating_sub(self.content.len());
             let most = room.min(usize::try_from(self.left).unwrap_or(usize::MAX));
@@ -69,7 +69,7 @@ impl Refusal {
     }
 
     /// What came.
-    pub(super) fn into_cause(self) -> Cause {
+    pub(crate) fn into_cause(self) -> Cause {
         Cause::Refused { status: self.status, content: self.content.into() }
     }
 }

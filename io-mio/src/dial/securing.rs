@@ -2,17 +2,18 @@
 
 use std::io;
 
-use super::Stage;
-use crate::connect::Connect;
-use crate::driver::Driver;
-use crate::handler::{By, Cause, Handler};
-use crate::slot::Phase;
-use crate::transport::Transport;
+use crate::app::handler::Handler;
+use crate::conn::ending::{By, Cause};
+use crate::dial::dialling::Stage;
+use crate::event_loop::driver::Driver;
+use crate::kernel::transport::Transport;
+use crate::state::slots::Phase;
+use crate::target::connect::Connect;
 
 impl<H: Handler> Driver<H> {
     /// RFC 6455 §4.1 (5): "If /secure/ is true, the client MUST perform a TLS handshake over the connection after opening the connection and
     /// before sending the handshake data".
-    pub(super) fn secure(&mut self, index: u32) {
+    pub(crate) fn secure(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Phase::Dialling(dialling) = &mut slot.phase else { return };
         let socket = std::mem::replace(&mut slot.link.transport, Transport::None);
@@ -26,7 +27,7 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    pub(super) fn go_on_securing(&mut self, index: u32) {
+    pub(crate) fn go_on_securing(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         match slot.link.transport.handshake() {
             Ok(true) => {

@@ -1,30 +1,23 @@
 //! For this project's own tests and fuzzing, in unit tests and behind the feature `__scripted`: connections over a [`Script`] instead of a socket, and turns at
 //! a time that the caller says. The loop does with them what it does with sockets; only the kernel is played.
 
-use std::fmt;
-use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use sansws::{Assembler, Connection};
 
-use super::EventLoop;
-use crate::deliver::run_deferred;
-use crate::driver::Readiness;
-use crate::handler::Handler;
-use crate::peer::PeerId;
+use crate::app::handler::Handler;
+use crate::conn::link::Link;
+use crate::conn::peer_addr::PeerAddr;
+use crate::conn::peer_id::PeerId;
+use crate::event_loop::EventLoop;
+use crate::event_loop::driver::Readiness;
+use crate::kernel::script::Script;
+use crate::kernel::transport::Transport;
 use crate::random;
-use crate::shared::NOBODY;
-use crate::slot::{Link, Open, Phase};
-use crate::timers::tick_at;
-use crate::transport::{PeerAddr, Transport};
-
-/// What a socket does, by a script.
-#[allow(missing_docs, reason = "as of a non-blocking socket")]
-pub trait Script: fmt::Debug + Send {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    fn shutdown_write(&mut self) -> io::Result<()>;
-}
+use crate::state::deliver::run_deferred;
+use crate::state::shared::NOBODY;
+use crate::state::slots::{Open, Phase};
+use crate::state::timers::tick_at;
 
 /// What an edge-triggered event says of a connection.
 #[derive(Debug, Clone, Copy)]

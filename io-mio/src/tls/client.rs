@@ -9,11 +9,11 @@ use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, RootCertStore, SignatureScheme};
 
-use super::config::{TlsConfigError, alpn, provider};
-use super::pem::Pem;
-use super::stream::TlsStream;
-use crate::handler::Cause;
-use crate::transport::Transport;
+use crate::conn::ending::Cause;
+use crate::kernel::transport::Transport;
+use crate::tls::config::{TlsConfigError, alpn, provider};
+use crate::tls::pem::Pem;
+use crate::tls::stream::TlsStream;
 
 /// What a client needs for TLS: the authorities that it trusts, for [`Connect::tls`](crate::Connect::tls).
 ///

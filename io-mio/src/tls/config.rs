@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 /// The one protocol spoken over TLS here: the opening handshake is a request of HTTP/1.1.
-pub(super) fn alpn() -> Vec<Vec<u8>> {
+pub(crate) fn alpn() -> Vec<Vec<u8>> {
     vec![b"http/1.1".to_vec()]
 }
 
 /// The cryptography that the program has installed for all of its TLS, else that of the feature.
-pub(super) fn provider() -> Result<Arc<CryptoProvider>, TlsConfigError> {
+pub(crate) fn provider() -> Result<Arc<CryptoProvider>, TlsConfigError> {
     if let Some(installed) = CryptoProvider::get_default() {
         return Ok(Arc::clone(installed));
     }
@@ -30,11 +30,11 @@ pub struct TlsConfigError {
 }
 
 impl TlsConfigError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
     }
 
-    pub(super) fn about(what: impl fmt::Display, error: impl fmt::Display) -> Self {
+    pub(crate) fn about(what: impl fmt::Display, error: impl fmt::Display) -> Self {
         Self::new(format!("{what}: {error}"))
     }
 }

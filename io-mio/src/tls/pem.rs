@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::config::TlsConfigError;
+use crate::tls::config::TlsConfigError;
 
 /// Longest PEM file that is read.
 const MAX_LEN: u64 = 16 << 20;
 
 /// Where PEM comes from. A file is read anew each time.
-pub(super) enum Pem {
+pub(crate) enum Pem {
     File(PathBuf),
     Memory(Vec<u8>),
 }
 
 impl Pem {
     /// All certificates, at least one.
-    pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
         let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&self.read()?).collect();
         let found = found.map_err(|error| TlsConfigError::about(self, error))?;
         if found.is_empty() {
@@ -29,7 +29,7 @@ impl Pem {
     }
 
     /// The first private key: PKCS #8, PKCS #1 or SEC 1, not encrypted.
-    pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
+    pub(crate) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
         PrivateKeyDer::from_pem_slice(&self.read()?).map_err(|error| match error {
             pem::Error::NoItemsFound => TlsConfigError::about(
                 self,

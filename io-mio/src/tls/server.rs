@@ -9,8 +9,8 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::config::{TlsConfigError, alpn, provider};
-use super::pem::Pem;
+use crate::tls::config::{TlsConfigError, alpn, provider};
+use crate::tls::pem::Pem;
 
 /// What a server needs for TLS: certificates with their keys, for [`Server::tls`](crate::Server::tls).
 ///
@@ -159,7 +159,7 @@ struct ByName {
 }
 
 impl ByName {
-    fn new(certificates: Vec<Arc<CertifiedKey>>) -> Result<Self, TlsConfigError> {
+    pub(crate) fn new(certificates: Vec<Arc<CertifiedKey>>) -> Result<Self, TlsConfigError> {
         let default = certificates.first().ok_or_else(|| TlsConfigError::new("no certificate"))?;
         let default = Arc::clone(default);
         let mut names = HashMap::new();

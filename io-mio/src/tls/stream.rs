@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
-use crate::transport::Transport;
+use crate::kernel::transport::Transport;
 
 /// Ciphertext read beyond the length of the caller's buffer before others have their turn: one record and what frames it.
 const READ_AHEAD: usize = 20 << 10;

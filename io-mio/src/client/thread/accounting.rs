@@ -8,8 +8,12 @@ use std::io::{self, ErrorKind, IoSlice, Read};
 use super::*;
 use crate::client::event::Event;
 use crate::client::plan::{Options, Plan};
-use crate::event_loop::scripted::{Edge, Script};
-use crate::transport::Transport;
+use crate::conn::peer_id::PeerId;
+use crate::event_loop::EventLoop;
+use crate::event_loop::scripted::Edge;
+use crate::kernel::script::Script;
+use crate::kernel::transport::Transport;
+use crate::settings::Settings;
 
 /// A kernel that takes so many bytes.
 #[derive(Debug, Clone, Default)]

@@ -3,6 +3,7 @@
 use rustls::ServerConnection;
 
 use super::*;
+use crate::kernel::transport::Transport;
 use crate::tls::{TlsClient, TlsServer};
 
 /// The most plaintext that TLS takes at a time.

@@ -1,0 +1,323 @@
+//! Sending on one connection: where output goes, and what happens when there is too much of it.
+
+use std::num::NonZeroU32;
+
+use sansws::{
+    CloseCode, Connection, FrameHeader, MaskingKey, Message, MessageKind, Output, OutputFull, Role, SendError,
+};
+
+use crate::conn::ending::{By, Cause};
+use crate::conn::link::Link;
+use crate::conn::peer_id::PeerId;
+use crate::conn::shared_frame::SharedFrame;
+use crate::settings::slow_consumer::SlowConsumer;
+use crate::state::shared::Shared;
+
+/// Published frames up to this size are copied into the queue; longer ones are shared.
+const COPY_UP_TO: usize = 256;
+
+/// Payloads of a server from this size on go to the kernel from where they are.
+const WRITE_THROUGH_FROM: usize = 32 << 10;
+
+/// Gathered output of this size is written before more is gathered.
+const GATHER_UP_TO: usize = 64 << 10;
+
+/// The end of a queue, with room for so much more.
+pub(crate) struct Room<'a> {
+    bytes: &'a mut Vec<u8>,
+    room: usize,
+}
+
+impl<'a> Room<'a> {
+    pub(crate) fn new(bytes: &'a mut Vec<u8>, room: usize) -> Self {
+        Self { bytes, room }
+    }
+}
+
+impl Output for Room<'_> {
+    #[inline]
+    fn reserve(&mut self, len: usize) -> Result<(), OutputFull> {
+        if len > self.room {
+            return Err(OutputFull);
+        }
+        self.room -= len;
+        Output::reserve(self.bytes, len)
+    }
+
+    #[inline]
+    fn write_reserved(&mut self, bytes: &[u8]) {
+        self.bytes.write_reserved(bytes);
+    }
+
+    #[inline]
+    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+        self.bytes.write_masked(key, bytes)
+    }
+}
+
+/// One connection with what it takes to send on it.
+pub(crate) struct Sending<'a, S> {
+    pub(crate) id: PeerId,
+    pub(crate) conn: &'a mut Connection,
+    pub(crate) link: &'a mut Link,
+    pub(crate) shared: &'a mut Shared<S>,
+}
+
+impl<S> Sending<'_, S> {
+    fn is_gathering(&self) -> bool {
+        self.shared.turn_of == self.id.index && self.link.out.is_empty()
+    }
+
+    /// Bytes that the kernel has not taken.
+    pub(crate) fn buffered(&self) -> usize {
+        let gathered = if self.is_gathering() { self.shared.gathered.len() } else { 0 };
+        self.link.queued() + gathered
+    }
+
+    /// Whether `len` more bytes may be queued. What the kernel takes at once makes room; if that is not enough, `drained` tells when there
+    /// may be some.
+    fn make_room(&mut self, len: usize) -> bool {
+        if len <= self.room() {
+            return true;
+        }
+        if self.is_gathering() {
+            self.link.flush(&mut self.shared.gathered);
+        } else {
+            self.link.flush_queue();
+        }
+        let fits = len <= self.room();
+        if !fits && self.link.waiting() > 0 && !self.link.broken {
+            // There will not be more room before some of it is taken.
+            self.link.rare().refused_at = Some(self.link.surely_written());
+            self.link.congested = true;
+        }
+        fits
+    }
+
+    fn room(&self) -> usize {
+        self.shared.settings.max_buffered.saturating_sub(self.buffered())
+    }
+
+    /// Has the connection append frames where its output goes just now.
+    #[inline]
+    pub(crate) fn append<E>(
+        &mut self,
+        frames: impl FnOnce(&mut Connection, &mut Room<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let room = self.room();
+        if self.is_gathering() {
+            frames(self.conn, &mut Room::new(&mut self.shared.gathered, room))?;
+            if self.shared.gathered.len() >= GATHER_UP_TO {
+                self.link.flush(&mut self.shared.gathered);
+                self.check_congestion();
+            }
+        } else {
+            frames(self.conn, &mut Room::new(self.link.out.tail(), room))?;
+            self.appended_to_queue();
+        }
+        Ok(())
+    }
+
+    fn appended_to_queue(&mut self) {
+        if self.shared.turn_of != self.id.index {
+            self.shared.mark_dirty(self.id, self.link);
+        }
+        self.check_congestion();
+    }
+
+    /// A control frame that must get out, whatever else is queued. There is room for one Pong and one Close beyond the limit.
+    pub(crate) fn pay_debts(&mut self) {
+        // With a Pong the queue must not grow for ever; a Close comes once.
+        if self.conn.wants_transmit() && self.link.out.len() <= self.shared.settings.low_water {
+            let sink = if self.is_gathering() { &mut self.shared.gathered } else { self.link.out.tail() };
+            // A growing buffer only refuses when there is no memory; the debt then stays.
+            let _ = self.conn.poll_transmit(sink);
+        }
+    }
+
+    /// Starts the closing handshake; the limit on queued bytes does not count.
+    pub(crate) fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        cause: Option<Cause>,
+    ) -> Result<(), SendError> {
+        let gathering = self.is_gathering();
+        let sink = if gathering { &mut self.shared.gathered } else { self.link.out.tail() };
+        self.conn.close(code, reason, sink)?;
+        self.link.blame(By::Local, cause);
+        if !gathering {
+            self.shared.mark_dirty(self.id, self.link);
+        }
+        Ok(())
+    }
+
+    /// Starts the closing handshake with a Close frame that says nothing; the limit on queued bytes does not count.
+    pub(crate) fn close_without_status(&mut self) -> Result<(), SendError> {
+        let gathering = self.is_gathering();
+        let sink = if gathering { &mut self.shared.gathered } else { self.link.out.tail() };
+        self.conn.close_without_status(sink)?;
+        self.link.blame(By::Local, None);
+        if !gathering {
+            self.shared.mark_dirty(self.id, self.link);
+        }
+        Ok(())
+    }
+
+    /// Fails the connection, RFC 6455 §7.1.7.
+    pub(crate) fn fail(&mut self, code: CloseCode, cause: Cause) {
+        self.link.blame(By::Local, Some(cause));
+        self.conn.fail(code);
+        if self.shared.turn_of != self.id.index {
+            self.shared.mark_dirty(self.id, self.link);
+        }
+    }
+
+    /// Sends a message whose payload is worth not copying.
+    pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        let payload = message.as_bytes();
+        if self.conn.can_send() && !self.make_room(payload.len().saturating_add(FrameHeader::MAX_LEN)) {
+            return Err(SendError::OutputFull);
+        }
+        if payload.len() >= WRITE_THROUGH_FROM && self.conn.role() == Role::Server {
+            return self.send_large(message.kind(), payload);
+        }
+        match message {
+            Message::Text(text) => self.append(|conn, out| conn.send_text(text, out)),
+            Message::Binary(payload) => self.append(|conn, out| conn.send_binary(payload, out)),
+        }
+    }
+
+    fn send_large(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
+        let header = self.conn.frame_header(kind, payload.len() as u64)?;
+        if self.is_gathering() {
+            self.shared.gathered.extend_from_slice(header.as_bytes());
+            self.link.write_through(&mut self.shared.gathered, payload);
+            self.check_congestion();
+        } else {
+            self.link.out.push_copy(header.as_bytes());
+            self.link.out.push_copy(payload);
+            self.appended_to_queue();
+        }
+        Ok(())
+    }
+
+    /// Sends a fragment.
+    pub(crate) fn send_fragment(&mut self, fragment: Message<'_>, last: bool) -> Result<(), SendError> {
+        let len = fragment.as_bytes().len().saturating_add(FrameHeader::MAX_LEN);
+        if self.conn.can_send() && !self.make_room(len) {
+            return Err(SendError::OutputFull);
+        }
+        match fragment {
+            Message::Text(text) => self.append(|conn, out| conn.send_text_fragment(text, last, out))?,
+            Message::Binary(payload) => {
+                self.append(|conn, out| conn.send_binary_fragment(payload, last, out))?;
+            }
+        }
+        if last {
+            self.release_held();
+        }
+        Ok(())
+    }
+
+    /// Delivers a published message. `Err` says why it passed the peer by, which has been dealt with.
+    pub(crate) fn deliver(&mut self, frame: &SharedFrame) -> Result<(), SendError> {
+        if !self.conn.can_send() {
+            return Err(SendError::NotOpen);
+        }
+        if self.link.slow_consumer == SlowConsumer::Drop && self.link.congested {
+            self.link.rare().dropped += 1;
+            return Err(SendError::OutputFull);
+        }
+        let result = self.enqueue(frame);
+        if result == Err(SendError::OutputFull) {
+            match self.link.slow_consumer {
+                SlowConsumer::Drop => self.link.rare().dropped += 1,
+                SlowConsumer::Pause | SlowConsumer::Close(_) => self.give_up_on_slow_consumer(),
+            }
+        }
+        result
+    }
+
+    /// Queues a shared frame behind what there is.
+    pub(crate) fn enqueue(&mut self, frame: &SharedFrame) -> Result<(), SendError> {
+        if !self.make_room(frame.max_len()) {
+            return Err(SendError::OutputFull);
+        }
+        match self.put(frame) {
+            Err(SendError::MessageInProgress) => {
+                // The other half is for the rest of the message: nothing but its end makes room.
+                let most = self.shared.settings.max_buffered / 2;
+                let rare = self.link.rare();
+                if rare.held_len + frame.max_len() > most {
+                    return Err(SendError::OutputFull);
+                }
+                rare.held_len += frame.max_len();
+                rare.held.push_back(frame.clone());
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn put(&mut self, frame: &SharedFrame) -> Result<(), SendError> {
+        let shareable =
+            self.conn.role() == Role::Server && frame.bytes().len() > COPY_UP_TO && !self.is_gathering();
+        if !shareable {
+            return self.append(|conn, out| conn.send_prepared(frame.prepared(), out));
+        }
+        // Asked for its checks only: a server's header is in the frame already.
+        self.conn.frame_header(frame.prepared().kind(), frame.prepared().payload().len() as u64)?;
+        self.link.out.push(frame.bytes().clone());
+        self.appended_to_queue();
+        Ok(())
+    }
+
+    /// Sends what was published during a fragmented message that has now ended.
+    fn release_held(&mut self) {
+        while let Some(rare) = self.link.rare.as_mut() {
+            let Some(frame) = rare.held.pop_front() else { return };
+            rare.held_len -= frame.max_len();
+            match self.put(&frame) {
+                Err(SendError::MessageInProgress) => {
+                    let rare = self.link.rare();
+                    rare.held_len += frame.max_len();
+                    rare.held.push_front(frame);
+                    return;
+                }
+                Err(SendError::OutputFull) => self.link.rare().dropped += 1,
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Called when the queue may have grown past the high-water mark.
+    pub(crate) fn check_congestion(&mut self) {
+        let settings = &self.shared.settings;
+        let own =
+            |bytes: NonZeroU32| (bytes.get() as usize).clamp(settings.low_water, settings.max_buffered / 2);
+        let high_water = self.link.high_water.map_or(settings.high_water, own);
+        if self.link.congested || self.link.out.len() <= high_water || self.link.broken {
+            return;
+        }
+        // Only what the kernel refuses tells of a slow reader: it may not have been asked in this turn.
+        self.link.flush_queue();
+        if self.link.out.len() <= high_water || self.link.broken {
+            return;
+        }
+        self.link.congested = true;
+        if matches!(self.link.slow_consumer, SlowConsumer::Close(_)) {
+            self.give_up_on_slow_consumer();
+        }
+    }
+
+    fn give_up_on_slow_consumer(&mut self) {
+        let code = match self.link.slow_consumer {
+            SlowConsumer::Close(code) if code.may_be_sent() => code,
+            _ => CloseCode::TRY_AGAIN_LATER,
+        };
+        log::debug!("{}: reads too slowly, {} bytes queued", self.link.remote, self.link.queued());
+        // Refused only if it is closing already.
+        let _ = self.close(code, "reads too slowly", Some(Cause::SlowConsumer));
+    }
+}

@@ -1,0 +1,7 @@
+//! The loop with the kernel played, in virtual time.
+
+mod commands;
+mod found_by_fuzzing;
+mod turns;
+mod virtual_time;
+mod writing;

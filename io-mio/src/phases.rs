@@ -1,0 +1,5 @@
+//! What a connection does now.
+
+pub(crate) mod closing;
+pub(crate) mod opening;
+pub(crate) mod receiving;

@@ -1,0 +1,138 @@
+//! Long messages are read where they are collected.
+
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sansws::{Config, Connection, Message};
+
+use crate::app::handler::Handler;
+use crate::app::peer::Peer;
+use crate::conn::ending::Closed;
+use crate::event_loop::EventLoop;
+use crate::event_loop::scripted::Edge;
+use crate::kernel::script::Script;
+use crate::kernel::transport::Transport;
+use crate::settings::Settings;
+
+/// Bytes that arrive, and where they were read to.
+#[derive(Debug, Default)]
+struct Arriving {
+    bytes: Vec<u8>,
+    places: Vec<(usize, usize)>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Socket(Arc<Mutex<Arriving>>);
+
+impl Script for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut arriving = self.0.lock().expect("no panic while it is locked");
+        let len = buffer.len().min(arriving.bytes.len());
+        if len == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        for (place, byte) in buffer.iter_mut().zip(arriving.bytes.drain(..len)) {
+            *place = byte;
+        }
+        arriving.places.push((buffer.as_ptr() as usize, len));
+        Ok(len)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Where messages were when they were handed out, and what they were.
+#[derive(Default)]
+struct Receiver {
+    places: Vec<(usize, usize)>,
+    messages: Vec<Vec<u8>>,
+    closed: Option<u16>,
+}
+
+impl Handler for Receiver {
+    type Session = ();
+
+    fn message(&mut self, _: &mut Peer<'_, ()>, message: Message<'_>) {
+        let bytes = message.as_bytes();
+        self.places.push((bytes.as_ptr() as usize, bytes.len()));
+        self.messages.push(bytes.to_vec());
+    }
+
+    fn close(&mut self, _: &mut Peer<'_, ()>, closed: Closed<'_>) {
+        self.closed = Some(closed.code.get());
+    }
+}
+
+fn server_frames(payloads: &[Vec<u8>]) -> Vec<u8> {
+    let (mut server, mut bytes) = (Connection::server(&Config::default()), Vec::new());
+    for payload in payloads {
+        server.send_binary(payload, &mut bytes).expect("memory");
+    }
+    bytes
+}
+
+/// Turns until nothing more can be read.
+fn run(event_loop: &mut EventLoop<Receiver>, peer: crate::PeerId) {
+    for _ in 0..200 {
+        event_loop
+            .scripted_turn(Duration::ZERO, &[Edge { peer, readable: true, writable: true, ended: false }]);
+    }
+}
+
+#[test]
+fn a_long_message_stays_where_it_was_read() {
+    let payloads: Vec<Vec<u8>> = (0..3).map(|n| vec![n; 300_000]).collect();
+    let socket = Socket::default();
+    socket.0.lock().unwrap().bytes = server_frames(&payloads);
+    let mut event_loop = EventLoop::new(Receiver::default(), Settings::default()).expect("a loop");
+    let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
+    run(&mut event_loop, peer);
+    let receiver = event_loop.handler();
+    assert_eq!(receiver.messages, payloads);
+    // The last one finds the buffer of those before: but for what came with its header nothing of it was copied.
+    let (start, len) = receiver.places[2];
+    let arriving = socket.0.lock().unwrap();
+    let in_place = arriving.places.iter().rev().take_while(|(place, _)| (start..start + len).contains(place));
+    let read: usize = in_place.map(|(_, len)| len).sum();
+    assert!(read >= len - (64 << 10), "{read} of {len} bytes");
+}
+
+#[test]
+fn what_is_not_utf8_fails_the_connection_where_it_was_read() {
+    let mut bytes = vec![0x81, 126, 0xff, 0xff];
+    bytes.extend([b'a'; 40_000]);
+    bytes.push(0xff);
+    bytes.extend([b'a'; 25_534]);
+    let socket = Socket::default();
+    socket.0.lock().unwrap().bytes = bytes;
+    let mut event_loop = EventLoop::new(Receiver::default(), Settings::default()).expect("a loop");
+    let peer = event_loop.dialled_scripted(Box::new(socket), ());
+    run(&mut event_loop, peer);
+    assert_eq!((event_loop.handler().closed, event_loop.handler().messages.len()), (Some(1006), 0));
+}
+
+/// A socket's read fills the rest of the frame, then the buffer.
+#[test]
+fn a_socket_reads_into_two_places_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let mut near = TcpStream::connect(listener.local_addr().unwrap()).expect("loopback");
+    let (far, _) = listener.accept().expect("a connection");
+    near.write_all(b"placebuffer").expect("it fits");
+    let mut transport = Transport::Tcp(mio::net::TcpStream::from_std(far));
+    assert!(transport.reads_two());
+    let (mut first, mut second, mut read) = ([0; 5], [0; 20], 0);
+    while read < 11 {
+        // Blocking, as it was not told otherwise: what was written arrives.
+        assert_eq!(read, 0, "in one call");
+        read = transport.read_two(&mut first, &mut second).expect("bytes");
+    }
+    assert_eq!((&first, &second[..6]), (b"place", &b"buffer"[..]));
+}

@@ -1,0 +1,7 @@
+//! What one loop keeps.
+
+pub(crate) mod deliver;
+pub(crate) mod shared;
+pub(crate) mod slots;
+pub(crate) mod timers;
+pub(crate) mod topics;

@@ -1,0 +1,102 @@
+//! What the loop keeps about one connection.
+
+use sansws::{Assembler, Connection};
+use slab::Slab;
+
+use crate::conn::head::Head;
+use crate::conn::link::Link;
+use crate::conn::peer_id::PeerId;
+use crate::dial::dialling::Dialling;
+
+/// Two parts, so that a message can borrow the assembler while a [`Peer`](crate::Peer) borrows everything else.
+pub(crate) struct Slot<S> {
+    pub(crate) id: PeerId,
+    pub(crate) link: Link,
+    pub(crate) phase: Phase<S>,
+}
+
+/// The slots of a loop, by index.
+pub(crate) struct Slots<S> {
+    slab: Slab<Slot<S>>,
+    worker: u16,
+    next_generation: u32,
+}
+
+impl<S> Slots<S> {
+    pub(crate) fn new(worker: u16) -> Self {
+        Self { slab: Slab::new(), worker, next_generation: 0 }
+    }
+
+    /// Takes a slot for a connection.
+    pub(crate) fn insert(&mut self, link: Link, phase: Phase<S>) -> PeerId {
+        let entry = self.slab.vacant_entry();
+        // Memory ends long before four billion slots.
+        let id = PeerId { generation: self.next_generation, index: entry.key() as u32, worker: self.worker };
+        self.next_generation = self.next_generation.wrapping_add(1);
+        entry.insert(Slot { id, link, phase });
+        id
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> Option<&Slot<S>> {
+        self.slab.get(index as usize)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Slot<S>> {
+        self.slab.get_mut(index as usize)
+    }
+
+    /// The slot of this very connection.
+    pub(crate) fn get_peer(&mut self, id: PeerId) -> Option<&mut Slot<S>> {
+        self.get_mut(id.index).filter(|slot| slot.id == id)
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) {
+        self.slab.try_remove(index as usize);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn indices(&self) -> Vec<u32> {
+        self.slab.iter().map(|(_, slot)| slot.id.index).collect()
+    }
+}
+
+/// The life of a connection, from top to bottom.
+#[expect(clippy::large_enum_variant, reason = "nearly all slots are open ones")]
+pub(crate) enum Phase<S> {
+    /// Accepted; the head of the request is arriving.
+    Opening(Box<Head>),
+    /// Being dialled.
+    Dialling(Box<Dialling<S>>),
+    /// Open, or in the closing handshake.
+    Open(Open<S>),
+    /// The application is done with it. What is queued is written, then FIN, then the peer's bytes are discarded up to its own FIN
+    /// (RFC 6455 §7.1.1): to close a socket with bytes unread would reset the connection, and the peer could lose what it was sent last.
+    Lingering,
+    /// The socket is closed. The slot is freed at the end of the turn, so that an event later in the turn cannot mean another
+    /// connection.
+    Dead,
+}
+
+pub(crate) struct Open<S> {
+    pub(crate) conn: Connection,
+    pub(crate) assembler: Assembler,
+    pub(crate) session: S,
+    /// Messages are handed out in pieces.
+    pub(crate) streaming: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        // Without heap of its own. The timers add 16 bytes; mio has some for itself in debug builds.
+        assert!(size_of::<Slot<()>>() <= 624, "{} bytes", size_of::<Slot<()>>());
+    }
+}
