@@ -1,6 +1,7 @@
 //! One connection: its bytes, and how it sends. No sockets, no application.
 
 pub(crate) mod ending;
+pub(crate) mod gathering;
 pub(crate) mod head;
 pub(crate) mod link;
 pub(crate) mod out_queue;
@@ -9,3 +10,4 @@ pub(crate) mod peer_addr;
 pub(crate) mod peer_id;
 pub(crate) mod sending;
 pub(crate) mod shared_frame;
+pub(crate) mod wire;

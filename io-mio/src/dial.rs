@@ -6,6 +6,5 @@ pub(crate) mod eyeballs;
 pub(crate) mod race;
 pub(crate) mod refusal;
 pub(crate) mod resolve;
-pub(crate) mod securing;
 pub(crate) mod serializer;
 pub(crate) mod tunnel;

@@ -8,27 +8,22 @@ pub(crate) mod scripted;
 mod tests;
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-
-use mio::{Events, Poll};
 
 use crate::app::context::Context;
 use crate::app::handler::Handler;
 use crate::conn::peer_id::PeerId;
-use crate::event_loop::accepting::{WAKER, listener_of};
 use crate::event_loop::driver::Driver;
 use crate::hub::Hub;
 use crate::hub::handle::Handle;
 use crate::hub::inbox::InboxLimits;
 use crate::kernel::listener::{Bound, Security};
+use crate::kernel::poller::{Poller, Ready};
 use crate::random;
 use crate::settings::Settings;
 use crate::target::connect::Connect;
-
-/// Events taken from the kernel at a time.
-const EVENTS: usize = 1024;
 
 /// One event loop and all of its connections, on one thread.
 ///
@@ -61,8 +56,7 @@ const EVENTS: usize = 1024;
 /// }
 /// ```
 pub struct EventLoop<H: Handler> {
-    poll: Poll,
-    events: Events,
+    poller: Poller,
     driver: Driver<H>,
     hub: Arc<Hub>,
 }
@@ -80,12 +74,10 @@ impl<H: Handler> EventLoop<H> {
 
     pub(crate) fn on_hub(handler: H, settings: Settings, hub: Arc<Hub>, worker: u16) -> io::Result<Self> {
         random::seed()?;
-        let poll = Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), WAKER)?;
-        let registry = poll.registry().try_clone()?;
-        hub.inbox(worker).map_err(io::Error::other)?.set_waker(waker);
-        let driver = Driver::new(handler, settings, Arc::clone(&hub), worker, registry)?;
-        Ok(Self { poll, events: Events::with_capacity(EVENTS), driver, hub })
+        let poller = Poller::new()?;
+        hub.inbox(worker).map_err(io::Error::other)?.set_waker(poller.waker()?);
+        let driver = Driver::new(handler, settings, Arc::clone(&hub), worker, poller.registry()?)?;
+        Ok(Self { poller, driver, hub })
     }
 
     /// Reaches this loop from other threads.
@@ -121,7 +113,7 @@ impl<H: Handler> EventLoop<H> {
     /// Dials a connection. If that fails, [`Handler::close`] is called, perhaps at once.
     pub fn connect(&mut self, connect: Connect<H::Session>) -> PeerId {
         self.driver.read_clock();
-        self.driver.dial_between_turns(connect)
+        self.driver.dial(connect)
     }
 
     /// Ends a connection at once, without a closing handshake; also one that is being dialled. [`Handler::close`] is called before this
@@ -157,19 +149,13 @@ impl<H: Handler> EventLoop<H> {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        match self.poll.poll(&mut self.events, wait) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            Err(_) => self.events.clear(),
-            Ok(()) => {}
-        }
+        self.poller.wait(wait)?;
         self.driver.read_clock();
-        for event in &self.events {
-            if event.token() == WAKER {
-                self.driver.woken();
-            } else if let Some(listener) = listener_of(event.token()) {
-                self.driver.listener_ready(listener);
-            } else {
-                self.driver.socket_event(event.token().0 as u32, event);
+        for ready in self.poller.ready() {
+            match ready {
+                Ready::Woken => self.driver.woken(),
+                Ready::Listener(listener) => self.driver.listener_ready(listener),
+                Ready::Socket(index, readiness) => self.driver.socket_ready(index, readiness),
             }
         }
         Ok(self.driver.rest_of_turn())

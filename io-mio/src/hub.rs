@@ -1,15 +1,15 @@
 //! What the loops of one server share.
 
+pub(crate) mod admission;
 pub(crate) mod command;
 pub(crate) mod handle;
 pub(crate) mod inbox;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::hub::admission::Admission;
 use crate::hub::command::CommandError;
 use crate::hub::inbox::{Inbox, InboxLimits};
 
@@ -18,10 +18,7 @@ pub(crate) struct Hub {
     inboxes: RwLock<Vec<Arc<Inbox>>>,
     /// All that have a socket.
     pub(crate) connections: AtomicUsize,
-    /// Those that count for the limit.
-    pub(crate) accepted: AtomicUsize,
-    /// Connections by address; only kept if they are limited.
-    by_address: Mutex<HashMap<IpAddr, usize>>,
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl Hub {
@@ -30,8 +27,7 @@ impl Hub {
         Arc::new(Self {
             inboxes: RwLock::new(vec![Inbox::new(limits)]),
             connections: AtomicUsize::new(0),
-            accepted: AtomicUsize::new(0),
-            by_address: Mutex::default(),
+            admission: Arc::default(),
         })
     }
 
@@ -59,46 +55,5 @@ impl Hub {
         for inbox in self.inboxes() {
             inbox.shutdown(deadline);
         }
-    }
-
-    /// Counts an accepted connection, unless there are `max` of them.
-    pub(crate) fn enter(&self, max: usize) -> bool {
-        let has_room = self.accepted.fetch_add(1, Ordering::Relaxed) < max;
-        if !has_room {
-            self.leave();
-        }
-        has_room
-    }
-
-    pub(crate) fn leave(&self) {
-        self.accepted.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Counts a connection from this address, unless there are `max` of them.
-    pub(crate) fn enter_address(&self, ip: IpAddr, max: usize) -> bool {
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = by_address.entry(address_group(ip)).or_insert(0);
-        let has_room = *count < max;
-        *count += usize::from(has_room);
-        has_room
-    }
-
-    pub(crate) fn leave_address(&self, ip: IpAddr) {
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let group = address_group(ip);
-        if let Some(count) = by_address.get_mut(&group) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                by_address.remove(&group);
-            }
-        }
-    }
-}
-
-/// One subscriber line usually has a whole IPv6 /64.
-fn address_group(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
-        v4 => v4,
     }
 }

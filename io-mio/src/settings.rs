@@ -94,6 +94,22 @@ impl Settings {
     pub const MOST_CONTROL_FRAMES: u32 = u16::MAX as u32 - 1;
 }
 
+impl Settings {
+    /// Values that an event loop can work with, in place of those it cannot.
+    pub(crate) fn sensible(mut self) -> Self {
+        // No extension is negotiated, so none may be used.
+        self.message.compression = false;
+        self.max_headers = self.max_headers.min(Self::MOST_HEADERS);
+        self.max_control_frames = self.max_control_frames.min(Self::MOST_CONTROL_FRAMES);
+        // A queue must be congested before it is full: whoever is refused has to hear when there is room.
+        self.high_water = self.high_water.min(self.max_buffered / 2);
+        self.low_water = self.low_water.min(self.high_water);
+        self.reads_per_turn = self.reads_per_turn.max(1);
+        self.receive_buffer = self.receive_buffer.max(1024);
+        self
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! What one loop keeps.
 
+pub(crate) mod assembly;
 pub(crate) mod deliver;
 pub(crate) mod shared;
 pub(crate) mod slots;

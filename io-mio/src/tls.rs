@@ -4,7 +4,7 @@ mod client;
 mod config;
 mod pem;
 mod server;
-mod stream;
+pub(crate) mod stream;
 
 pub use client::{TlsClient, TlsClientBuilder};
 pub use config::TlsConfigError;

@@ -32,8 +32,9 @@ fn security_md_tells_the_defaults() {
 fn fixed() -> BTreeMap<&'static str, String> {
     let plan = include_str!("../src/client/plan.rs");
     let resolve = include_str!("../src/dial/resolve.rs");
-    let accepting = include_str!("../src/event_loop/accepting.rs");
-    let interim = said(include_str!("../src/dial/answers.rs"), "const MAX_INTERIM: u32 = ");
+    let poller = include_str!("../src/kernel/poller.rs");
+    let admission = include_str!("../src/hub/admission.rs");
+    let interim = said(include_str!("../src/dial/dialling.rs"), "const MAX_INTERIM: u32 = ");
     assert_eq!(said(include_str!("../src/dial/tunnel.rs"), "const MAX_INTERIM: u32 = "), interim);
     BTreeMap::from([
         ("WebSocketBuilder::max_buffered", size(said(plan, "max_buffered: "))),
@@ -58,8 +59,8 @@ fn fixed() -> BTreeMap<&'static str, String> {
         ("MAX_NAMES", said(resolve, "const MAX_NAMES: usize = ").to_string()),
         ("MAX_ASKERS", said(resolve, "const MAX_ASKERS: usize = ").to_string()),
         ("MAX_WAKES", said(include_str!("../src/state/timers.rs"), "const MAX_WAKES: usize = ").to_string()),
-        ("MAX_LISTENERS", said(accepting, "const MAX_LISTENERS: usize = ").to_string()),
-        ("MAX_REFUSALS", said(accepting, "const MAX_REFUSALS: usize = ").to_string()),
+        ("MAX_LISTENERS", said(poller, "const MAX_LISTENERS: usize = ").to_string()),
+        ("MAX_REFUSALS", said(admission, "const MAX_REFUSALS: usize = ").to_string()),
         ("MAX_LEN", size(said(include_str!("../src/tls/pem.rs"), "const MAX_LEN: u64 = "))),
     ])
 }

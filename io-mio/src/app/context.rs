@@ -11,7 +11,7 @@ use crate::conn::shared_frame::SharedFrame;
 use crate::hub::command::CommandError;
 use crate::state::deliver::{publish_here, run_deferred};
 use crate::state::shared::Shared;
-use crate::state::slots::{Phase, Slots};
+use crate::state::slots::{Phase, Slot, Slots};
 use crate::target::connect::Connect;
 
 /// The event loop during [`Handler::wake`](crate::Handler::wake): all of its connections can be reached.
@@ -28,13 +28,11 @@ impl<'a, S> Context<'a, S> {
     /// The peer with this name, if it belongs to this loop and has not been closed.
     pub fn peer(&mut self, id: PeerId) -> Option<Peer<'_, S>> {
         run_deferred(self.slots, self.shared);
-        let slot = self.slots.get_peer(id)?;
-        match &mut slot.phase {
-            Phase::Open(open) => {
-                Some(Peer::new(id, &mut open.conn, &mut slot.link, &mut open.session, self.shared))
-            }
-            _ => None,
-        }
+        let Slot { link, edges, phase: Phase::Open(open), .. } = self.slots.get_peer(id)? else {
+            return None;
+        };
+        let (conn, session) = (&mut open.conn, &mut open.session);
+        Some(Peer::in_turn(id, conn, link, edges, session, self.shared).out_of_turn())
     }
 
     /// Calls `f` for each connection of this loop that has been opened and not closed.

@@ -9,9 +9,10 @@ use crate::conn::ending::Cause;
 use crate::conn::link::Link;
 use crate::conn::peer_addr::PeerAddr;
 use crate::conn::peer_id::PeerId;
-use crate::conn::sending::Sending;
+use crate::conn::sending::{Sending, buffered};
 use crate::conn::shared_frame::SharedFrame;
 use crate::hub::command::{Command, CommandError};
+use crate::kernel::edges::Edges;
 use crate::state::shared::Shared;
 use crate::state::topics::TopicError;
 use crate::target::connect::Connect;
@@ -21,25 +22,50 @@ use crate::target::connect::Connect;
 /// What is sent on it goes out when the read that led to the call has been dealt with: all replies in one write. What is published, or
 /// sent to others, goes out after that. For each receiver the order is kept.
 pub struct Peer<'a, S> {
-    sending: Sending<'a, S>,
+    id: PeerId,
+    conn: &'a mut Connection,
+    link: &'a mut Link,
+    edges: &'a mut Edges,
     session: &'a mut S,
+    shared: &'a mut Shared<S>,
+    in_turn: bool,
 }
 
 impl<'a, S> Peer<'a, S> {
+    /// The connection whose turn it is.
     #[inline]
-    pub(crate) fn new(
+    pub(crate) fn in_turn(
         id: PeerId,
         conn: &'a mut Connection,
         link: &'a mut Link,
+        edges: &'a mut Edges,
         session: &'a mut S,
         shared: &'a mut Shared<S>,
     ) -> Self {
-        Self { sending: Sending { id, conn, link, shared }, session }
+        Self { id, conn, link, edges, session, shared, in_turn: true }
+    }
+
+    /// Another one: what is sent is queued, and written before the loop waits.
+    pub(crate) fn out_of_turn(mut self) -> Self {
+        self.in_turn = false;
+        self
+    }
+
+    #[inline]
+    fn sending(&mut self) -> Sending<'_> {
+        Sending {
+            id: self.id,
+            conn: self.conn,
+            link: self.link,
+            wire: self.edges,
+            gathering: &mut self.shared.gathering,
+            in_turn: self.in_turn,
+        }
     }
 
     /// The name of the connection, with which it can be reached from elsewhere.
     pub fn id(&self) -> PeerId {
-        self.sending.id
+        self.id
     }
 
     /// The application's own state of the connection.
@@ -54,22 +80,22 @@ impl<'a, S> Peer<'a, S> {
 
     /// Where the peer is.
     pub fn remote_addr(&self) -> PeerAddr {
-        self.sending.link.remote
+        self.link.remote
     }
 
     /// The subprotocol in use.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.sending.link.subprotocol.as_deref()
+        self.link.subprotocol.as_deref()
     }
 
     /// Whether the connection was accepted ([`Role::Server`]) or dialled ([`Role::Client`]).
     pub fn role(&self) -> Role {
-        self.sending.conn.role()
+        self.conn.role()
     }
 
     /// Whether messages can be sent: no Close frame was sent or received.
     pub fn is_open(&self) -> bool {
-        self.sending.conn.can_send()
+        self.conn.can_send()
     }
 
     /// Sends a message: `&str` as text, `&[u8]` as binary.
@@ -82,7 +108,7 @@ impl<'a, S> Peer<'a, S> {
     /// [`Handler::close`](crate::Handler::close), if the connection is broken.)
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        self.sending.send(message.into())
+        self.sending().send(message.into())
     }
 
     /// Sends a text message.
@@ -92,7 +118,7 @@ impl<'a, S> Peer<'a, S> {
     /// As [`send`](Self::send).
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
-        self.sending.send(Message::Text(text))
+        self.sending().send(Message::Text(text))
     }
 
     /// Sends a binary message.
@@ -102,7 +128,7 @@ impl<'a, S> Peer<'a, S> {
     /// As [`send`](Self::send).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.sending.send(Message::Binary(payload))
+        self.sending().send(Message::Binary(payload))
     }
 
     /// Sends a fragment of a text message: the first begins the message, `last` ends it (RFC 6455 §5.4).
@@ -113,7 +139,7 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// As [`send`](Self::send).
     pub fn send_text_fragment(&mut self, text: &str, last: bool) -> Result<(), SendError> {
-        self.sending.send_fragment(Message::Text(text), last)
+        self.sending().send_fragment(Message::Text(text), last)
     }
 
     /// Sends a fragment of a binary message: the first begins the message, `last` ends it (RFC 6455 §5.4).
@@ -122,7 +148,7 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// As [`send`](Self::send).
     pub fn send_binary_fragment(&mut self, payload: &[u8], last: bool) -> Result<(), SendError> {
-        self.sending.send_fragment(Message::Binary(payload), last)
+        self.sending().send_fragment(Message::Binary(payload), last)
     }
 
     /// Sends a Ping with up to 125 bytes; [`Handler::pong`](crate::Handler::pong) tells of the answer. The driver sends its own to find dead
@@ -132,7 +158,7 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// [`SendError::ControlTooLong`], or as [`send`](Self::send).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.sending.append(|conn, out| conn.send_ping(payload, out))
+        self.sending().append(|conn, out| conn.send_ping(payload, out))
     }
 
     /// Starts the closing handshake. No message comes from this peer any more; [`Handler::close`](crate::Handler::close) is called when it
@@ -144,7 +170,7 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], [`SendError::NotOpen`].
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.sending.close(code, reason, None)
+        self.sending().close(code, reason, None)
     }
 
     /// Starts the closing handshake with a Close frame that says nothing; the peer sees 1005. Else as [`close`](Self::close).
@@ -153,7 +179,7 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// [`SendError::NotOpen`].
     pub fn close_without_status(&mut self) -> Result<(), SendError> {
-        self.sending.close_without_status()
+        self.sending().close_without_status()
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): what is queued and a Close frame with this code go out, nothing more is received, and
@@ -161,7 +187,7 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// A code that must not be sent becomes 1011. A connection that is closing already goes on closing.
     pub fn fail(&mut self, code: CloseCode) {
-        self.sending.fail(code, Cause::Aborted);
+        self.sending().fail(code, Cause::Aborted);
     }
 
     /// Whether messages are read from this peer, from now on; default `true`. Without, its bytes stay in the kernel, which in the end stops
@@ -170,10 +196,9 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// While nothing is read, silence is not taken for death. A connection that is closing is read in any case.
     pub fn set_reading(&mut self, on: bool) {
-        let Sending { id, link, shared, .. } = &mut self.sending;
-        link.paused = !on;
-        if on && link.readable {
-            shared.mark_dirty(*id, link);
+        self.edges.paused = !on;
+        if on && self.edges.readable {
+            self.sending().mark_dirty();
         }
     }
 
@@ -183,35 +208,35 @@ impl<'a, S> Peer<'a, S> {
     /// With [`buffered_amount`](Self::buffered_amount) it tells what became of a message: sent when the two added up to `n`, it has been
     /// handed over whole once this is at least `n`. Over TLS that is told once all records that wait are written, at most 64 KiB of them.
     pub fn written(&self) -> u64 {
-        self.sending.link.surely_written()
+        self.link.surely_written(self.edges)
     }
 
     /// As [`written`](Self::written), but at most: over TLS what was sent last is in records, and of those that wait the kernel may have some.
     ///
     /// When a connection has ended, only what lies beyond this has surely not arrived.
     pub fn written_at_most(&self) -> u64 {
-        self.sending.link.written
+        self.link.written
     }
 
     /// Bytes that were read since the connection was opened, the opening handshake included. Whatever they are, they are a sign of life.
     pub fn received(&self) -> u64 {
-        self.sending.link.received
+        self.link.received
     }
 
     /// Bytes that were sent and that the kernel has not taken yet, or never will: what is sent when the connection is broken counts too.
     pub fn buffered_amount(&self) -> usize {
-        self.sending.buffered()
+        buffered(self.link, self.edges, &self.shared.gathering, self.in_turn)
     }
 
     /// Whether more than [`high_water`](crate::Settings::high_water) bytes wait, so that [`Handler::drained`](crate::Handler::drained) will be
     /// called. A sender of much sends until then, and goes on in `drained`.
     pub fn is_congested(&self) -> bool {
-        self.sending.link.congested
+        self.link.congested
     }
 
     /// How many published messages [`SlowConsumer::Drop`](crate::SlowConsumer::Drop) had pass the peer by since this was last asked.
     pub fn take_dropped(&mut self) -> u64 {
-        self.sending.link.rare.as_mut().map_or(0, |rare| std::mem::take(&mut rare.dropped))
+        self.link.rare.as_mut().map_or(0, |rare| std::mem::take(&mut rare.dropped))
     }
 
     /// Has the peer get what is published under this name, from now on.
@@ -223,24 +248,23 @@ impl<'a, S> Peer<'a, S> {
         if !self.is_open() {
             return Err(TopicError::NotOpen);
         }
-        let Sending { id, link, shared, .. } = &mut self.sending;
-        shared.topics.subscribe(topic, id.index, &mut link.topics, &shared.settings.topics)
+        let Shared { topics, settings, .. } = &mut *self.shared;
+        topics.subscribe(topic, self.id.index, &mut self.link.topics, &settings.topics)
     }
 
     /// Ends a subscription; whether there was one.
     pub fn unsubscribe(&mut self, topic: &str) -> bool {
-        let Sending { id, link, shared, .. } = &mut self.sending;
-        shared.topics.unsubscribe(topic, id.index, &mut link.topics)
+        self.shared.topics.unsubscribe(topic, self.id.index, &mut self.link.topics)
     }
 
     /// Whether the peer is subscribed.
     pub fn is_subscribed(&self, topic: &str) -> bool {
-        self.sending.shared.topics.is_subscribed(topic, self.sending.id.index)
+        self.shared.topics.is_subscribed(topic, self.id.index)
     }
 
     /// The topics the peer is subscribed to.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
-        self.sending.link.topics.iter().map(|topic| &**topic)
+        self.link.topics.iter().map(|topic| &**topic)
     }
 
     /// Sends a message to all subscribers of a topic, on all workers; to this peer too, if it is one. It is encoded once.
@@ -249,14 +273,14 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// [`CommandError::Full`] if another worker has too much waiting: its subscribers do not get the message.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), CommandError> {
-        if self.sending.shared.nobody_wants(topic) {
+        if self.shared.nobody_wants(topic) {
             return Ok(());
         }
         let frame = SharedFrame::new(message.into());
         // The peer itself at once, so that what it is sent directly afterwards comes after it.
         if self.is_subscribed(topic) {
             // Whatever is wrong has been dealt with: nothing that the publisher could do.
-            let _ = self.sending.deliver(&frame);
+            let _ = self.sending().deliver(&frame);
         }
         self.publish_frame(topic, frame)
     }
@@ -271,16 +295,16 @@ impl<'a, S> Peer<'a, S> {
         topic: &str,
         message: impl Into<Message<'m>>,
     ) -> Result<(), CommandError> {
-        if self.sending.shared.nobody_wants(topic) {
+        if self.shared.nobody_wants(topic) {
             return Ok(());
         }
         self.publish_frame(topic, SharedFrame::new(message.into()))
     }
 
     fn publish_frame(&mut self, topic: &str, frame: SharedFrame) -> Result<(), CommandError> {
-        let result = self.sending.shared.publish_elsewhere(topic, &frame);
-        let except = Some(self.sending.id);
-        self.sending.shared.deferred.push_back(Command::Publish { topic: topic.into(), frame, except });
+        let result = self.shared.publish_elsewhere(topic, &frame);
+        let except = Some(self.id);
+        self.shared.deferred.push_back(Command::Publish { topic: topic.into(), frame, except });
         result
     }
 
@@ -294,10 +318,10 @@ impl<'a, S> Peer<'a, S> {
         let frame = SharedFrame::new(message.into());
         if peer == self.id() {
             // At once, as in `publish`.
-            let _ = self.sending.deliver(&frame);
+            let _ = self.sending().deliver(&frame);
             return Ok(());
         }
-        self.sending.shared.command(peer, Command::Send { peer, frame })
+        self.shared.command(peer, Command::Send { peer, frame })
     }
 
     /// Starts the closing handshake with another peer, if it is there.
@@ -312,30 +336,27 @@ impl<'a, S> Peer<'a, S> {
             let _ = self.close(code, reason);
             return Ok(());
         }
-        self.sending.shared.command(peer, command)
+        self.shared.command(peer, command)
     }
 
     /// Dials a connection on the same loop.
     pub fn connect(&mut self, connect: Connect<S>) {
-        self.sending.shared.dial(connect);
+        self.shared.dial(connect);
     }
 
     /// Has [`Handler::wake`](crate::Handler::wake) called after this time. At most 1 024 different moments are kept apart.
     pub fn wake_after(&mut self, delay: Duration) {
-        self.sending.shared.wake_after(delay);
+        self.shared.wake_after(delay);
     }
 
     /// Ends the server, as [`Handle::shutdown`](crate::Handle::shutdown) does.
     pub fn shutdown(&mut self, deadline: Duration) {
-        self.sending.shared.hub.shutdown(deadline);
+        self.shared.hub.shutdown(deadline);
     }
 }
 
 impl<S> fmt::Debug for Peer<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer")
-            .field("id", &self.id())
-            .field("conn", &self.sending.conn)
-            .finish_non_exhaustive()
+        f.debug_struct("Peer").field("id", &self.id()).field("conn", &self.conn).finish_non_exhaustive()
     }
 }

@@ -7,11 +7,12 @@ use sansws::{
 };
 
 use crate::conn::ending::{By, Cause};
+use crate::conn::gathering::Gathering;
 use crate::conn::link::Link;
 use crate::conn::peer_id::PeerId;
 use crate::conn::shared_frame::SharedFrame;
+use crate::conn::wire::Wire;
 use crate::settings::slow_consumer::SlowConsumer;
-use crate::state::shared::Shared;
 
 /// Published frames up to this size are copied into the queue; longer ones are shared.
 const COPY_UP_TO: usize = 256;
@@ -56,22 +57,42 @@ impl Output for Room<'_> {
 }
 
 /// One connection with what it takes to send on it.
-pub(crate) struct Sending<'a, S> {
+pub(crate) struct Sending<'a> {
     pub(crate) id: PeerId,
     pub(crate) conn: &'a mut Connection,
     pub(crate) link: &'a mut Link,
-    pub(crate) shared: &'a mut Shared<S>,
+    pub(crate) wire: &'a mut dyn Wire,
+    pub(crate) gathering: &'a mut Gathering,
+    /// It is this connection's turn: its output is gathered, and written at the end of the turn.
+    pub(crate) in_turn: bool,
 }
 
-impl<S> Sending<'_, S> {
+/// Bytes of a connection that the kernel has not taken.
+pub(crate) fn buffered(link: &Link, wire: &dyn Wire, gathering: &Gathering, in_turn: bool) -> usize {
+    let is_gathering = in_turn && link.out.is_empty();
+    link.queued(wire) + if is_gathering { gathering.bytes.len() } else { 0 }
+}
+
+impl Sending<'_> {
     fn is_gathering(&self) -> bool {
-        self.shared.turn_of == self.id.index && self.link.out.is_empty()
+        self.in_turn && self.link.out.is_empty()
+    }
+
+    /// Writes what was gathered and what is queued.
+    pub(crate) fn flush(&mut self) {
+        self.link.flush(&mut self.gathering.bytes, self.wire);
+    }
+
+    /// Has the loop write this connection's queue before it waits.
+    pub(crate) fn mark_dirty(&mut self) {
+        if !std::mem::replace(&mut self.link.dirty, true) {
+            self.gathering.dirty.push(self.id.index);
+        }
     }
 
     /// Bytes that the kernel has not taken.
-    pub(crate) fn buffered(&self) -> usize {
-        let gathered = if self.is_gathering() { self.shared.gathered.len() } else { 0 };
-        self.link.queued() + gathered
+    fn buffered(&self) -> usize {
+        buffered(self.link, self.wire, self.gathering, self.in_turn)
     }
 
     /// Whether `len` more bytes may be queued. What the kernel takes at once makes room; if that is not enough, `drained` tells when there
@@ -81,21 +102,21 @@ impl<S> Sending<'_, S> {
             return true;
         }
         if self.is_gathering() {
-            self.link.flush(&mut self.shared.gathered);
+            self.flush();
         } else {
-            self.link.flush_queue();
+            self.link.flush_queue(self.wire);
         }
         let fits = len <= self.room();
-        if !fits && self.link.waiting() > 0 && !self.link.broken {
+        if !fits && self.link.waiting(self.wire) > 0 && !self.link.broken {
             // There will not be more room before some of it is taken.
-            self.link.rare().refused_at = Some(self.link.surely_written());
+            self.link.rare().refused_at = Some(self.link.surely_written(self.wire));
             self.link.congested = true;
         }
         fits
     }
 
     fn room(&self) -> usize {
-        self.shared.settings.max_buffered.saturating_sub(self.buffered())
+        self.gathering.max_buffered.saturating_sub(self.buffered())
     }
 
     /// Has the connection append frames where its output goes just now.
@@ -106,9 +127,9 @@ impl<S> Sending<'_, S> {
     ) -> Result<(), E> {
         let room = self.room();
         if self.is_gathering() {
-            frames(self.conn, &mut Room::new(&mut self.shared.gathered, room))?;
-            if self.shared.gathered.len() >= GATHER_UP_TO {
-                self.link.flush(&mut self.shared.gathered);
+            frames(self.conn, &mut Room::new(&mut self.gathering.bytes, room))?;
+            if self.gathering.bytes.len() >= GATHER_UP_TO {
+                self.flush();
                 self.check_congestion();
             }
         } else {
@@ -119,8 +140,8 @@ impl<S> Sending<'_, S> {
     }
 
     fn appended_to_queue(&mut self) {
-        if self.shared.turn_of != self.id.index {
-            self.shared.mark_dirty(self.id, self.link);
+        if !self.in_turn {
+            self.mark_dirty();
         }
         self.check_congestion();
     }
@@ -128,8 +149,8 @@ impl<S> Sending<'_, S> {
     /// A control frame that must get out, whatever else is queued. There is room for one Pong and one Close beyond the limit.
     pub(crate) fn pay_debts(&mut self) {
         // With a Pong the queue must not grow for ever; a Close comes once.
-        if self.conn.wants_transmit() && self.link.out.len() <= self.shared.settings.low_water {
-            let sink = if self.is_gathering() { &mut self.shared.gathered } else { self.link.out.tail() };
+        if self.conn.wants_transmit() && self.link.out.len() <= self.gathering.low_water {
+            let sink = if self.is_gathering() { &mut self.gathering.bytes } else { self.link.out.tail() };
             // A growing buffer only refuses when there is no memory; the debt then stays.
             let _ = self.conn.poll_transmit(sink);
         }
@@ -143,11 +164,11 @@ impl<S> Sending<'_, S> {
         cause: Option<Cause>,
     ) -> Result<(), SendError> {
         let gathering = self.is_gathering();
-        let sink = if gathering { &mut self.shared.gathered } else { self.link.out.tail() };
+        let sink = if gathering { &mut self.gathering.bytes } else { self.link.out.tail() };
         self.conn.close(code, reason, sink)?;
         self.link.blame(By::Local, cause);
         if !gathering {
-            self.shared.mark_dirty(self.id, self.link);
+            self.mark_dirty();
         }
         Ok(())
     }
@@ -155,11 +176,11 @@ impl<S> Sending<'_, S> {
     /// Starts the closing handshake with a Close frame that says nothing; the limit on queued bytes does not count.
     pub(crate) fn close_without_status(&mut self) -> Result<(), SendError> {
         let gathering = self.is_gathering();
-        let sink = if gathering { &mut self.shared.gathered } else { self.link.out.tail() };
+        let sink = if gathering { &mut self.gathering.bytes } else { self.link.out.tail() };
         self.conn.close_without_status(sink)?;
         self.link.blame(By::Local, None);
         if !gathering {
-            self.shared.mark_dirty(self.id, self.link);
+            self.mark_dirty();
         }
         Ok(())
     }
@@ -168,8 +189,8 @@ impl<S> Sending<'_, S> {
     pub(crate) fn fail(&mut self, code: CloseCode, cause: Cause) {
         self.link.blame(By::Local, Some(cause));
         self.conn.fail(code);
-        if self.shared.turn_of != self.id.index {
-            self.shared.mark_dirty(self.id, self.link);
+        if !self.in_turn {
+            self.mark_dirty();
         }
     }
 
@@ -191,8 +212,8 @@ impl<S> Sending<'_, S> {
     fn send_large(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
         let header = self.conn.frame_header(kind, payload.len() as u64)?;
         if self.is_gathering() {
-            self.shared.gathered.extend_from_slice(header.as_bytes());
-            self.link.write_through(&mut self.shared.gathered, payload);
+            self.gathering.bytes.extend_from_slice(header.as_bytes());
+            self.link.write_through(&mut self.gathering.bytes, payload, self.wire);
             self.check_congestion();
         } else {
             self.link.out.push_copy(header.as_bytes());
@@ -247,7 +268,7 @@ impl<S> Sending<'_, S> {
         match self.put(frame) {
             Err(SendError::MessageInProgress) => {
                 // The other half is for the rest of the message: nothing but its end makes room.
-                let most = self.shared.settings.max_buffered / 2;
+                let most = self.gathering.max_buffered / 2;
                 let rare = self.link.rare();
                 if rare.held_len + frame.max_len() > most {
                     return Err(SendError::OutputFull);
@@ -293,15 +314,14 @@ impl<S> Sending<'_, S> {
 
     /// Called when the queue may have grown past the high-water mark.
     pub(crate) fn check_congestion(&mut self) {
-        let settings = &self.shared.settings;
-        let own =
-            |bytes: NonZeroU32| (bytes.get() as usize).clamp(settings.low_water, settings.max_buffered / 2);
-        let high_water = self.link.high_water.map_or(settings.high_water, own);
+        let Gathering { max_buffered, high_water, low_water, .. } = *self.gathering;
+        let own = |bytes: NonZeroU32| (bytes.get() as usize).clamp(low_water, max_buffered / 2);
+        let high_water = self.link.high_water.map_or(high_water, own);
         if self.link.congested || self.link.out.len() <= high_water || self.link.broken {
             return;
         }
         // Only what the kernel refuses tells of a slow reader: it may not have been asked in this turn.
-        self.link.flush_queue();
+        self.link.flush_queue(self.wire);
         if self.link.out.len() <= high_water || self.link.broken {
             return;
         }
@@ -316,7 +336,7 @@ impl<S> Sending<'_, S> {
             SlowConsumer::Close(code) if code.may_be_sent() => code,
             _ => CloseCode::TRY_AGAIN_LATER,
         };
-        log::debug!("{}: reads too slowly, {} bytes queued", self.link.remote, self.link.queued());
+        log::debug!("{}: reads too slowly, {} bytes queued", self.link.remote, self.link.queued(self.wire));
         // Refused only if it is closing already.
         let _ = self.close(code, "reads too slowly", Some(Cause::SlowConsumer));
     }

@@ -1,46 +1,25 @@
-//! Accepting connections, within limits.
+//! The listening sockets of a loop.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use mio::Token;
-
-use crate::app::handler::Handler;
-use crate::app::response::Response;
-use crate::conn::head::Head;
-use crate::conn::link::Link;
 use crate::conn::peer_addr::PeerAddr;
-use crate::event_loop::driver::Driver;
 use crate::kernel::listener::{Bound, Listener, Security};
+use crate::kernel::poller::Registry;
 use crate::kernel::transport::Transport;
-use crate::settings::origin::Reach;
-use crate::state::slots::Phase;
 use crate::state::timers::{Tick, tick_at};
 
 /// Connections accepted before others have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// After an error of `accept`, such as too many open files, the next try waits this long: the queue of the kernel stays as it is.
+/// After an error of `accept`, such as too many open files, the next try waits this long: the queue of
+/// the kernel stays as it is.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections over the limit that are being told so; more are dropped without a word.
-const MAX_REFUSALS: usize = 64;
-
-/// Tokens of listeners come after all slots, and before that of the waker.
-const FIRST_LISTENER: usize = WAKER.0 - MAX_LISTENERS;
-
-/// Far more than anybody listens on. Where addresses have 32 bits, no more slots than the other tokens fit into memory.
-const MAX_LISTENERS: usize = 1 << 16;
-
-/// The listening sockets of a loop.
 #[derive(Default)]
 pub(crate) struct Accepting {
     listeners: Vec<Listening>,
     paused_until: Option<Tick>,
-    /// Programs on other machines can connect.
-    public: bool,
-    /// Connections that are being told that the server is full.
-    pub(crate) refusals: usize,
 }
 
 struct Listening {
@@ -48,15 +27,23 @@ struct Listening {
     security: Security,
     /// The kernel may have a connection for us.
     ready: bool,
+    /// Connections that were accepted in this turn.
+    accepted: usize,
 }
 
 impl Accepting {
-    /// Who could have connected in the way in which this peer did.
-    pub(crate) fn reach(&self, remote: PeerAddr) -> Reach {
-        match remote {
-            _ if self.public => Reach::Public,
-            PeerAddr::Unix => Reach::UnixSocket,
-            PeerAddr::Tcp(_) | PeerAddr::Unknown => Reach::Loopback,
+    pub(crate) fn listen(&mut self, bound: Bound, security: Security, registry: &Registry) -> io::Result<()> {
+        let mut listener = Listener::new(bound);
+        registry.listen(&mut listener, self.listeners.len())?;
+        // What waits in the queue already comes with the first event.
+        self.listeners.push(Listening { listener, security, ready: false, accepted: 0 });
+        Ok(())
+    }
+
+    /// An event has come for this listener.
+    pub(crate) fn ready(&mut self, listener: usize) {
+        if let Some(listening) = self.listeners.get_mut(listener) {
+            listening.ready = true;
         }
     }
 
@@ -72,116 +59,45 @@ impl Accepting {
         self.listeners = Vec::new();
         self.paused_until = None;
     }
-}
 
-/// The token of the loop's waker.
-pub(crate) const WAKER: Token = Token(usize::MAX);
-
-/// The listener that a token belongs to.
-pub(crate) fn listener_of(token: Token) -> Option<usize> {
-    token.0.checked_sub(FIRST_LISTENER)
-}
-
-impl<H: Handler> Driver<H> {
-    pub(crate) fn listen(&mut self, bound: Bound, security: Security) -> io::Result<()> {
-        self.accepting.public |= !bound.is_local();
-        if self.accepting.listeners.len() >= MAX_LISTENERS {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "too many listeners"));
-        }
-        let mut listener = Listener::new(bound);
-        let token = Token(FIRST_LISTENER + self.accepting.listeners.len());
-        listener.register(&self.registry, token)?;
-        // What waits in the queue already comes with the first event.
-        self.accepting.listeners.push(Listening { listener, security, ready: false });
-        Ok(())
-    }
-
-    pub(crate) fn listener_ready(&mut self, listener: usize) {
-        if let Some(listening) = self.accepting.listeners.get_mut(listener) {
-            listening.ready = true;
+    /// A new turn: each listener may have connections accepted again.
+    pub(crate) fn begin(&mut self, now: Duration) {
+        if self.paused_until.is_none_or(|until| until <= tick_at(now)) {
+            self.paused_until = None;
+            self.listeners.iter_mut().for_each(|listening| listening.accepted = 0);
         }
     }
 
-    pub(crate) fn accept_more(&mut self) {
-        if self.accepting.paused_until.is_some_and(|until| until > tick_at(self.shared.now)) {
-            return;
+    /// The next connection that may be accepted in this turn. TLS, if it is to be, is still to come.
+    pub(crate) fn next(&mut self, now: Duration) -> Option<(Transport, PeerAddr)> {
+        if self.paused_until.is_some() {
+            return None;
         }
-        self.accepting.paused_until = None;
-        for listener in 0..self.accepting.listeners.len() {
-            for _ in 0..ACCEPTS_PER_TURN {
-                let Some(listening) = self.accepting.listeners.get_mut(listener) else { break };
-                if !listening.ready {
-                    break;
-                }
-                match listening.listener.accept() {
+        for listening in &mut self.listeners {
+            while listening.ready && listening.accepted < ACCEPTS_PER_TURN {
+                listening.accepted += 1;
+                let error = match listening.listener.accept() {
                     Ok((socket, remote)) => match listening.security.secure(socket) {
-                        Ok(transport) => self.accepted(transport, remote),
-                        Err(error) => log::error!("{remote}: {error}"),
-                    },
-                    Err(error) => match error.kind() {
-                        ErrorKind::WouldBlock => listening.ready = false,
-                        ErrorKind::Interrupted
-                        | ErrorKind::ConnectionAborted
-                        | ErrorKind::ConnectionReset => {}
-                        _ => {
-                            // Usually too many open files: no event comes when there is room again.
-                            log::warn!("cannot accept connections for now: {error}");
-                            self.accepting.paused_until = Some(tick_at(self.shared.now + PAUSE));
-                            return;
+                        Ok(transport) => return Some((transport, remote)),
+                        Err(error) => {
+                            log::error!("{remote}: {error}");
+                            continue;
                         }
                     },
+                    Err(error) => error,
+                };
+                match error.kind() {
+                    ErrorKind::WouldBlock => listening.ready = false,
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => {}
+                    _ => {
+                        // Usually too many open files: no event comes when there is room again.
+                        log::warn!("cannot accept connections for now: {error}");
+                        self.paused_until = Some(tick_at(now + PAUSE));
+                        return None;
+                    }
                 }
             }
         }
-    }
-
-    pub(crate) fn accepted(&mut self, transport: Transport, remote: PeerAddr) {
-        let settings = &self.shared.settings;
-        let hub = &self.shared.hub;
-        let mut link = Link::new(transport, remote, self.shared.now);
-        link.counted = hub.enter(settings.max_connections);
-        if let (true, Some(max), Some(ip)) = (link.counted, settings.max_connections_per_address, remote.ip())
-        {
-            link.address_counted = hub.enter_address(ip, max);
-            if !link.address_counted {
-                log::debug!("{remote}: too many connections from this address");
-                return self.refuse(link, Response::text(429, "too many connections from this address\n"));
-            }
-        }
-        if !link.counted {
-            log::debug!("{remote}: too many connections");
-            return self
-                .refuse(link, Response::text(503, "too many connections\n").header("Retry-After", "10"));
-        }
-        link.transport.set_nodelay();
-        let head = Box::new(Head::new(self.shared.settings.max_head_len));
-        self.enroll(link, Phase::Opening(head));
-    }
-
-    /// Answers without having read the request, as it may never come; only a few at a time.
-    fn refuse(&mut self, mut link: Link, response: Response) {
-        let has_room = self.accepting.refusals < MAX_REFUSALS;
-        if std::mem::take(&mut link.counted) {
-            self.shared.hub.leave();
-        }
-        if has_room {
-            let (head, body) = response.encode(false);
-            link.out.push(head.into());
-            link.out.push(body);
-            link.keepalive.closing(self.shared.now);
-            link.refused = true;
-            self.accepting.refusals += 1;
-            self.enroll(link, Phase::Lingering);
-        }
-    }
-
-    fn enroll(&mut self, link: Link, phase: Phase<H::Session>) {
-        let id = self.insert(link, phase);
-        let Some(slot) = self.slots.get_mut(id.index) else { return };
-        if let Err(error) = slot.link.transport.register(&self.registry, Token(id.index as usize)) {
-            log::warn!("{}: cannot be watched: {error}", slot.link.remote);
-            return self.die(id.index);
-        }
-        self.arm(id.index);
+        None
     }
 }

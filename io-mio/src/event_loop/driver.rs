@@ -3,50 +3,51 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-use mio::Registry;
-use sansws::{CloseCode, Expired};
 
 use crate::app::context::Context;
 use crate::app::handler::Handler;
-use crate::app::peer::Peer;
-use crate::conn::ending::{By, Cause};
+use crate::app::response::Response;
+use crate::conn::head::Head;
 use crate::conn::link::Link;
+use crate::conn::peer_addr::PeerAddr;
 use crate::conn::peer_id::PeerId;
-use crate::conn::sending::Sending;
-use crate::dial::serializer::Serializer;
+use crate::dial::dialling::Dialling;
 use crate::event_loop::accepting::Accepting;
 use crate::hub::Hub;
-use crate::hub::inbox::{Inbox, Received};
+use crate::hub::admission::{Entrance, Full};
+use crate::hub::inbox::Received;
+use crate::kernel::edges::{Edges, Readiness};
+use crate::kernel::listener::{Bound, Security};
+use crate::kernel::poller::Registry;
+use crate::kernel::transport::Transport;
+use crate::phases;
+use crate::phases::turn::{Then, Turn};
 use crate::settings::Settings;
 use crate::state::deliver::{run, run_deferred};
-use crate::state::shared::{NOBODY, Shared};
+use crate::state::shared::Shared;
 use crate::state::slots::{Phase, Slot, Slots};
-use crate::state::timers::{NOT_ARMED, Tick, Timers, tick_at};
-use crate::state::topics::Topics;
+use crate::state::timers::{NOT_ARMED, Tick, tick_at};
 use crate::target::connect::Connect;
 
 /// When the commands of other threads have concerned so many connections, sockets have their turn again.
 pub(crate) const DELIVERIES_PER_TURN: usize = 4096;
 
-/// Memory for gathered output that is kept between turns.
-const KEPT_GATHERED: usize = 256 << 10;
+/// What one connection's input may take in a turn, before the others have theirs. It cannot be
+/// interrupted in the middle of what was read; a connection that goes over it is read in smaller portions
+/// from then on.
+const SLICE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Driver<H: Handler> {
     pub(crate) handler: H,
     pub(crate) slots: Slots<H::Session>,
     pub(crate) shared: Shared<H::Session>,
     /// All connections are read into this.
-    pub(crate) buffer: Box<[u8]>,
-    pub(crate) registry: Registry,
-    pub(crate) accepting: Accepting,
-    pub(crate) serializer: Serializer,
+    buffer: Box<[u8]>,
+    accepting: Accepting,
+    entrance: Entrance,
     /// Dialled connections whose wait for another one has ended.
-    pub(crate) start_next: VecDeque<PeerId>,
-    pub(crate) shutdown_at: Option<Duration>,
-    pub(crate) inbox: Arc<Inbox>,
+    start_next: VecDeque<PeerId>,
     /// The inbox has something, which has not been taken out.
     woken: bool,
     received: Received,
@@ -58,62 +59,23 @@ pub(crate) struct Driver<H: Handler> {
     started: bool,
 }
 
-/// What an event says of a socket.
-pub(crate) struct Readiness {
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
-    /// The peer sent FIN, or the socket is broken.
-    pub(crate) ended: bool,
-}
-
 impl<H: Handler> Driver<H> {
     pub(crate) fn new(
         handler: H,
-        mut settings: Settings,
+        settings: Settings,
         hub: Arc<Hub>,
         worker: u16,
         registry: Registry,
     ) -> io::Result<Self> {
-        // No extension is negotiated, so none may be used.
-        settings.message.compression = false;
-        settings.max_headers = settings.max_headers.min(Settings::MOST_HEADERS);
-        settings.max_control_frames = settings.max_control_frames.min(Settings::MOST_CONTROL_FRAMES);
-        // A queue must be congested before it is full: who is refused has to hear when there is room.
-        settings.high_water = settings.high_water.min(settings.max_buffered / 2);
-        settings.low_water = settings.low_water.min(settings.high_water);
-        settings.reads_per_turn = settings.reads_per_turn.max(1);
-        let buffer = vec![0; settings.receive_buffer.max(1024)].into_boxed_slice();
-        let inbox = hub.inbox(worker).map_err(io::Error::other)?;
-        let mut others = hub.inboxes();
-        others.retain(|other| !Arc::ptr_eq(other, &inbox));
+        let settings = settings.sensible();
         Ok(Self {
             handler,
             slots: Slots::new(worker),
-            shared: Shared {
-                settings,
-                now: Duration::ZERO,
-                worker,
-                turn_of: NOBODY,
-                gathered: Vec::new(),
-                topics: Topics::default(),
-                timers: Timers::default(),
-                deferred: VecDeque::new(),
-                dials: VecDeque::new(),
-                assembly: Vec::new(),
-                collecting: None,
-                incomplete: 0,
-                receivers: Vec::new(),
-                dirty: Vec::new(),
-                hub,
-                others,
-            },
-            buffer,
-            registry,
+            buffer: vec![0; settings.receive_buffer].into_boxed_slice(),
+            entrance: Entrance::new(&hub.admission),
+            shared: Shared::new(settings, hub, worker, registry).map_err(io::Error::other)?,
             accepting: Accepting::default(),
-            serializer: Serializer::default(),
             start_next: VecDeque::new(),
-            shutdown_at: None,
-            inbox,
             woken: false,
             received: Received::default(),
             ready: VecDeque::new(),
@@ -129,7 +91,7 @@ impl<H: Handler> Driver<H> {
             || !self.ready.is_empty()
             || self.woken
             || !self.received.commands.is_empty()
-            || !self.shared.dirty.is_empty()
+            || !self.shared.gathering.dirty.is_empty()
             || !self.shared.dials.is_empty()
             || !self.shared.deferred.is_empty()
             || !self.start_next.is_empty()
@@ -141,21 +103,15 @@ impl<H: Handler> Driver<H> {
         if self.is_busy() {
             return Some(Duration::ZERO);
         }
-        let shutdown = self.shutdown_at.map(tick_at);
-        let next = [self.shared.timers.next(), shutdown, self.accepting.paused_until()]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let next = self.next_tick().into_iter().chain(self.accepting.paused_until()).min()?;
         let now = self.epoch.elapsed();
         // A millisecond is rounded up, so that the loop does not spin through the rest of it.
         Some(Duration::from_millis(next).saturating_sub(now).min(Duration::from_secs(3600)))
     }
 
-    /// Dials, and carries out what the handler asked for if that failed at once.
-    pub(crate) fn dial_between_turns(&mut self, connect: Connect<H::Session>) -> PeerId {
-        let id = self.dial(connect);
-        run_deferred(&mut self.slots, &mut self.shared);
-        id
+    /// The next deadline, of a connection, of the application or of a shutdown.
+    pub(crate) fn next_tick(&self) -> Option<Tick> {
+        self.shared.timers.next().into_iter().chain(self.shared.shutdown_at.map(tick_at)).min()
     }
 
     pub(crate) fn read_clock(&mut self) {
@@ -172,7 +128,7 @@ impl<H: Handler> Driver<H> {
         for _ in 0..self.ready.len() {
             let Some(index) = self.ready.pop_front() else { break };
             if let Some(slot) = self.slots.get_mut(index) {
-                slot.link.ready = false;
+                slot.ready = false;
                 self.serve(index);
             }
         }
@@ -182,9 +138,7 @@ impl<H: Handler> Driver<H> {
         for _ in 0..self.start_next.len() {
             let Some(id) = self.start_next.pop_front() else { break };
             // Its place was given back if it is gone.
-            if self.slots.get_peer(id).is_some() {
-                self.take_places(id.index);
-            }
+            self.turn_of(id, phases::dialling::take_places);
         }
         // A handler that dials again when dialling failed at once must not keep the loop in this turn.
         for _ in 0..self.shared.dials.len() {
@@ -195,162 +149,218 @@ impl<H: Handler> Driver<H> {
         for index in self.dead.drain(..) {
             self.slots.remove(index);
         }
-        if self.shared.gathered.capacity() > KEPT_GATHERED {
-            self.shared.gathered = Vec::new();
-        }
+        self.shared.gathering.shrink();
         let slots = &self.slots;
-        self.shared.timers.compact(slots.len(), |index| slots.get(index).map(|slot| slot.link.armed));
+        self.shared.timers.compact(slots.len(), |index| slots.get(index).map(|slot| slot.armed));
         self.shutdown_goes_on()
     }
 
-    /// A connection whose socket became ready.
-    pub(crate) fn socket_event(&mut self, index: u32, event: &mio::event::Event) {
-        let readiness = Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable() || event.is_write_closed() || event.is_error(),
-            ended: event.is_error() || event.is_read_closed(),
-        };
-        self.socket_ready(index, readiness);
-    }
+    // --- one connection
 
+    /// A connection whose socket became ready.
     pub(crate) fn socket_ready(&mut self, index: u32, readiness: Readiness) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let link = &mut slot.link;
-        // After the peer's FIN every event says so again.
-        link.readable |= (readiness.readable || readiness.ended) && !link.eof;
-        link.read_closed |= readiness.ended;
-        if readiness.writable {
-            // It took nothing more before: the peer has acknowledged something.
-            link.progress |= !link.writable;
-            link.writable = true;
-        }
+        slot.edges.ready(readiness);
         self.serve(index);
     }
 
-    /// Gives a connection its turn.
-    pub(crate) fn serve(&mut self, index: u32) {
-        let Some(slot) = self.slots.get(index) else { return };
-        self.shared.turn_of = index;
-        // Over TLS reading writes too, so what made it congested may be gone already.
-        if !slot.link.is_flushed() || slot.link.congested {
-            self.settle(index);
-        }
-        match self.slots.get(index).map(|slot| &slot.phase) {
-            Some(Phase::Opening(_)) => self.read_request(index),
-            Some(Phase::Dialling(_)) => self.dialling_ready(index),
-            Some(Phase::Open(_)) => self.read_frames(index),
-            Some(Phase::Lingering) => self.linger(index),
-            Some(Phase::Dead) | None => {}
-        }
-        self.shared.turn_of = NOBODY;
-        run_deferred(&mut self.slots, &mut self.shared);
-    }
-
-    /// Reads one [portion](crate::conn::pace::Portion) into the buffer. `None`: there is nothing to read for now.
-    pub(crate) fn read(&mut self, index: u32) -> Option<io::Result<usize>> {
-        debug_assert!(!self.buffer.is_empty(), "read while what was read before is being dealt with");
-        let link = &mut self.slots.get_mut(index)?.link;
-        let portion = link.portion.bytes().min(self.buffer.len());
-        let buffer = self.buffer.get_mut(..portion)?;
-        let read = link.read(portion, self.shared.now, |transport| transport.read(buffer));
-        self.or_later(index, read)
-    }
-
-    /// What was read. If nothing was though there is more, the connection is served again.
-    pub(crate) fn or_later<T>(&mut self, index: u32, read: Option<T>) -> Option<T> {
-        let is_later = |link: &Link| link.can_read() && link.transport.has_more();
-        if read.is_none() && self.slots.get(index).is_some_and(|slot| is_later(&slot.link)) {
-            self.serve_again(index);
-        }
-        read
-    }
-
-    /// After input or before output: pays what the connection owes the peer, writes, and sees what follows from that.
-    pub(crate) fn settle(&mut self, index: u32) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let (id, link) = (slot.id, &mut slot.link);
-        let Phase::Open(open) = &mut slot.phase else {
-            link.flush(&mut self.shared.gathered);
-            return self.arm(index);
-        };
-        // Twice, for debts that had to wait until the queue was written.
-        for _ in 0..2 {
-            let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };
-            sending.pay_debts();
-            link.flush(&mut self.shared.gathered);
-            if !open.conn.wants_transmit() {
+    /// Gives a connection its turn: a bounded number of reads, and a bounded time, so that neither a fast
+    /// sender nor one whose messages are much work keeps the others waiting.
+    fn serve(&mut self, index: u32) {
+        let mut busy_since = None;
+        let mut phase: fn(&mut Turn<'_, H>) -> Then = phases::begin;
+        for _ in 0..self.shared.settings.reads_per_turn {
+            if self.turn(index, &mut busy_since, phase) != Some(Then::GoOn) {
+                return;
+            }
+            phase = phases::go_on;
+            let Some(since) = busy_since else { continue };
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            let took = since.elapsed();
+            if took > SLICE {
+                slot.edges.portion.shrink(took.as_micros() / SLICE.as_micros());
                 break;
             }
-        }
-        Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }.check_congestion();
-
-        let mut resumes = false;
-        if link.has_drained(self.shared.settings.low_water) {
-            link.congested = false;
-            if open.conn.can_send() {
-                let mut peer = Peer::new(id, &mut open.conn, link, &mut open.session, &mut self.shared);
-                self.handler.drained(&mut peer);
-                // It may have failed the connection.
-                Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }.pay_debts();
-                link.flush(&mut self.shared.gathered);
-                Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }.check_congestion();
+            if took < SLICE / 4 {
+                slot.edges.portion.double(self.buffer.len());
             }
-            resumes = link.readable;
         }
-        self.tell_written(index);
-        // Reading may have been paused, and no event tells what came meanwhile.
-        if resumes {
+        if self.slots.get(index).is_some_and(|slot| slot.edges.readable) {
             self.serve_again(index);
         }
-        self.see_broken(index);
-        self.settle_closing(index);
-        self.arm(index);
     }
 
-    #[inline]
-    fn tell_written(&mut self, index: u32) {
-        let Some(Slot { id, link, phase: Phase::Open(open) }) = self.slots.get_mut(index) else { return };
-        let mut peer = Peer::new(*id, &mut open.conn, link, &mut open.session, &mut self.shared);
-        self.handler.written(&mut peer);
-        // Whatever was sent just now, or is owed since.
-        Sending { id: *id, conn: &mut open.conn, link, shared: &mut self.shared }.pay_debts();
-        link.flush(&mut self.shared.gathered);
+    /// Has one thing happen to a connection, and carries out what follows from it for others: in this
+    /// order, its own output, what it published, and what it asks of the loop.
+    fn turn(
+        &mut self,
+        index: u32,
+        busy_since: &mut Option<Instant>,
+        phase: impl FnOnce(&mut Turn<'_, H>) -> Then,
+    ) -> Option<Then> {
+        let slot = self.slots.get_mut(index)?;
+        let (handler, shared) = (&mut self.handler, &mut self.shared);
+        let buffer = &mut self.buffer[..];
+        let mut turn = Turn { slot, handler, shared, buffer, again: false, busy_since: *busy_since };
+        let then = phase(&mut turn);
+        let again = turn.again;
+        *busy_since = turn.busy_since;
+        if then == Then::Die {
+            self.die(index);
+        } else {
+            if again {
+                self.serve_again(index);
+            }
+            self.arm(index);
+        }
+        // What it has published is part of the work that its messages are. Its own output came first.
+        run_deferred(&mut self.slots, &mut self.shared);
+        let Shared { assembly, gathering, settings, .. } = &mut self.shared;
+        assembly.balance(&mut self.slots, gathering, settings.max_incomplete_bytes);
+        if !self.shared.given_up.is_empty() {
+            self.grant_places();
+        }
+        Some(then)
     }
 
-    /// No event tells of every write that failed.
-    fn see_broken(&mut self, index: u32) {
-        if self.slots.get(index).is_some_and(|slot| slot.link.broken && !slot.link.eof) {
-            self.serve_again(index);
+    /// The same, for this very connection, and nothing goes on at once.
+    pub(crate) fn turn_of(&mut self, id: PeerId, phase: impl FnOnce(&mut Turn<'_, H>) -> Then) {
+        if self.slots.get_peer(id).is_some() && self.turn(id.index, &mut None, phase) == Some(Then::GoOn) {
+            self.serve_again(id.index);
         }
     }
 
     /// Has a connection served in the next turn, event or not.
-    pub(crate) fn serve_again(&mut self, index: u32) {
+    fn serve_again(&mut self, index: u32) {
         if let Some(slot) = self.slots.get_mut(index) {
-            if !slot.link.ready {
-                slot.link.ready = true;
+            if !std::mem::replace(&mut slot.ready, true) {
                 self.ready.push_back(index);
             }
         }
     }
 
     /// Sees to it that the loop looks at the connection when its next deadline comes.
-    pub(crate) fn arm(&mut self, index: u32) {
+    fn arm(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let deadline = match &slot.phase {
             Phase::Dialling(dialling) => dialling.poll_timeout(),
             _ => slot.link.keepalive.poll_timeout(&self.shared.settings.timeouts),
         };
         if let Some(deadline) = deadline {
-            self.shared.timers.arm(index, &mut slot.link.armed, tick_at(deadline));
+            self.shared.timers.arm(index, &mut slot.armed, tick_at(deadline));
         }
     }
 
+    pub(crate) fn insert(&mut self, link: Link, edges: Edges, phase: Phase<H::Session>) -> PeerId {
+        self.shared.count_connection();
+        self.slots.insert(link, edges, phase)
+    }
+
+    /// Closes the socket, if it is not closed. The slot is freed at the end of the turn.
+    fn die(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if !matches!(slot.phase, Phase::Dead) {
+            slot.phase = Phase::Dead;
+            slot.edges.transport = Transport::None;
+            slot.link.out.clear();
+            slot.armed = NOT_ARMED;
+            slot.place = None;
+            self.shared.uncount_connection();
+            self.dead.push(index);
+        }
+    }
+
+    /// Ends a connection at once, whatever it is doing.
+    pub(crate) fn abort(&mut self, id: PeerId) {
+        self.turn_of(id, phases::abort);
+    }
+
+    // --- new connections
+
+    pub(crate) fn listen(&mut self, bound: Bound, security: Security) -> io::Result<()> {
+        self.shared.is_public |= !bound.is_local();
+        self.accepting.listen(bound, security, &self.shared.registry)
+    }
+
+    pub(crate) fn listener_ready(&mut self, listener: usize) {
+        self.accepting.ready(listener);
+    }
+
+    fn accept_more(&mut self) {
+        self.accepting.begin(self.shared.now);
+        while let Some((transport, remote)) = self.accepting.next(self.shared.now) {
+            self.accepted(transport, remote);
+        }
+    }
+
+    pub(crate) fn accepted(&mut self, transport: Transport, remote: PeerAddr) -> Option<PeerId> {
+        let settings = &self.shared.settings;
+        let (max, max_per_address) = (settings.max_connections, settings.max_connections_per_address);
+        let admitted = self.entrance.admit(remote, max, max_per_address);
+        let mut link = Link::new(remote, self.shared.now);
+        let (phase, place) = match admitted {
+            Ok(place) => (Phase::Opening(Box::new(Head::new(settings.max_head_len))), place),
+            Err(full) => {
+                let response = match full {
+                    Full::Address => Response::text(429, "too many connections from this address\n"),
+                    Full::Server => Response::text(503, "too many connections\n").header("Retry-After", "10"),
+                };
+                log::debug!("{remote}: {full}");
+                let place = self.entrance.refuse()?;
+                // Without having read the request, as it may never come.
+                let (head, body) = response.encode(false);
+                link.out.push(head.into());
+                link.out.push(body);
+                link.keepalive.closing(self.shared.now);
+                (Phase::Lingering, place)
+            }
+        };
+        let id = self.insert(link, Edges::new(transport), phase);
+        let slot = self.slots.get_peer(id)?;
+        slot.place = Some(place);
+        if let Some(socket) = slot.edges.transport.socket_mut() {
+            socket.set_nodelay();
+            if let Err(error) = self.shared.registry.watch(socket, id.index) {
+                log::warn!("{remote}: cannot be watched: {error}");
+                self.die(id.index);
+                return None;
+            }
+        }
+        self.arm(id.index);
+        Some(id)
+    }
+
+    /// Starts to dial. A failure is told to the handler.
+    pub(crate) fn dial(&mut self, connect: Connect<H::Session>) -> PeerId {
+        let mut link = Link::new(PeerAddr::Unknown, self.shared.now);
+        link.slow_consumer = connect.slow_consumer;
+        let dialling = Phase::Dialling(Box::new(Dialling::new(connect)));
+        let id = self.insert(link, Edges::new(Transport::None), dialling);
+        self.turn_of(id, phases::dialling::start);
+        id
+    }
+
+    /// The opening handshakes with some servers are over: the next ones may begin.
+    fn grant_places(&mut self) {
+        for remote in std::mem::take(&mut self.shared.given_up) {
+            while let Some(id) = self.shared.serializer.leave(&remote) {
+                if let Some(Slot { phase: Phase::Dialling(dialling), .. }) = self.slots.get_peer(id) {
+                    dialling.granted(&remote);
+                    self.start_next.push_back(id);
+                    break;
+                }
+            }
+        }
+    }
+
+    // --- time
+
     fn run_timers(&mut self) {
-        let now = self.now_tick();
+        // Not rounded up: a deadline is due when it has passed.
+        let now = Tick::try_from(self.shared.now.as_millis()).unwrap_or(Tick::MAX);
         loop {
             let slots = &self.slots;
-            let due = self.shared.timers.pop_due(now, |index| slots.get(index).map(|slot| slot.link.armed));
+            let due = self.shared.timers.pop_due(now, |index| slots.get(index).map(|slot| slot.armed));
             let Some(index) = due else { break };
             self.look_at(index);
         }
@@ -362,76 +372,15 @@ impl<H: Handler> Driver<H> {
     /// The moment has come at which a deadline of this connection was, or still is.
     fn look_at(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        slot.link.armed = NOT_ARMED;
-        if matches!(slot.phase, Phase::Dialling(_)) {
-            self.dialling_timeout(index);
-            return self.arm(index);
-        }
-        let is_due = |link: &Link, shared: &Shared<_>| {
-            link.keepalive.poll_timeout(&shared.settings.timeouts).is_some_and(|due| due <= shared.now)
-        };
-        // What has arrived counts, even if this loop was too busy to read it.
-        if matches!(slot.phase, Phase::Open(_)) && is_due(&slot.link, &self.shared) {
-            slot.link.readable = true;
-            if slot.link.paused && slot.link.closed_by.is_none() {
-                // Whether the peer lives is not known, as nobody looks.
-                slot.link.keepalive.received(self.shared.now);
-            }
+        slot.armed = NOT_ARMED;
+        let id = slot.id;
+        if phases::reads_before_deadline(slot, &self.shared) {
             self.serve(index);
         }
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        if let Some(expired) =
-            slot.link.keepalive.handle_timeout(self.shared.now, &self.shared.settings.timeouts)
-        {
-            self.shared.turn_of = index;
-            self.expired(index, expired);
-            self.shared.turn_of = NOBODY;
-            run_deferred(&mut self.slots, &mut self.shared);
-        }
-        self.arm(index);
+        self.turn_of(id, phases::deadline);
     }
 
-    fn expired(&mut self, index: u32, expired: Expired) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let (id, link) = (slot.id, &mut slot.link);
-        match (&mut slot.phase, expired) {
-            (Phase::Opening(_), _) => self.request_timed_out(index),
-            // Its deadlines are its own.
-            (Phase::Dialling(_), _) => {}
-            (Phase::Open(open), Expired::PingDue) => {
-                let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };
-                // A Ping behind a full queue would say nothing. There the kernel says whether the peer lives: it takes more, or not.
-                if sending.link.is_flushed() {
-                    // Refused only when the connection is closing, which has a deadline of its own.
-                    let _ = sending.append(|conn, out| conn.send_ping(&[], out));
-                }
-                link.flush(&mut self.shared.gathered);
-                link.keepalive.ping_written(self.shared.now);
-                self.see_broken(index);
-            }
-            (Phase::Open(open), Expired::Idle) => {
-                let mut sending = Sending { id, conn: &mut open.conn, link, shared: &mut self.shared };
-                let cause = Some(Cause::TimedOut(expired));
-                let _ = sending.close(CloseCode::GOING_AWAY, "silent for too long", cause);
-                self.settle(index);
-            }
-            (Phase::Open(open), Expired::Close) => {
-                log::debug!("{}: the closing handshake took too long", link.remote);
-                open.conn.receive_eof();
-                link.blame(By::Local, Some(Cause::TimedOut(expired)));
-                self.finish(index);
-                self.die(index);
-            }
-            (Phase::Open(open), _) => {
-                // §7.1.7: fail the connection.
-                link.blame(By::Local, Some(Cause::TimedOut(expired)));
-                open.conn.fail(CloseCode::INTERNAL_ERROR);
-                self.settle(index);
-            }
-            (Phase::Lingering, _) => self.die(index),
-            (Phase::Dead, _) => {}
-        }
-    }
+    // --- other threads
 
     /// The loop's waker was used.
     pub(crate) fn woken(&mut self) {
@@ -442,10 +391,10 @@ impl<H: Handler> Driver<H> {
         // While there are commands left of the last time, the inbox waits: its limit is the senders'.
         if self.woken && self.received.commands.is_empty() {
             self.woken = false;
-            self.inbox.take(&mut self.received);
+            self.shared.inbox.take(&mut self.received);
         }
         for (id, resolved) in std::mem::take(&mut self.received.resolved) {
-            self.resolved(id, resolved);
+            self.turn_of(id, |turn| phases::dialling::resolved(turn, resolved));
         }
         let mut deliveries = 0;
         while deliveries < DELIVERIES_PER_TURN {
@@ -469,68 +418,53 @@ impl<H: Handler> Driver<H> {
         run_deferred(&mut self.slots, &mut self.shared);
     }
 
-    /// Writes what was queued for connections outside of their turn: one write for each, however many messages.
+    /// Writes what was queued for connections outside of their turn: one write for each, however many
+    /// messages.
     fn flush_dirty(&mut self) {
-        let mut dirty = std::mem::take(&mut self.shared.dirty);
+        let mut dirty = std::mem::take(&mut self.shared.gathering.dirty);
         for index in dirty.drain(..) {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             slot.link.dirty = false;
-            let resumed = slot.link.readable && !slot.link.is_paused();
-            self.shared.turn_of = index;
-            self.settle(index);
-            self.shared.turn_of = NOBODY;
-            run_deferred(&mut self.slots, &mut self.shared);
+            let resumed = slot.edges.readable && !slot.is_paused();
+            let _ = self.turn(index, &mut None, phases::settling::settle);
             if resumed {
                 self.serve_again(index);
             }
         }
         // Those that became dirty meanwhile are flushed in the next turn.
-        if self.shared.dirty.is_empty() {
-            self.shared.dirty = dirty;
+        if self.shared.gathering.dirty.is_empty() {
+            self.shared.gathering.dirty = dirty;
         }
     }
 
-    pub(crate) fn insert(&mut self, link: Link, phase: Phase<H::Session>) -> PeerId {
-        self.shared.hub.connections.fetch_add(1, Ordering::Relaxed);
-        self.slots.insert(link, phase)
-    }
+    // --- the end
 
-    /// Closes the socket, if it is not closed. The slot is freed at the end of the turn.
-    pub(crate) fn die(&mut self, index: u32) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        if !matches!(slot.phase, Phase::Dead) {
-            slot.phase = Phase::Dead;
-            release(&mut slot.link, &self.shared.hub);
-            self.accepting.refusals -= usize::from(slot.link.refused);
-            self.dead.push(index);
+    /// Closes every connection with 1001, and stops accepting.
+    pub(crate) fn shut_down(&mut self, deadline: Duration) {
+        let at = self.shared.now.saturating_add(deadline);
+        self.shared.shutdown_at = Some(self.shared.shutdown_at.map_or(at, |earlier| earlier.min(at)));
+        self.accepting.stop();
+        for index in self.slots.indices() {
+            let _ = self.turn(index, &mut None, phases::shut_down);
         }
     }
 
-    fn now_tick(&self) -> Tick {
-        // Not rounded up: a deadline is due when it has passed.
-        Tick::try_from(self.shared.now.as_millis()).unwrap_or(Tick::MAX)
-    }
-}
-
-/// Gives back what a connection held of what all loops share.
-fn release(link: &mut Link, hub: &Hub) {
-    link.transport = crate::kernel::transport::Transport::None;
-    link.out.clear();
-    link.armed = NOT_ARMED;
-    hub.connections.fetch_sub(1, Ordering::Relaxed);
-    if std::mem::take(&mut link.counted) {
-        hub.leave();
-    }
-    if std::mem::take(&mut link.address_counted) {
-        if let Some(ip) = link.remote.ip() {
-            hub.leave_address(ip);
+    /// Whether the loop goes on. A shutdown ends when all connections have closed, or its time is up.
+    fn shutdown_goes_on(&mut self) -> bool {
+        let Some(at) = self.shared.shutdown_at else { return true };
+        if self.shared.now >= at {
+            for index in self.slots.indices() {
+                let _ = self.turn(index, &mut None, phases::end);
+                self.slots.remove(index);
+            }
         }
+        self.slots.len() > 0
     }
 }
 
 impl<H: Handler> Drop for Driver<H> {
     fn drop(&mut self) {
-        self.inbox.stop();
+        self.shared.inbox.stop();
         for index in self.slots.indices() {
             self.die(index);
         }

@@ -10,14 +10,13 @@ use crate::conn::link::Link;
 use crate::conn::peer_addr::PeerAddr;
 use crate::conn::peer_id::PeerId;
 use crate::event_loop::EventLoop;
-use crate::event_loop::driver::Readiness;
+use crate::kernel::edges::{Edges, Readiness};
 use crate::kernel::script::Script;
 use crate::kernel::transport::Transport;
+use crate::phases::receiving::opened;
+use crate::phases::settling::settle;
 use crate::random;
-use crate::state::deliver::run_deferred;
-use crate::state::shared::NOBODY;
 use crate::state::slots::{Open, Phase};
-use crate::state::timers::tick_at;
 
 /// What an edge-triggered event says of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -33,29 +32,26 @@ pub struct Edge {
 impl<H: Handler> EventLoop<H> {
     /// A connection that was accepted; the request comes first.
     pub fn accept_scripted(&mut self, script: Box<dyn Script>) -> Option<PeerId> {
-        let before = self.driver.slots.indices();
-        self.driver.accepted(Transport::Scripted(script), PeerAddr::Unknown);
-        let index = self.driver.slots.indices().into_iter().find(|index| !before.contains(index))?;
-        self.driver.slots.get(index).map(|slot| slot.id)
+        self.driver.accepted(Transport::scripted(script), PeerAddr::Unknown)
     }
 
     /// A connection that was dialled and has just opened.
     pub fn dialled_scripted(&mut self, script: Box<dyn Script>, session: H::Session) -> PeerId {
-        self.dialled_over(Transport::Scripted(script), session)
+        self.dialled_over(Transport::scripted(script), session)
     }
 
     pub(crate) fn dialled_over(&mut self, transport: Transport, session: H::Session) -> PeerId {
-        let driver = &mut self.driver;
-        let mut link = Link::new(transport, PeerAddr::Unknown, driver.shared.now);
-        (link.readable, link.writable) = (true, true);
-        let conn = Connection::client(&driver.shared.settings.message, random::masking_key);
+        let shared = &self.driver.shared;
+        let link = Link::new(PeerAddr::Unknown, shared.now);
+        let mut edges = Edges::connected(transport);
+        edges.readable = true;
+        let conn = Connection::client(&shared.settings.message, random::masking_key);
         let open = Open { conn, assembler: Assembler::new(), session, streaming: false };
-        let id = driver.insert(link, Phase::Open(open));
-        driver.shared.turn_of = id.index;
-        driver.opened(id.index, &mut []);
-        driver.settle(id.index);
-        driver.shared.turn_of = NOBODY;
-        run_deferred(&mut driver.slots, &mut driver.shared);
+        let id = self.driver.insert(link, edges, Phase::Open(open));
+        self.driver.turn_of(id, |turn| {
+            opened(turn, &mut []);
+            settle(turn)
+        });
         id
     }
 
@@ -80,14 +76,12 @@ impl<H: Handler> EventLoop<H> {
 
     /// When the next turn is due without an event, if it is not due yet.
     pub fn next_deadline(&self) -> Option<Duration> {
-        let shutdown = self.driver.shutdown_at.map(tick_at);
-        let tick = self.driver.shared.timers.next().into_iter().chain(shutdown).min()?;
-        Some(Duration::from_millis(tick))
+        self.driver.next_tick().map(Duration::from_millis)
     }
 
     /// Memory that the loop owns for its connections together, in bytes.
     pub fn scratch_memory(&self) -> usize {
-        self.driver.shared.gathered.capacity() + self.driver.shared.assembly.capacity()
+        self.driver.shared.gathering.bytes.capacity() + self.driver.shared.assembly.buffer.capacity()
     }
 
     /// Starts a shutdown, as [`Handle::shutdown`](crate::Handle::shutdown) does.

@@ -86,8 +86,6 @@ impl fmt::Debug for Handle {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
     use crate::hub::inbox::{InboxLimits, Received};
     use crate::settings::Settings;
@@ -136,23 +134,5 @@ mod tests {
             inbox.take(&mut received);
             assert_eq!(received.shutdown, Some(Duration::from_secs(1)));
         }
-    }
-
-    #[test]
-    fn addresses_are_counted_by_ipv4_address_and_ipv6_prefix() {
-        let hub = Hub::new(at_most(1));
-        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
-        assert!(hub.enter_address(ip("192.0.2.1"), 1));
-        assert!(!hub.enter_address(ip("::ffff:192.0.2.1"), 1));
-        assert!(hub.enter_address(ip("192.0.2.2"), 1));
-        assert!(hub.enter_address(ip("2001:db8::1"), 1));
-        assert!(!hub.enter_address(ip("2001:db8::2"), 1));
-        assert!(hub.enter_address(ip("2001:db8:0:1::1"), 1));
-        hub.leave_address(ip("192.0.2.1"));
-        assert!(hub.enter_address(ip("192.0.2.1"), 1));
-        for address in ["192.0.2.1", "192.0.2.2", "2001:db8::9", "2001:db8:0:1::1"] {
-            hub.leave_address(ip(address));
-        }
-        assert!(hub.by_address.lock().expect("not poisoned").is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::conn::peer_id::PeerId;
@@ -61,7 +62,7 @@ struct InboxState {
     shutdown: Option<Duration>,
     /// The loop has been woken and has not looked yet.
     notified: bool,
-    waker: Option<Arc<mio::Waker>>,
+    waker: Option<Waker>,
     stopped: bool,
 }
 
@@ -145,9 +146,9 @@ impl Inbox {
     }
 
     /// The loop is there: what was left in the inbox before wakes it at once.
-    pub(crate) fn set_waker(&self, waker: mio::Waker) {
+    pub(crate) fn set_waker(&self, waker: Waker) {
         let mut state = self.lock();
-        state.waker = Some(Arc::new(waker));
+        state.waker = Some(waker);
         state.notified = false;
         if !state.commands.is_empty() || state.wake || state.shutdown.is_some() {
             notify(state);
@@ -183,7 +184,5 @@ fn notify(mut state: MutexGuard<'_, InboxState>) {
     let Some(waker) = state.waker.clone() else { return };
     state.notified = true;
     drop(state);
-    if let Err(error) = waker.wake() {
-        log::error!("cannot wake the event loop: {error}");
-    }
+    waker.wake();
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 
 use crate::conn::peer_addr::PeerAddr;
+use crate::kernel::socket::Socket;
 use crate::kernel::transport::Transport;
 #[cfg(feature = "__tls")]
 use crate::tls::TlsServer;
@@ -124,8 +125,8 @@ fn bind_shared(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn new_socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn new_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // On Windows this option would allow a port to be stolen.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
@@ -147,9 +148,9 @@ pub(crate) enum Security {
 
 impl Security {
     /// The transport over an accepted socket. Its handshake is still to come.
-    pub(crate) fn secure(&self, socket: Transport) -> io::Result<Transport> {
+    pub(crate) fn secure(&self, socket: Socket) -> io::Result<Transport> {
         match self {
-            Self::None => Ok(socket),
+            Self::None => Ok(Transport::Plain(socket)),
             #[cfg(feature = "__tls")]
             Self::Tls(tls) => TlsStream::server(tls.config(), socket)
                 .map(|stream| Transport::Tls(Box::new(stream)))
@@ -183,14 +184,14 @@ impl Listener {
         }
     }
 
-    pub(crate) fn accept(&self) -> io::Result<(Transport, PeerAddr)> {
+    pub(crate) fn accept(&self) -> io::Result<(Socket, PeerAddr)> {
         match self {
             Self::Tcp(listener) => {
-                listener.accept().map(|(stream, addr)| (Transport::Tcp(stream), PeerAddr::Tcp(addr)))
+                listener.accept().map(|(stream, addr)| (Socket::Tcp(stream), PeerAddr::Tcp(addr)))
             }
             #[cfg(unix)]
             Self::Unix(listener) => {
-                listener.accept().map(|(stream, _)| (Transport::Unix(stream), PeerAddr::Unix))
+                listener.accept().map(|(stream, _)| (Socket::Unix(stream), PeerAddr::Unix))
             }
         }
     }

@@ -1,72 +1,44 @@
 //! The byte stream under a connection.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::Shutdown;
+use std::io::{self, IoSlice, Read, Write};
 
-use mio::event::Source;
-use mio::net::TcpStream;
-#[cfg(unix)]
-use mio::net::UnixStream;
-use mio::{Interest, Registry, Token};
-
+use crate::kernel::socket::Socket;
 #[cfg(feature = "__tls")]
-use crate::tls::TlsStream;
+use crate::tls::stream::TlsStream;
 
-/// A non-blocking stream.
+/// A non-blocking stream, plain or through TLS.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
+    Plain(Socket),
     #[cfg(feature = "__tls")]
-    Tls(Box<TlsStream>),
-    #[cfg(any(test, feature = "__scripted"))]
-    Scripted(Box<dyn crate::kernel::script::Script>),
+    Tls(Box<TlsStream<Socket>>),
     /// There is no socket: not yet, or no longer.
     None,
 }
 
 impl Transport {
-    /// Registered for everything, edge-triggered.
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        match self {
-            Self::Tcp(stream) => stream.register(registry, token, interest),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.register(registry, token, interest),
-            #[cfg(feature = "__tls")]
-            Self::Tls(stream) => stream.socket_mut().register(registry, token),
-            #[cfg(any(test, feature = "__scripted"))]
-            Self::Scripted(_) => Ok(()),
-            Self::None => Ok(()),
-        }
+    /// Over a script instead of a socket.
+    #[cfg(any(test, feature = "__scripted"))]
+    pub(crate) fn scripted(script: Box<dyn crate::kernel::script::Script>) -> Self {
+        Self::Plain(Socket::Scripted(script))
     }
 
-    /// Has the state of the socket told anew, as events with this token.
-    pub(crate) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
+    /// The socket, if there is one.
+    pub(crate) fn socket_mut(&mut self) -> Option<&mut Socket> {
         match self {
-            Self::Tcp(stream) => stream.reregister(registry, token, interest),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.reregister(registry, token, interest),
+            Self::Plain(socket) => Some(socket),
             #[cfg(feature = "__tls")]
-            Self::Tls(stream) => stream.socket_mut().reregister(registry, token),
-            #[cfg(any(test, feature = "__scripted"))]
-            Self::Scripted(_) => Ok(()),
-            Self::None => Ok(()),
+            Self::Tls(stream) => Some(stream.socket_mut()),
+            Self::None => None,
         }
     }
 
     #[inline]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.read(buffer),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.read(buffer),
+            Self::Plain(socket) => socket.read(buffer),
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.read(buffer),
-            #[cfg(any(test, feature = "__scripted"))]
-            Self::Scripted(script) => script.read(buffer),
             Self::None => Ok(0),
         }
     }
@@ -74,49 +46,26 @@ impl Transport {
     /// Whether [`read_two`](Self::read_two) fills the second slice too.
     #[inline]
     pub(crate) fn reads_two(&self) -> bool {
-        match self {
-            Self::Tcp(_) => true,
-            #[cfg(unix)]
-            Self::Unix(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::Plain(socket) if socket.reads_two())
     }
 
     /// Reads into the first slice, and what does not fit there into the second.
     pub(crate) fn read_two(&mut self, first: &mut [u8], second: &mut [u8]) -> io::Result<usize> {
-        let mut slices = [IoSliceMut::new(first), IoSliceMut::new(second)];
         match self {
-            Self::Tcp(stream) => stream.read_vectored(&mut slices),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.read_vectored(&mut slices),
+            Self::Plain(socket) => socket.read_two(first, second),
             _ => self.read(first),
         }
     }
 
     #[inline]
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.write(bytes),
-            #[cfg(feature = "__tls")]
-            Self::Tls(stream) => stream.write_vectored(&[IoSlice::new(bytes)]),
-            #[cfg(any(test, feature = "__scripted"))]
-            Self::Scripted(script) => script.write_vectored(&[IoSlice::new(bytes)]),
-            Self::None => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
     pub(crate) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write_vectored(slices),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.write_vectored(slices),
+        match (self, slices) {
+            // The usual case, for which the kernel has a simpler call.
+            (Self::Plain(socket), [bytes]) => socket.write(bytes),
+            (Self::Plain(socket), _) => socket.write_vectored(slices),
             #[cfg(feature = "__tls")]
-            Self::Tls(stream) => stream.write_vectored(slices),
-            #[cfg(any(test, feature = "__scripted"))]
-            Self::Scripted(script) => script.write_vectored(slices),
-            Self::None => Err(io::ErrorKind::NotConnected.into()),
+            (Self::Tls(stream), _) => stream.write_vectored(slices),
+            (Self::None, _) => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -200,52 +149,17 @@ impl Transport {
         }
     }
 
-    /// Sends FIN: nothing more will be written. `WouldBlock`: to be called again once the kernel takes bytes.
+    /// Sends FIN: nothing more will be written. `WouldBlock`: to be called again once the kernel takes
+    /// bytes.
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Plain(socket) => socket.shutdown_write(),
             #[cfg(feature = "__tls")]
-            Self::Tls(stream) => stream.shutdown_write(),
-            #[cfg(any(test, feature = "__scripted"))]
-            Self::Scripted(script) => script.shutdown_write(),
-            Self::None => Ok(()),
-        }
-    }
-
-    /// How a non-blocking connect is going: `Ok(true)` connected, `Ok(false)` not yet.
-    pub(crate) fn connected(&self) -> io::Result<bool> {
-        let (pending, peer) = match self {
-            Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
-            #[cfg(unix)]
-            Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
-            #[cfg(feature = "__tls")]
-            Self::Tls(stream) => return stream.socket().connected(),
-            #[cfg(any(test, feature = "__scripted"))]
-            Self::Scripted(_) => return Ok(true),
-            Self::None => return Err(io::ErrorKind::NotConnected.into()),
-        };
-        match (pending, peer) {
-            (Some(error), _) => Err(error),
-            (None, Ok(())) => Ok(true),
-            (None, Err(error)) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            (None, Err(error)) => Err(error),
-        }
-    }
-
-    /// Small frames go out at once.
-    pub(crate) fn set_nodelay(&self) {
-        match self {
-            Self::Tcp(stream) => {
-                // Without it replies are late, not wrong.
-                if let Err(error) = stream.set_nodelay(true) {
-                    log::debug!("TCP_NODELAY: {error}");
-                }
+            Self::Tls(stream) => {
+                stream.close_notify()?;
+                stream.socket_mut().shutdown_write()
             }
-            #[cfg(feature = "__tls")]
-            Self::Tls(stream) => stream.socket().set_nodelay(),
-            _ => {}
+            Self::None => Ok(()),
         }
     }
 }

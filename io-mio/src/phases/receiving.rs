@@ -4,253 +4,191 @@
 mod in_place;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use sansws::{Assembler, CloseCode, Connection, Event, ProtocolError, State};
+use sansws::{CloseCode, Connection, Event, ProtocolError, State};
 
 use crate::app::handler::{Chunk, Handler};
 use crate::app::peer::Peer;
 use crate::conn::ending::{By, Cause};
 use crate::conn::link::Link;
 use crate::conn::pace::{Flood, Portion};
-use crate::conn::peer_id::PeerId;
 use crate::conn::sending::Sending;
-use crate::event_loop::driver::Driver;
-use crate::state::deliver::run_deferred;
-use crate::state::shared::{NOBODY, Shared};
+use crate::phases::settling::{settle, settle_and_go_on};
+use crate::phases::turn::{Then, Turn, read};
 use crate::state::slots::{Open, Phase, Slot};
-
-/// What one connection's input may take in a turn, before the others have theirs. It cannot be interrupted in the middle of what was read; a
-/// connection that goes over it is read in smaller portions from then on.
-const SLICE: Duration = Duration::from_millis(1);
-
-/// The largest buffer for messages that came in pieces that a loop keeps.
-const KEPT_ASSEMBLY: usize = 4 << 20;
 
 /// Less of a frame is rather copied out of the buffer than read by itself.
 const WORTH_A_PLACE: usize = 4 << 10;
 
-/// From this size on it matters who has it.
-const MUCH_ASSEMBLY: usize = 64 << 10;
+/// The connection is open; `rest` are its first frames. What is sent is gathered.
+pub(crate) fn opened<H: Handler>(turn: &mut Turn<'_, H>, rest: &mut [u8]) {
+    turn.slot.link.keepalive.opened(turn.shared.now);
+    turn.tell(Handler::open);
+    feed(turn, 0, rest);
+}
 
-impl<H: Handler> Driver<H> {
-    /// Reads a bounded number of times, and for a bounded time, so that neither a fast sender nor one whose messages are much work keeps the
-    /// others waiting.
-    pub(crate) fn read_frames(&mut self, index: u32) {
-        let mut began = None;
-        for _ in 0..self.shared.settings.reads_per_turn {
-            let Some(read) = self.read_in_two(index) else { return self.nothing_to_read(index) };
-            // Less is not worth a look at the clock.
-            if matches!(&read, Ok(read) if read.len() >= Portion::SMALLEST.bytes()) {
-                began.get_or_insert_with(Instant::now);
-            }
-            match read {
-                Ok(read) if read.len() == 0 => self.input_ended(index, Cause::Eof),
-                Ok(Read { in_place, buffered }) => {
-                    let mut buffer = std::mem::take(&mut self.buffer);
-                    self.feed(index, in_place, &mut buffer[..buffered]);
-                    self.buffer = buffer;
-                }
-                Err(error) => self.input_ended(index, Cause::of_transport(error)),
-            }
-            self.settle(index);
-            // What it has published is part of the work that its messages are. Its own output comes first.
-            let turn_of = std::mem::replace(&mut self.shared.turn_of, NOBODY);
-            run_deferred(&mut self.slots, &mut self.shared);
-            self.shared.turn_of = turn_of;
-            let Some(slot) = self.slots.get_mut(index) else { return };
-            if !matches!(slot.phase, Phase::Open(_)) {
-                return;
-            }
-            if let Some(began) = began {
-                let took = began.elapsed();
-                if took > SLICE {
-                    slot.link.portion.shrink(took.as_micros() / SLICE.as_micros());
-                    break;
-                }
-                if took < SLICE / 4 {
-                    slot.link.portion.double(self.buffer.len());
-                }
-            }
+/// Reads once, deals with what has come, and writes what follows from that.
+pub(crate) fn read_frames<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
+    let Some(read) = read_in_two(turn) else { return nothing_to_read(turn) };
+    // Less is not worth a look at the clock.
+    if matches!(&read, Ok(read) if read.len() >= Portion::SMALLEST.bytes()) {
+        turn.busy_since.get_or_insert_with(Instant::now);
+    }
+    match read {
+        Ok(read) if read.len() == 0 => input_ended(turn, Cause::Eof),
+        Ok(Read { in_place, buffered }) => {
+            let buffer = std::mem::take(&mut turn.buffer);
+            feed(turn, in_place, &mut buffer[..buffered]);
+            turn.buffer = buffer;
         }
-        if self.slots.get(index).is_some_and(|slot| slot.link.readable) {
-            self.serve_again(index);
+        Err(error) => input_ended(turn, Cause::of_transport(error)),
+    }
+    settle_and_go_on(turn)
+}
+
+/// Reads one portion: first where the long message that is arriving is collected, as far as its frame
+/// goes, so that nothing of it is copied; what comes behind, into the buffer.
+fn read_in_two<H: Handler>(turn: &mut Turn<'_, H>) -> Option<io::Result<Read>> {
+    let Turn { slot, shared, buffer, .. } = turn;
+    let portion = slot.edges.portion.bytes().min(buffer.len());
+    let buffer = &mut buffer[..portion];
+    let (mut in_place, mut done) = (0, None);
+    let is_wanted = slot.link.closed_by.is_none() && slot.edges.can_read() && !slot.is_paused();
+    if let Slot { link, edges, phase: Phase::Open(Open { conn, assembler, streaming: false, .. }), .. } =
+        &mut **slot
+    {
+        if is_wanted {
+            let now = shared.now;
+            // Making space may take memory.
+            shared.assembly.grow(assembler, |assembler| {
+                let Some(space) = assembler.space(conn).filter(|space| space.len() >= WORTH_A_PLACE) else {
+                    return;
+                };
+                in_place = space.len().min(portion);
+                let space = &mut space[..in_place];
+                let room = if edges.transport.reads_two() { portion - in_place } else { 0 };
+                let rest = &mut buffer[..room];
+                let wanted = space.len() + rest.len();
+                let read = edges.read(wanted, |transport| transport.read_two(space, rest));
+                if let Some(Ok(len @ 1..)) = read {
+                    link.received(len, now);
+                }
+                done = Some(read);
+            });
         }
     }
+    let done = match done {
+        Some(done) => done,
+        None => read(slot, shared, portion, |transport| transport.read(buffer)),
+    };
+    let done = done.or_else(|| turn.or_later())?;
+    Some(done.map(|len| Read { in_place: in_place.min(len), buffered: len.saturating_sub(in_place) }))
+}
 
-    /// Reads one portion: first where the long message that is arriving is collected, as far as its frame goes, so that nothing of it is
-    /// copied; what comes behind, into the buffer.
-    fn read_in_two(&mut self, index: u32) -> Option<io::Result<Read>> {
-        let slot = self.slots.get_mut(index)?;
-        let (link, now) = (&mut slot.link, self.shared.now);
-        let portion = link.portion.bytes().min(self.buffer.len());
-        let buffer = &mut self.buffer[..portion];
-        let (mut in_place, mut read) = (0, None);
-        if let Phase::Open(open) = &mut slot.phase {
-            if !open.streaming && link.closed_by.is_none() && link.can_read() {
-                // Making space may take memory.
-                self.shared.incomplete -= open.assembler.capacity();
-                if let Some(space) =
-                    open.assembler.space(&open.conn).filter(|space| space.len() >= WORTH_A_PLACE)
-                {
-                    in_place = space.len().min(portion);
-                    let space = &mut space[..in_place];
-                    let room = if link.transport.reads_two() { portion - in_place } else { 0 };
-                    let rest = &mut buffer[..room];
-                    let wanted = space.len() + rest.len();
-                    read = Some(link.read(wanted, now, |transport| transport.read_two(space, rest)));
-                }
-                self.shared.incomplete += open.assembler.capacity();
-            }
-        }
-        let read = match read {
-            Some(read) => read,
-            None => link.read(portion, now, |transport| transport.read(buffer)),
-        };
-        let read = self.or_later(index, read)?;
-        Some(read.map(|len| Read { in_place: in_place.min(len), buffered: len.saturating_sub(in_place) }))
+/// Takes bytes of the peer's: `in_place` of them where the assembler lent space, the rest in `input`. All
+/// output that follows is gathered.
+fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8]) {
+    let Turn { slot, handler, shared, .. } = turn;
+    let Slot { id, link, edges, phase: Phase::Open(open), .. } = &mut **slot else { return };
+    let Open { conn, assembler, session, streaming } = open;
+    let id = *id;
+    link.flood.more(in_place + input.len(), shared.settings.receive_buffer);
+    shared.assembly.lend(assembler);
+    if let Some(message) = assembler.filled(conn, in_place) {
+        handler.message(&mut Peer::in_turn(id, conn, link, edges, session, shared), message);
+    } else if let Some(error) = conn.failure().filter(|_| in_place > 0) {
+        failed(conn, link, error);
     }
-
-    /// Takes bytes of the peer's: `in_place` of them where the assembler lent space, the rest in `input`. All output that follows is gathered.
-    pub(crate) fn feed(&mut self, index: u32, in_place: usize, mut input: &mut [u8]) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let Phase::Open(Open { conn, assembler, session, streaming }) = &mut slot.phase else { return };
-        let (id, link) = (slot.id, &mut slot.link);
-        let (handler, shared) = (&mut self.handler, &mut self.shared);
-        link.flood.more(in_place + input.len(), shared.settings.receive_buffer);
-        // Counted anew when this is done.
-        shared.incomplete -= assembler.capacity();
-        if let Some(unused) = assembler.lend(std::mem::take(&mut shared.assembly)) {
-            shared.assembly = unused;
-        }
-        if let Some(message) = assembler.filled(conn, in_place) {
-            handler.message(&mut Peer::new(id, conn, link, session, shared), message);
-        } else if let Some(error) = conn.failure().filter(|_| in_place > 0) {
-            failed(conn, link, error);
-        }
-        while let Some(event) = conn.receive(&mut input) {
-            match event {
-                // After `close` the application hears nothing but the end.
-                Event::Text(_) | Event::Binary(_) if link.closed_by.is_some() => {}
-                Event::Text(chunk) if *streaming => {
-                    handler.chunk(&mut Peer::new(id, conn, link, session, shared), Chunk::Text(chunk));
+    while let Some(event) = conn.receive(&mut input) {
+        match event {
+            // After `close` the application hears nothing but the end.
+            Event::Text(_) | Event::Binary(_) if link.closed_by.is_some() => {}
+            Event::Text(chunk) if *streaming => {
+                handler.chunk(&mut Peer::in_turn(id, conn, link, edges, session, shared), Chunk::Text(chunk));
+            }
+            Event::Text(chunk) => match assembler.text(chunk) {
+                Ok(Some(message)) => {
+                    handler.message(&mut Peer::in_turn(id, conn, link, edges, session, shared), message);
                 }
-                Event::Text(chunk) => match assembler.text(chunk) {
-                    Ok(Some(message)) => {
-                        handler.message(&mut Peer::new(id, conn, link, session, shared), message);
-                    }
-                    Ok(None) => {}
-                    Err(error) => failed(conn, link, error),
-                },
-                Event::Binary(chunk) if *streaming => {
-                    handler.chunk(&mut Peer::new(id, conn, link, session, shared), Chunk::Binary(chunk));
+                Ok(None) => {}
+                Err(error) => failed(conn, link, error),
+            },
+            Event::Binary(chunk) if *streaming => {
+                handler
+                    .chunk(&mut Peer::in_turn(id, conn, link, edges, session, shared), Chunk::Binary(chunk));
+            }
+            Event::Binary(chunk) => match assembler.binary(chunk) {
+                Ok(Some(message)) => {
+                    handler.message(&mut Peer::in_turn(id, conn, link, edges, session, shared), message);
                 }
-                Event::Binary(chunk) => match assembler.binary(chunk) {
-                    Ok(Some(message)) => {
-                        handler.message(&mut Peer::new(id, conn, link, session, shared), message);
-                    }
-                    Ok(None) => {}
-                    Err(error) => failed(conn, link, error),
-                },
-                Event::Ping(payload) => {
-                    link.flood.control_frame();
-                    if link.closed_by.is_none() {
-                        let (copy, len) = copied(payload);
-                        handler.ping(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
-                    }
-                    // Each Ping gets its Pong as long as they can be written; else the last one does (§5.5.3).
-                    if link.out.is_empty() {
-                        Sending { id, conn, link, shared }.pay_debts();
-                    }
+                Ok(None) => {}
+                Err(error) => failed(conn, link, error),
+            },
+            Event::Ping(payload) => {
+                link.flood.control_frame();
+                if link.closed_by.is_none() {
+                    let (copy, len) = copied(payload);
+                    handler.ping(&mut Peer::in_turn(id, conn, link, edges, session, shared), &copy[..len]);
                 }
-                Event::Pong(payload) => {
-                    link.flood.control_frame();
-                    if link.closed_by.is_none() {
-                        let (copy, len) = copied(payload);
-                        handler.pong(&mut Peer::new(id, conn, link, session, shared), &copy[..len]);
-                    }
-                }
-                Event::Close(_) => link.blame(By::Remote, None),
-                Event::Failed(error) => failed(conn, link, error),
-                // No extension is negotiated that could bring anything else.
-                _ => {
-                    link.blame(By::Local, None);
-                    conn.fail(CloseCode::INTERNAL_ERROR);
+                // Each Ping gets its Pong as long as they can be written; else the last one does (§5.5.3).
+                if link.out.is_empty() {
+                    let gathering = &mut shared.gathering;
+                    Sending { id, conn, link, wire: edges, gathering, in_turn: true }.pay_debts();
                 }
             }
-            if link.flood.control_frames() > shared.settings.max_control_frames {
-                log::debug!("{}: too many control frames", link.remote);
-                link.blame(By::Local, Some(Cause::TooManyControlFrames));
-                conn.fail(CloseCode::POLICY_VIOLATION);
-                break;
+            Event::Pong(payload) => {
+                link.flood.control_frame();
+                if link.closed_by.is_none() {
+                    let (copy, len) = copied(payload);
+                    handler.pong(&mut Peer::in_turn(id, conn, link, edges, session, shared), &copy[..len]);
+                }
+            }
+            Event::Close(_) => link.blame(By::Remote, None),
+            Event::Failed(error) => failed(conn, link, error),
+            // No extension is negotiated that could bring anything else.
+            _ => {
+                link.blame(By::Local, None);
+                conn.fail(CloseCode::INTERNAL_ERROR);
             }
         }
-        if !link.readable {
-            // All that has come has been read.
-            link.flood = Flood::default();
-        }
-        let Phase::Open(open) = &mut slot.phase else { return };
-        if let Some(other) = put_away(open, shared, id) {
-            self.shrink_assembly(other);
-        }
-        if self.shared.incomplete > self.shared.settings.max_incomplete_bytes {
-            self.fail_largest_message();
+        if link.flood.control_frames() > shared.settings.max_control_frames {
+            log::debug!("{}: too many control frames", link.remote);
+            link.blame(By::Local, Some(Cause::TooManyControlFrames));
+            conn.fail(CloseCode::POLICY_VIOLATION);
+            break;
         }
     }
+    if !edges.readable {
+        // All that has come has been read.
+        link.flood = Flood::default();
+    }
+    shared.assembly.put_away(open, id, shared.settings.max_incomplete_bytes);
+}
 
-    /// The messages in progress take too much. To fail whoever has the largest takes nothing from all others, however little they have.
-    fn fail_largest_message(&mut self) {
-        let size = |slot: &Slot<H::Session>| match &slot.phase {
-            Phase::Open(open) => open.assembler.capacity(),
-            _ => 0,
-        };
-        let indices = self.slots.indices().into_iter();
-        let largest = indices.max_by_key(|index| self.slots.get(*index).map_or(0, size));
-        let Some(slot) = largest.and_then(|index| self.slots.get_mut(index)) else { return };
-        let (id, link) = (slot.id, &mut slot.link);
-        let Phase::Open(open) = &mut slot.phase else { return };
-        log::debug!("{}: too many bytes of messages in progress", link.remote);
-        self.shared.incomplete -= open.assembler.capacity();
-        open.assembler = Assembler::new();
-        Sending { id, conn: &mut open.conn, link, shared: &mut self.shared }
-            .fail(CloseCode::TRY_AGAIN_LATER, Cause::TooManyIncompleteBytes);
+/// The peer's FIN, or a broken transport.
+fn input_ended<H: Handler>(turn: &mut Turn<'_, H>, cause: Cause) {
+    let Slot { link, edges, phase: Phase::Open(open), .. } = &mut *turn.slot else { return };
+    edges.eof = true;
+    if !matches!(cause, Cause::Eof) {
+        log::debug!("{}: read: {cause}", link.remote);
+        link.broken = true;
+        link.congested = false;
     }
+    // After the peer's Close its end is as it should be.
+    let is_unasked = matches!(open.conn.state(), State::Open | State::CloseSent);
+    link.blame(By::Remote, is_unasked.then_some(cause));
+    open.conn.receive_eof();
+}
 
-    /// Of the connections that wait for the rest of a message one has as much of a buffer as it was lent. The others have what they need.
-    fn shrink_assembly(&mut self, id: PeerId) {
-        if let Some(Slot { phase: Phase::Open(open), .. }) = self.slots.get_peer(id) {
-            self.shared.incomplete -= open.assembler.capacity();
-            open.assembler.shrink();
-            self.shared.incomplete += open.assembler.capacity();
-        }
+/// If writing failed and reading does not tell why, the connection has ended all the same.
+fn nothing_to_read<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
+    if !turn.slot.link.broken {
+        return Then::Wait;
     }
-
-    /// The peer's FIN, or a broken transport.
-    fn input_ended(&mut self, index: u32, cause: Cause) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let Phase::Open(open) = &mut slot.phase else { return };
-        let link = &mut slot.link;
-        link.eof = true;
-        if !matches!(cause, Cause::Eof) {
-            log::debug!("{}: read: {cause}", link.remote);
-            link.broken = true;
-            link.congested = false;
-        }
-        // After the peer's Close its end is as it should be.
-        let is_unasked = matches!(open.conn.state(), State::Open | State::CloseSent);
-        link.blame(By::Remote, is_unasked.then_some(cause));
-        open.conn.receive_eof();
-    }
-
-    /// If writing failed and reading does not tell why, the connection has ended all the same.
-    fn nothing_to_read(&mut self, index: u32) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        if slot.link.broken {
-            let cause = slot.link.rare().cause.take().unwrap_or(Cause::Eof);
-            self.input_ended(index, cause);
-            self.settle(index);
-        }
-    }
+    let cause = turn.slot.link.rare().cause.take().unwrap_or(Cause::Eof);
+    input_ended(turn, cause);
+    settle(turn)
 }
 
 /// How many bytes were read, and where they are.
@@ -265,29 +203,6 @@ impl Read {
     pub(crate) fn len(&self) -> usize {
         self.in_place + self.buffered
     }
-}
-
-/// After a turn the buffer for messages in pieces goes back to the loop, unless this connection's message is not whole. In this case it is
-/// counted, and who had kept a large one until now is returned.
-#[inline]
-fn put_away<S>(open: &mut Open<S>, shared: &mut Shared<S>, id: PeerId) -> Option<PeerId> {
-    if open.conn.state() == State::Failed {
-        open.assembler.reset();
-    }
-    if let Some(buffer) = open.assembler.release() {
-        if buffer.capacity() <= KEPT_ASSEMBLY {
-            shared.assembly = buffer;
-        }
-        return None;
-    }
-    if shared.incomplete + open.assembler.capacity() > shared.settings.max_incomplete_bytes {
-        open.assembler.shrink();
-    }
-    shared.incomplete += open.assembler.capacity();
-    if open.assembler.capacity() <= MUCH_ASSEMBLY {
-        return None;
-    }
-    shared.collecting.replace(id).filter(|other| *other != id)
 }
 
 /// The connection has failed, or fails with this error of a layer above.

@@ -2,6 +2,7 @@
 
 use sansws::SendError;
 
+use crate::conn::gathering::Gathering;
 use crate::conn::peer_id::PeerId;
 use crate::conn::sending::Sending;
 use crate::conn::shared_frame::SharedFrame;
@@ -24,10 +25,11 @@ pub(crate) fn run<S>(slots: &mut Slots<S>, shared: &mut Shared<S>, command: Comm
         }
         Command::Send { peer, frame } => {
             // Whatever is wrong has been dealt with; the sender is elsewhere by now.
-            let _ = with(slots.get_peer(peer), shared, |sending| sending.deliver(&frame));
+            let _ = with(slots.get_peer(peer), &mut shared.gathering, |sending| sending.deliver(&frame));
         }
         Command::Close { peer, code, reason } => {
-            let _ = with(slots.get_peer(peer), shared, |sending| sending.close(code, &reason, None));
+            let close = |sending: &mut Sending<'_>| sending.close(code, &reason, None);
+            let _ = with(slots.get_peer(peer), &mut shared.gathering, close);
         }
     }
     1
@@ -47,17 +49,20 @@ pub(crate) fn publish_here<S>(
     for index in receivers.drain(..) {
         let receiver = slots.get_mut(index).filter(|slot| Some(slot.id) != except);
         // A slow or closing receiver is not the publisher's affair.
-        let _ = with(receiver, shared, |sending| sending.deliver(frame));
+        let _ = with(receiver, &mut shared.gathering, |sending| sending.deliver(frame));
     }
     shared.receivers = receivers;
     count
 }
 
+/// What is sent here is queued, even for the connection whose turn it is: it comes behind its own output.
 fn with<S>(
     slot: Option<&mut Slot<S>>,
-    shared: &mut Shared<S>,
-    send: impl FnOnce(&mut Sending<'_, S>) -> Result<(), SendError>,
+    gathering: &mut Gathering,
+    send: impl FnOnce(&mut Sending<'_>) -> Result<(), SendError>,
 ) -> Result<(), SendError> {
-    let Some(Slot { id, link, phase: Phase::Open(open) }) = slot else { return Err(SendError::NotOpen) };
-    send(&mut Sending { id: *id, conn: &mut open.conn, link, shared })
+    let Some(Slot { id, link, edges, phase: Phase::Open(open), .. }) = slot else {
+        return Err(SendError::NotOpen);
+    };
+    send(&mut Sending { id: *id, conn: &mut open.conn, link, wire: edges, gathering, in_turn: false })
 }

@@ -2,52 +2,97 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::conn::link::Link;
+use crate::conn::gathering::Gathering;
+use crate::conn::peer_addr::PeerAddr;
 use crate::conn::peer_id::PeerId;
 use crate::conn::shared_frame::SharedFrame;
+use crate::dial::serializer::{Remote, Serializer};
 use crate::hub::Hub;
 use crate::hub::command::{Command, CommandError};
 use crate::hub::inbox::{Inbox, publish_on};
+use crate::kernel::poller::Registry;
 use crate::settings::Settings;
+use crate::settings::origin::Reach;
+use crate::state::assembly::Assembly;
 use crate::state::timers::{Timers, tick_at};
 use crate::state::topics::Topics;
 use crate::target::connect::Connect;
 
-/// No connection is having its turn.
-pub(crate) const NOBODY: u32 = u32::MAX;
-
-/// Loop-wide state that callbacks reach through a [`Peer`](crate::Peer) or a [`Context`](crate::Context).
+/// Loop-wide state that callbacks reach through a [`Peer`](crate::Peer) or a
+/// [`Context`](crate::Context).
 pub(crate) struct Shared<S> {
     pub(crate) settings: Settings,
     /// Since the loop began; read once a turn.
     pub(crate) now: Duration,
     pub(crate) worker: u16,
-    /// The connection whose turn it is: its output is gathered in `gathered` and written at once.
-    pub(crate) turn_of: u32,
-    pub(crate) gathered: Vec<u8>,
+    pub(crate) gathering: Gathering,
+    pub(crate) assembly: Assembly,
     pub(crate) topics: Topics,
     pub(crate) timers: Timers,
-    /// What callbacks asked for that concerns other connections, carried out in order once they have returned.
+    /// What callbacks asked for that concerns other connections, carried out in order once they have
+    /// returned.
     pub(crate) deferred: VecDeque<Command>,
     pub(crate) dials: VecDeque<Connect<S>>,
-    /// A buffer that connections take turns with, to collect messages that came in pieces.
-    pub(crate) assembly: Vec<u8>,
-    /// Who was the last to keep a large one, because its message was not whole.
-    pub(crate) collecting: Option<PeerId>,
-    /// What all connections have collected of messages that are not whole, see `Settings::max_incomplete_bytes`.
-    pub(crate) incomplete: usize,
+    pub(crate) serializer: Serializer,
+    /// Servers whose opening handshakes are over: the next ones may begin.
+    pub(crate) given_up: Vec<Remote>,
+    /// When the loop ends at the latest, once a shutdown has begun.
+    pub(crate) shutdown_at: Option<Duration>,
+    /// Programs on other machines can connect.
+    pub(crate) is_public: bool,
     /// Memory for the receivers of one message.
     pub(crate) receivers: Vec<u32>,
-    /// Slots with output queued outside of their own turn.
-    pub(crate) dirty: Vec<u32>,
+    pub(crate) registry: Registry,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) inbox: Arc<Inbox>,
     /// The other loops of the server.
-    pub(crate) others: Vec<Arc<Inbox>>,
+    others: Vec<Arc<Inbox>>,
 }
 
 impl<S> Shared<S> {
+    pub(crate) fn new(
+        settings: Settings,
+        hub: Arc<Hub>,
+        worker: u16,
+        registry: Registry,
+    ) -> Result<Self, CommandError> {
+        let inbox = hub.inbox(worker)?;
+        let mut others = hub.inboxes();
+        others.retain(|other| !Arc::ptr_eq(other, &inbox));
+        Ok(Self {
+            gathering: Gathering::new(&settings),
+            settings,
+            now: Duration::ZERO,
+            worker,
+            assembly: Assembly::default(),
+            topics: Topics::default(),
+            timers: Timers::default(),
+            deferred: VecDeque::new(),
+            dials: VecDeque::new(),
+            serializer: Serializer::default(),
+            given_up: Vec::new(),
+            shutdown_at: None,
+            is_public: false,
+            receivers: Vec::new(),
+            registry,
+            hub,
+            inbox,
+            others,
+        })
+    }
+
+    /// Who could have connected in the way in which this peer did.
+    pub(crate) fn reach(&self, remote: PeerAddr) -> Reach {
+        match remote {
+            _ if self.is_public => Reach::Public,
+            PeerAddr::Unix => Reach::UnixSocket,
+            PeerAddr::Tcp(_) | PeerAddr::Unknown => Reach::Loopback,
+        }
+    }
+
     pub(crate) fn wake_after(&mut self, delay: Duration) {
         self.timers.add_wake(tick_at(self.now.saturating_add(delay)));
     }
@@ -79,11 +124,13 @@ impl<S> Shared<S> {
         }
     }
 
-    /// Has the loop flush this connection before it waits.
-    pub(crate) fn mark_dirty(&mut self, id: PeerId, link: &mut Link) {
-        if !link.dirty {
-            link.dirty = true;
-            self.dirty.push(id.index);
-        }
+    /// A connection has a socket, or is about to.
+    pub(crate) fn count_connection(&self) {
+        self.hub.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It has none any more.
+    pub(crate) fn uncount_connection(&self) {
+        self.hub.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -7,12 +7,32 @@ use crate::conn::head::Head;
 use crate::conn::link::Link;
 use crate::conn::peer_id::PeerId;
 use crate::dial::dialling::Dialling;
+use crate::hub::admission::Place;
+use crate::kernel::edges::Edges;
+use crate::kernel::socket::Socket;
+use crate::state::timers::{NOT_ARMED, Tick};
 
-/// Two parts, so that a message can borrow the assembler while a [`Peer`](crate::Peer) borrows everything else.
+/// One connection, in parts: a message borrows the assembler while a [`Peer`](crate::Peer) borrows
+/// everything else.
 pub(crate) struct Slot<S> {
     pub(crate) id: PeerId,
     pub(crate) link: Link,
+    pub(crate) edges: Edges,
     pub(crate) phase: Phase<S>,
+    /// What it takes of what is limited over all connections.
+    pub(crate) place: Option<Place>,
+    /// When the timers have the loop look at it.
+    pub(crate) armed: Tick,
+    /// It is on the list of those that are served again without waiting for an event.
+    pub(crate) ready: bool,
+}
+
+impl<S> Slot<S> {
+    /// Whether nothing is to be read for now. A connection that is closing is read in any case.
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        (self.link.holds_back() || self.edges.paused) && self.link.closed_by.is_none()
+    }
 }
 
 /// The slots of a loop, by index.
@@ -28,12 +48,12 @@ impl<S> Slots<S> {
     }
 
     /// Takes a slot for a connection.
-    pub(crate) fn insert(&mut self, link: Link, phase: Phase<S>) -> PeerId {
+    pub(crate) fn insert(&mut self, link: Link, edges: Edges, phase: Phase<S>) -> PeerId {
         let entry = self.slab.vacant_entry();
         // Memory ends long before four billion slots.
         let id = PeerId { generation: self.next_generation, index: entry.key() as u32, worker: self.worker };
         self.next_generation = self.next_generation.wrapping_add(1);
-        entry.insert(Slot { id, link, phase });
+        entry.insert(Slot { id, link, edges, phase, place: None, armed: NOT_ARMED, ready: false });
         id
     }
 
@@ -71,7 +91,7 @@ pub(crate) enum Phase<S> {
     /// Accepted; the head of the request is arriving.
     Opening(Box<Head>),
     /// Being dialled.
-    Dialling(Box<Dialling<S>>),
+    Dialling(Box<Dialling<S, Socket>>),
     /// Open, or in the closing handshake.
     Open(Open<S>),
     /// The application is done with it. What is queued is written, then FIN, then the peer's bytes are discarded up to its own FIN

@@ -7,13 +7,10 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, ClientConfig, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, SignatureScheme};
 
-use crate::conn::ending::Cause;
-use crate::kernel::transport::Transport;
 use crate::tls::config::{TlsConfigError, alpn, provider};
 use crate::tls::pem::Pem;
-use crate::tls::stream::TlsStream;
 
 /// What a client needs for TLS: the authorities that it trusts, for [`Connect::tls`](crate::Connect::tls).
 ///
@@ -61,15 +58,14 @@ impl TlsClient {
         Self::from_config(Arc::new(config))
     }
 
-    /// TLS over a connected socket. `host` is what the certificate has to be for: a name, which is told to the server (SNI), or an IP
-    /// address without brackets.
-    pub(crate) fn secure(&self, host: &str, socket: Transport) -> Result<Transport, Cause> {
+    /// TLS with a server. `host` is what its certificate has to be for: a name, which the server is told
+    /// (SNI), or an IP address without brackets.
+    pub(crate) fn session(&self, host: &str) -> Result<ClientConnection, rustls::Error> {
         // A dot at the end marks a name as complete; certificates do not have it.
         let name = host.strip_suffix('.').unwrap_or(host);
         let name = ServerName::try_from(name.to_owned())
-            .map_err(|_| Cause::Tls(rustls::Error::InvalidCertificate(CertificateError::NotValidForName)))?;
-        let stream = TlsStream::client(Arc::clone(&self.config), name, socket).map_err(Cause::Tls)?;
-        Ok(Transport::Tls(Box::new(stream)))
+            .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::NotValidForName))?;
+        ClientConnection::new(Arc::clone(&self.config), name)
     }
 }
 
@@ -209,19 +205,6 @@ impl fmt::Debug for TlsClientBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn small_records_go_out_at_once() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let socket = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
-        let socket = Transport::Tcp(mio::net::TcpStream::from_std(socket));
-        let client = TlsClient::builder().build().expect("a client");
-        let transport = client.secure("localhost", socket).expect("a name");
-        transport.set_nodelay();
-        let Transport::Tls(stream) = transport else { panic!("not TLS") };
-        let Transport::Tcp(socket) = stream.socket() else { panic!("not TCP") };
-        assert!(socket.nodelay().expect("a socket"));
-    }
 
     #[test]
     fn an_identity_can_be_left_behind() {

@@ -4,10 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
-
-use crate::kernel::transport::Transport;
+use rustls::{ClientConnection, Connection, ServerConfig, ServerConnection};
 
 /// Ciphertext read beyond the length of the caller's buffer before others have their turn: one record and what frames it.
 const READ_AHEAD: usize = 20 << 10;
@@ -19,9 +16,9 @@ const IDLE_ROOM: usize = 4096;
 ///
 /// What rustls decrypts is handed out as far as the caller's buffer takes it; what it encrypts is written at once. At most 64 KiB of records
 /// that the kernel has refused stay here, and no more plaintext is taken until they are written.
-pub(crate) struct TlsStream {
+pub(crate) struct TlsStream<T> {
     conn: Connection,
-    socket: Transport,
+    socket: T,
     /// Plaintext taken since all records were last written.
     unsent: usize,
     /// There is more to be read although the last read did not fill the buffer.
@@ -36,20 +33,16 @@ pub(crate) struct TlsStream {
     write_error: Option<io::Error>,
 }
 
-impl TlsStream {
-    pub(crate) fn server(config: Arc<ServerConfig>, socket: Transport) -> Result<Self, rustls::Error> {
+impl<T: Read + Write> TlsStream<T> {
+    pub(crate) fn server(config: Arc<ServerConfig>, socket: T) -> Result<Self, rustls::Error> {
         Ok(Self::new(ServerConnection::new(config)?.into(), socket))
     }
 
-    pub(crate) fn client(
-        config: Arc<ClientConfig>,
-        name: ServerName<'static>,
-        socket: Transport,
-    ) -> Result<Self, rustls::Error> {
-        Ok(Self::new(ClientConnection::new(config, name)?.into(), socket))
+    pub(crate) fn client(conn: ClientConnection, socket: T) -> Self {
+        Self::new(conn.into(), socket)
     }
 
-    fn new(conn: Connection, socket: Transport) -> Self {
+    fn new(conn: Connection, socket: T) -> Self {
         Self {
             conn,
             socket,
@@ -62,11 +55,7 @@ impl TlsStream {
         }
     }
 
-    pub(crate) fn socket(&self) -> &Transport {
-        &self.socket
-    }
-
-    pub(crate) fn socket_mut(&mut self) -> &mut Transport {
+    pub(crate) fn socket_mut(&mut self) -> &mut T {
         &mut self.socket
     }
 
@@ -203,11 +192,10 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Sends close_notify, so that the peer can tell the end from a broken connection, and then FIN.
-    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+    /// Sends close_notify, so that the peer can tell the end from a broken connection. FIN may follow.
+    pub(crate) fn close_notify(&mut self) -> io::Result<()> {
         self.conn.send_close_notify();
-        self.write_records()?;
-        self.socket.shutdown_write()
+        self.write_records()
     }
 
     /// Reads once from the socket, and writes what rustls has to say to that.
@@ -244,7 +232,7 @@ impl TlsStream {
     }
 }
 
-impl fmt::Debug for TlsStream {
+impl<T: fmt::Debug> fmt::Debug for TlsStream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsStream").field("socket", &self.socket).finish_non_exhaustive()
     }
@@ -262,18 +250,18 @@ struct Received {
 }
 
 /// The socket as rustls wants it.
-struct Socket<'a> {
-    socket: &'a mut Transport,
+struct Socket<'a, T> {
+    socket: &'a mut T,
     was_short: bool,
 }
 
-impl<'a> Socket<'a> {
-    fn new(socket: &'a mut Transport) -> Self {
+impl<'a, T> Socket<'a, T> {
+    fn new(socket: &'a mut T) -> Self {
         Self { socket, was_short: false }
     }
 }
 
-impl Read for Socket<'_> {
+impl<T: Read> Read for Socket<'_, T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.socket.read(buffer)?;
         self.was_short = len < buffer.len();
@@ -281,7 +269,7 @@ impl Read for Socket<'_> {
     }
 }
 
-impl Write for Socket<'_> {
+impl<T: Write> Write for Socket<'_, T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.write(bytes)
     }

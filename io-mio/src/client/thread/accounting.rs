@@ -117,7 +117,7 @@ fn what_is_sent_on_a_broken_connection_is_unsent() {
     const LEN: usize = 100 << 10;
     const FRAME: usize = 14 + LEN;
     let wire = Wire::default();
-    let mut client = Client::over(Transport::Scripted(Box::new(wire.clone())));
+    let mut client = Client::over(Transport::scripted(Box::new(wire.clone())));
     client.send(10, &[7; LEN]);
     assert_eq!(client.left().0, 7, "the driver has three");
     (wire.kernel().room, wire.kernel().breaks) = (3 * FRAME, true);
@@ -132,7 +132,7 @@ fn what_is_sent_on_a_broken_connection_is_unsent() {
 fn only_what_was_asked_about_is_confirmed() {
     let wire = Wire::default();
     wire.kernel().room = usize::MAX;
-    let mut client = Client::over(Transport::Scripted(Box::new(wire.clone())));
+    let mut client = Client::over(Transport::scripted(Box::new(wire.clone())));
     let send = |client: &mut Client, id| {
         assert!(client.socket.send_numbered(Message::Text("x").into(), id));
         client.worker.attend(&client.socket);

@@ -12,6 +12,7 @@ use crate::app::response::Response;
 use crate::event_loop::EventLoop;
 use crate::event_loop::driver::DELIVERIES_PER_TURN;
 use crate::event_loop::tests::virtual_time::{Socket, ms, readable, writable};
+use crate::phases;
 use crate::settings::Settings;
 use crate::settings::slow_consumer::SlowConsumer;
 
@@ -130,7 +131,7 @@ fn who_publishes_to_many_is_read_in_smaller_portions() {
     }
     publisher.buffers().arrived = [0x82, 0].repeat(MESSAGES);
     event_loop.scripted_turn(ms(1), &[readable(peer)]);
-    let portion = event_loop.driver.slots.get_peer(peer).map(|slot| slot.link.portion.bytes());
+    let portion = event_loop.driver.slots.get_peer(peer).map(|slot| slot.edges.portion.bytes());
     // No machine delivers so much in a millisecond.
     assert!(portion.is_some_and(|bytes| bytes <= 8192), "{portion:?}");
     assert!(!publisher.buffers().arrived.is_empty(), "others have their turn");
@@ -220,8 +221,8 @@ fn reading_outside_of_a_turn_leaves_none_behind() {
     let other = event_loop.dialled_scripted(Box::new(second.clone()), ());
     settle(&mut event_loop, ms(1));
     first.buffers().arrived = vec![0x82, 0];
-    event_loop.driver.slots.get_peer(reader).expect("it is there").link.readable = true;
-    event_loop.driver.read_frames(reader.index);
+    event_loop.driver.slots.get_peer(reader).expect("it is there").edges.readable = true;
+    event_loop.driver.turn_of(reader, phases::go_on);
     event_loop.handle().send(reader, "for the reader").expect("there is room");
     event_loop.handle().send(other, "x").expect("there is room");
     event_loop.scripted_turn(ms(1), &[]);

@@ -285,24 +285,24 @@ fn messages_in_progress_have_a_limit_in_total() {
     let mut begun = Vec::new();
     while largest.buffers().written.is_empty() {
         begun.push(begin(&mut event_loop, 20_000));
-        assert!(event_loop.driver.shared.incomplete <= LIMIT);
+        assert!(event_loop.driver.shared.assembly.incomplete <= LIMIT);
     }
     assert!((5..=14).contains(&begun.len()), "{}", begun.len());
     assert_eq!(unmasked(&largest.buffers().written), [0x88, 2, 0x03, 0xf5], "1013");
     assert!(begun.iter().all(|(_, socket)| socket.buffers().written.is_empty()));
-    let incomplete = event_loop.driver.shared.incomplete;
+    let incomplete = event_loop.driver.shared.assembly.incomplete;
 
     // The end of a message makes room, and so does the end of a connection.
     begun[0].1.buffers().arrived.extend([1; 40_001]);
     event_loop.scripted_turn(ms(100), &[readable(begun[0].0)]);
     assert_eq!(event_loop.handler().messages, 1);
     event_loop.abort(begun[1].0);
-    assert!(event_loop.driver.shared.incomplete <= incomplete - 40_000);
+    assert!(event_loop.driver.shared.assembly.incomplete <= incomplete - 40_000);
     for seconds in 1..100 {
         event_loop.scripted_turn(ms(1000 * seconds), &[]);
     }
     assert_eq!(event_loop.handler().closed.len(), 1 + begun.len());
-    assert_eq!(event_loop.driver.shared.incomplete, 0);
+    assert_eq!(event_loop.driver.shared.assembly.incomplete, 0);
 }
 
 /// The one frame that a client wrote: its header without the mask bit, and its payload.
@@ -350,7 +350,7 @@ fn control_frames_are_counted_over_reads_however_small() {
     let peer = flooded.dialled_scripted(Box::new(socket.clone()), ());
     // The first read takes 512 bytes, the next one twice as much at most.
     if let Some(slot) = flooded.driver.slots.get_peer(peer) {
-        slot.link.portion = Portion::SMALLEST;
+        slot.edges.portion = Portion::SMALLEST;
     }
     socket.buffers().arrived = empty_ping.repeat(3 * 2048);
     flooded.scripted_turn(ms(1), &[readable(peer)]);

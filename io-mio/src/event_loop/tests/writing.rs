@@ -13,6 +13,7 @@ use crate::conn::link::Link;
 use crate::conn::peer_addr::PeerAddr;
 use crate::event_loop::EventLoop;
 use crate::event_loop::scripted::Edge;
+use crate::kernel::edges::Edges;
 use crate::kernel::script::Script;
 use crate::kernel::transport::Transport;
 use crate::settings::Settings;
@@ -101,18 +102,18 @@ fn writes() -> impl Strategy<Value = Vec<Write>> {
 }
 
 /// Writes, with the kernel ready again before each. Returns all bytes that should have gone out.
-fn carry_out(link: &mut Link, writes: &[Write]) -> Vec<u8> {
+fn carry_out(link: &mut Link, edges: &mut Edges, writes: &[Write]) -> Vec<u8> {
     let mut all = Vec::new();
     for write in writes {
-        link.writable = true;
+        edges.writable = true;
         match write {
             Write::Gathered(bytes) => {
                 all.extend_from_slice(bytes);
-                link.flush(&mut bytes.clone());
+                link.flush(&mut bytes.clone(), edges);
             }
             Write::Through(head, payload) => {
                 all.extend_from_slice(&[&head[..], payload].concat());
-                link.write_through(&mut head.clone(), payload);
+                link.write_through(&mut head.clone(), payload, edges);
             }
             Write::Queued(bytes) => {
                 all.extend_from_slice(bytes);
@@ -123,9 +124,10 @@ fn carry_out(link: &mut Link, writes: &[Write]) -> Vec<u8> {
     all
 }
 
-fn link(acts: Vec<Act>) -> (Link, Socket) {
+fn link(acts: Vec<Act>) -> (Link, Edges, Socket) {
     let socket = Socket(Arc::new(Mutex::new(Kernel { acts, ..Kernel::default() })));
-    (Link::new(Transport::Scripted(Box::new(socket.clone())), PeerAddr::Unknown, Duration::ZERO), socket)
+    let transport = Transport::scripted(Box::new(socket.clone()));
+    (Link::new(PeerAddr::Unknown, Duration::ZERO), Edges::new(transport), socket)
 }
 
 /// Sends messages of these sizes as soon as it can.
@@ -189,14 +191,14 @@ proptest! {
     #[test]
     fn bytes_are_written_once_and_in_order(acts in acts(), writes in writes()) {
         let patience = acts.len() + 1;
-        let (mut link, socket) = link(acts);
-        let all = carry_out(&mut link, &writes);
-        prop_assert_eq!(socket.0.lock().unwrap().wire.len() + link.queued(), all.len());
+        let (mut link, mut edges, socket) = link(acts);
+        let all = carry_out(&mut link, &mut edges, &writes);
+        prop_assert_eq!(socket.0.lock().unwrap().wire.len() + link.queued(&edges), all.len());
         for _ in 0..patience {
-            link.writable = true;
-            link.flush_queue();
+            edges.writable = true;
+            link.flush_queue(&mut edges);
         }
-        prop_assert!(link.is_flushed() && !link.broken);
+        prop_assert!(link.is_flushed(&edges) && !link.broken);
         prop_assert_eq!(link.written, all.len() as u64);
         prop_assert_eq!(&socket.0.lock().unwrap().wire, &all);
     }
@@ -206,20 +208,20 @@ proptest! {
         before in acts(), last in prop_oneof![Just(Act::Zero), Just(Act::Fail)], writes in writes(),
     ) {
         let patience = before.len() + 1;
-        let (mut link, socket) = link([vec![last], before].concat());
-        let all = carry_out(&mut link, &writes);
+        let (mut link, mut edges, socket) = link([vec![last], before].concat());
+        let all = carry_out(&mut link, &mut edges, &writes);
         for _ in 0..patience {
-            link.writable = true;
-            link.flush_queue();
+            edges.writable = true;
+            link.flush_queue(&mut edges);
         }
         let kernel = socket.0.lock().unwrap();
         prop_assert!(all.starts_with(&kernel.wire));
         prop_assert_eq!(link.broken, kernel.has_ended);
         prop_assert_eq!(kernel.calls_after_the_end, 0);
-        prop_assert_eq!(link.written + link.queued() as u64, all.len() as u64, "it still counts");
+        prop_assert_eq!(link.written + link.queued(&edges) as u64, all.len() as u64, "it still counts");
         if link.broken {
             prop_assert!(link.out.is_empty(), "what can never be written is not kept");
-            prop_assert!(link.readable, "the next read tells the end");
+            prop_assert!(edges.readable, "the next read tells the end");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Long messages are read where they are collected.
 
-use std::io::{self, ErrorKind, IoSlice, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +12,6 @@ use crate::conn::ending::Closed;
 use crate::event_loop::EventLoop;
 use crate::event_loop::scripted::Edge;
 use crate::kernel::script::Script;
-use crate::kernel::transport::Transport;
 use crate::settings::Settings;
 
 /// Bytes that arrive, and where they were read to.
@@ -117,22 +115,4 @@ fn what_is_not_utf8_fails_the_connection_where_it_was_read() {
     let peer = event_loop.dialled_scripted(Box::new(socket), ());
     run(&mut event_loop, peer);
     assert_eq!((event_loop.handler().closed, event_loop.handler().messages.len()), (Some(1006), 0));
-}
-
-/// A socket's read fills the rest of the frame, then the buffer.
-#[test]
-fn a_socket_reads_into_two_places_at_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let mut near = TcpStream::connect(listener.local_addr().unwrap()).expect("loopback");
-    let (far, _) = listener.accept().expect("a connection");
-    near.write_all(b"placebuffer").expect("it fits");
-    let mut transport = Transport::Tcp(mio::net::TcpStream::from_std(far));
-    assert!(transport.reads_two());
-    let (mut first, mut second, mut read) = ([0; 5], [0; 20], 0);
-    while read < 11 {
-        // Blocking, as it was not told otherwise: what was written arrives.
-        assert_eq!(read, 0, "in one call");
-        read = transport.read_two(&mut first, &mut second).expect("bytes");
-    }
-    assert_eq!((&first, &second[..6]), (b"place", &b"buffer"[..]));
 }

@@ -3,7 +3,9 @@
 use rustls::ServerConnection;
 
 use super::*;
+use crate::kernel::socket::Socket;
 use crate::kernel::transport::Transport;
+use crate::tls::stream::TlsStream;
 use crate::tls::{TlsClient, TlsServer};
 
 /// The most plaintext that TLS takes at a time.
@@ -16,7 +18,9 @@ fn secured(wire: &Wire) -> (Transport, ServerConnection) {
     let server = TlsServer::builder().certificate_pem(cert.as_bytes(), key).build().expect("a server");
     let mut server = ServerConnection::new(server.config()).expect("a server");
     let client = TlsClient::builder().no_default_roots().ca_pem(cert).build().expect("a client");
-    let mut transport = client.secure("h", Transport::Scripted(Box::new(wire.clone()))).expect("a client");
+    let session = client.session("h").expect("a name");
+    let stream = TlsStream::client(session, Socket::Scripted(Box::new(wire.clone())));
+    let mut transport = Transport::Tls(Box::new(stream));
     wire.kernel().room = usize::MAX;
     while !transport.handshake().expect("it goes well") {
         let mut kernel = wire.kernel();
