@@ -121,9 +121,8 @@ impl Link {
     pub(crate) fn has_drained(&self, low_water: usize, wire: &dyn Wire) -> bool {
         let refused_at = self.rare.as_ref().and_then(|rare| rare.refused_at);
         let waiting = || self.waiting(wire);
-        self.congested
-            && (waiting() == 0
-                || (waiting() <= low_water && refused_at.is_none_or(|at| self.surely_written(wire) > at)))
+        waiting() == 0
+            || (waiting() <= low_water && refused_at.is_none_or(|at| self.surely_written(wire) > at))
     }
 
     /// Whether the kernel has taken everything but what waits behind a fragmented message.

@@ -56,6 +56,9 @@ impl Output for Room<'_> {
     }
 }
 
+/// There is room, which has been made: no need to count it again.
+const CHECKED: usize = usize::MAX;
+
 /// One connection with what it takes to send on it.
 pub(crate) struct Sending<'a> {
     pub(crate) id: PeerId,
@@ -76,6 +79,12 @@ pub(crate) fn buffered(link: &Link, wire: &dyn Wire, gathering: &Gathering, in_t
 impl Sending<'_> {
     fn is_gathering(&self) -> bool {
         self.in_turn && self.link.out.is_empty()
+    }
+
+    /// Whether there is something to [`flush`](Self::flush).
+    #[inline]
+    pub(crate) fn has_output(&self) -> bool {
+        !self.gathering.bytes.is_empty() || !self.link.is_flushed(self.wire)
     }
 
     /// Writes what was gathered and what is queued.
@@ -126,6 +135,16 @@ impl Sending<'_> {
         frames: impl FnOnce(&mut Connection, &mut Room<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let room = self.room();
+        self.append_within(room, frames)
+    }
+
+    /// The same, with at most `room` bytes.
+    #[inline]
+    fn append_within<E>(
+        &mut self,
+        room: usize,
+        frames: impl FnOnce(&mut Connection, &mut Room<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         if self.is_gathering() {
             frames(self.conn, &mut Room::new(&mut self.gathering.bytes, room))?;
             if self.gathering.bytes.len() >= GATHER_UP_TO {
@@ -204,8 +223,10 @@ impl Sending<'_> {
             return self.send_large(message.kind(), payload);
         }
         match message {
-            Message::Text(text) => self.append(|conn, out| conn.send_text(text, out)),
-            Message::Binary(payload) => self.append(|conn, out| conn.send_binary(payload, out)),
+            Message::Text(text) => self.append_within(CHECKED, |conn, out| conn.send_text(text, out)),
+            Message::Binary(payload) => {
+                self.append_within(CHECKED, |conn, out| conn.send_binary(payload, out))
+            }
         }
     }
 

@@ -60,12 +60,14 @@ impl Accepting {
         self.paused_until = None;
     }
 
-    /// A new turn: each listener may have connections accepted again.
-    pub(crate) fn begin(&mut self, now: Duration) {
-        if self.paused_until.is_none_or(|until| until <= tick_at(now)) {
-            self.paused_until = None;
-            self.listeners.iter_mut().for_each(|listening| listening.accepted = 0);
+    /// A new turn: each listener may have connections accepted again. Returns whether there may be any.
+    pub(crate) fn begin(&mut self, now: Duration) -> bool {
+        if self.paused_until.is_some_and(|until| until > tick_at(now)) {
+            return false;
         }
+        self.paused_until = None;
+        self.listeners.iter_mut().for_each(|listening| listening.accepted = 0);
+        self.listeners.iter().any(|listening| listening.ready)
     }
 
     /// The next connection that may be accepted in this turn. TLS, if it is to be, is still to come.

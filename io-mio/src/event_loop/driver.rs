@@ -168,12 +168,14 @@ impl<H: Handler> Driver<H> {
     /// sender nor one whose messages are much work keeps the others waiting.
     fn serve(&mut self, index: u32) {
         let mut busy_since = None;
-        let mut phase: fn(&mut Turn<'_, H>) -> Then = phases::begin;
-        for _ in 0..self.shared.settings.reads_per_turn {
-            if self.turn(index, &mut busy_since, phase) != Some(Then::GoOn) {
-                return;
+        for reads in 0..self.shared.settings.reads_per_turn {
+            let go_on = |turn: &mut Turn<'_, H>| match reads {
+                0 => phases::begin(turn),
+                _ => phases::go_on(turn),
+            };
+            if self.step(index, &mut busy_since, go_on) != Some(Then::GoOn) {
+                return self.arm(index);
             }
-            phase = phases::go_on;
             let Some(since) = busy_since else { continue };
             let Some(slot) = self.slots.get_mut(index) else { return };
             let took = since.elapsed();
@@ -188,11 +190,27 @@ impl<H: Handler> Driver<H> {
         if self.slots.get(index).is_some_and(|slot| slot.edges.readable) {
             self.serve_again(index);
         }
+        self.arm(index);
     }
 
-    /// Has one thing happen to a connection, and carries out what follows from it for others: in this
-    /// order, its own output, what it published, and what it asks of the loop.
-    fn turn(
+    /// Has one thing happen to a connection. If there is more to do at once, that is for the next turn.
+    fn turn(&mut self, index: u32, phase: impl FnOnce(&mut Turn<'_, H>) -> Then) {
+        if self.step(index, &mut None, phase) == Some(Then::GoOn) {
+            self.serve_again(index);
+        }
+        self.arm(index);
+    }
+
+    /// The same for this very connection, if it is there.
+    pub(crate) fn turn_of(&mut self, id: PeerId, phase: impl FnOnce(&mut Turn<'_, H>) -> Then) {
+        if self.slots.get_peer(id).is_some() {
+            self.turn(id.index, phase);
+        }
+    }
+
+    /// Lends a connection to a phase, and carries out what follows from that for others: in this order,
+    /// its own output, what it published, and what it asks of the loop.
+    fn step(
         &mut self,
         index: u32,
         busy_since: &mut Option<Instant>,
@@ -207,11 +225,8 @@ impl<H: Handler> Driver<H> {
         *busy_since = turn.busy_since;
         if then == Then::Die {
             self.die(index);
-        } else {
-            if again {
-                self.serve_again(index);
-            }
-            self.arm(index);
+        } else if again {
+            self.serve_again(index);
         }
         // What it has published is part of the work that its messages are. Its own output came first.
         run_deferred(&mut self.slots, &mut self.shared);
@@ -221,13 +236,6 @@ impl<H: Handler> Driver<H> {
             self.grant_places();
         }
         Some(then)
-    }
-
-    /// The same, for this very connection, and nothing goes on at once.
-    pub(crate) fn turn_of(&mut self, id: PeerId, phase: impl FnOnce(&mut Turn<'_, H>) -> Then) {
-        if self.slots.get_peer(id).is_some() && self.turn(id.index, &mut None, phase) == Some(Then::GoOn) {
-            self.serve_again(id.index);
-        }
     }
 
     /// Has a connection served in the next turn, event or not.
@@ -243,6 +251,7 @@ impl<H: Handler> Driver<H> {
     fn arm(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let deadline = match &slot.phase {
+            Phase::Dead => None,
             Phase::Dialling(dialling) => dialling.poll_timeout(),
             _ => slot.link.keepalive.poll_timeout(&self.shared.settings.timeouts),
         };
@@ -287,7 +296,9 @@ impl<H: Handler> Driver<H> {
     }
 
     fn accept_more(&mut self) {
-        self.accepting.begin(self.shared.now);
+        if !self.accepting.begin(self.shared.now) {
+            return;
+        }
         while let Some((transport, remote)) = self.accepting.next(self.shared.now) {
             self.accepted(transport, remote);
         }
@@ -426,7 +437,7 @@ impl<H: Handler> Driver<H> {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             slot.link.dirty = false;
             let resumed = slot.edges.readable && !slot.is_paused();
-            let _ = self.turn(index, &mut None, phases::settling::settle);
+            self.turn(index, phases::settling::settle);
             if resumed {
                 self.serve_again(index);
             }
@@ -445,7 +456,7 @@ impl<H: Handler> Driver<H> {
         self.shared.shutdown_at = Some(self.shared.shutdown_at.map_or(at, |earlier| earlier.min(at)));
         self.accepting.stop();
         for index in self.slots.indices() {
-            let _ = self.turn(index, &mut None, phases::shut_down);
+            self.turn(index, phases::shut_down);
         }
     }
 
@@ -454,7 +465,7 @@ impl<H: Handler> Driver<H> {
         let Some(at) = self.shared.shutdown_at else { return true };
         if self.shared.now >= at {
             for index in self.slots.indices() {
-                let _ = self.turn(index, &mut None, phases::end);
+                self.turn(index, phases::end);
                 self.slots.remove(index);
             }
         }

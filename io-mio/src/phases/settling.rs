@@ -22,7 +22,7 @@ pub(crate) fn settle<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
         }
     }
     sending.check_congestion();
-    if sending.link.has_drained(low_water, sending.wire) {
+    if sending.link.congested && sending.link.has_drained(low_water, sending.wire) {
         drained(turn);
     }
     tell_written(turn);
@@ -30,10 +30,14 @@ pub(crate) fn settle<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     settle_closing(turn)
 }
 
-/// Settles, and has the turn go on if the connection is open after that.
+/// Settles, and has the turn go on if the connection is open after that and may have more to read.
 pub(crate) fn settle_and_go_on<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     match settle(turn) {
-        Then::Wait if matches!(turn.slot.phase, Phase::Open(_)) => Then::GoOn,
+        Then::Wait => {
+            let Slot { link, edges, phase, .. } = &*turn.slot;
+            let has_more = edges.can_read() || link.broken;
+            if has_more && matches!(phase, Phase::Open(_)) { Then::GoOn } else { Then::Wait }
+        }
         then => then,
     }
 }
@@ -62,9 +66,12 @@ fn tell_written<H: Handler>(turn: &mut Turn<'_, H>) {
     }
 }
 
+#[inline]
 fn pay_and_flush(sending: &mut Sending<'_>) {
-    sending.pay_debts();
-    sending.flush();
+    if sending.conn.wants_transmit() || sending.has_output() {
+        sending.pay_debts();
+        sending.flush();
+    }
 }
 
 /// No event tells of every write that failed.
