@@ -61,6 +61,12 @@ pub(crate) fn deadline<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
         return dialling::timed_out(turn);
     }
     let shared = &*turn.shared;
+    if matches!(turn.slot.phase, Phase::Lingering)
+        && turn.slot.link.fin_at().is_some_and(|at| at <= shared.now)
+    {
+        turn.slot.link.rare().fin_at = None;
+        return closing::linger(turn);
+    }
     match turn.slot.link.keepalive.handle_timeout(shared.now, &shared.settings.timeouts) {
         Some(expired) => timed_out(turn, expired),
         None => Then::Wait,

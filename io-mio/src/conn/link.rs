@@ -56,6 +56,8 @@ pub(crate) struct Rare {
     pub(crate) closing_end: Option<u64>,
     /// What was [surely written](Link::surely_written) when a message was refused for lack of room.
     pub(crate) refused_at: Option<u64>,
+    /// FIN waits until then for the peer to hear why the connection failed.
+    pub(crate) fin_at: Option<Duration>,
     /// Bytes that were sent and that the kernel never takes, since the connection is broken.
     discarded: usize,
 }
@@ -83,6 +85,11 @@ impl Link {
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    /// When [`fin_at`](Rare::fin_at) is, if FIN waits.
+    pub(crate) fn fin_at(&self) -> Option<Duration> {
+        self.rare.as_ref().and_then(|rare| rare.fin_at)
     }
 
     /// Says who began to close, and why. What was said first stands.

@@ -253,6 +253,10 @@ impl<H: Handler> Driver<H> {
         let deadline = match &slot.phase {
             Phase::Dead => None,
             Phase::Dialling(dialling) => dialling.poll_timeout(),
+            Phase::Lingering => {
+                let end = slot.link.keepalive.poll_timeout(&self.shared.settings.timeouts);
+                slot.link.fin_at().into_iter().chain(end).min()
+            }
             _ => slot.link.keepalive.poll_timeout(&self.shared.settings.timeouts),
         };
         if let Some(deadline) = deadline {

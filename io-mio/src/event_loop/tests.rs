@@ -2,6 +2,7 @@
 
 mod commands;
 mod found_by_fuzzing;
+mod last_words;
 mod turns;
 mod virtual_time;
 mod writing;

@@ -1,8 +1,9 @@
 //! The end of a connection.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
-use sansws::CloseCode;
+use sansws::{CloseCode, MAX_CONTROL_LEN, State};
 
 use crate::app::handler::Handler;
 use crate::app::peer::Peer;
@@ -10,6 +11,13 @@ use crate::conn::ending::{By, Cause, Closed};
 use crate::conn::wire::Wire;
 use crate::phases::turn::{Then, Turn};
 use crate::state::slots::{Open, Phase, Slot};
+
+/// How long FIN waits behind the Close of a connection that failed, unless the peer's Close comes.
+///
+/// A peer that is in the middle of a long message hears of the failure late, and a proxy in between that
+/// gets FIN together with the Close tears both connections down before it has handed the Close on: the
+/// peer would see 1006 instead of the code.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Sees whether an open connection is closing, and whether it has closed.
 pub(crate) fn settle_closing<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
@@ -68,6 +76,10 @@ pub(crate) fn finish<H: Handler>(turn: &mut Turn<'_, H>) {
     let code = conn.close_code();
     let reason = conn.close_reason().to_owned();
     let by = *link.closed_by.get_or_insert(By::Local);
+    // §7.1.7: "_Fail the WebSocket Connection_" sends a Close frame, and only then closes.
+    if conn.state() == State::Failed && !edges.eof && !link.broken {
+        link.rare().fin_at = Some(shared.now.saturating_add(LAST_WORDS));
+    }
     let closed = Closed { code, reason: &reason, was_clean, by, cause: cause.as_ref() };
     handler.close(&mut Peer::in_turn(*id, &mut conn, link, edges, &mut session, shared), closed);
 }
@@ -94,7 +106,11 @@ pub(crate) fn linger<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     for _ in 0..turn.shared.settings.reads_per_turn {
         match turn.read() {
             None => break,
-            Some(Ok(_)) => {}
+            Some(Ok(len)) => {
+                if turn.slot.link.fin_at().is_some() && ends_with_close(&turn.buffer[..len]) {
+                    turn.slot.link.rare().fin_at = None;
+                }
+            }
             Some(Err(_)) => return Then::Die,
         }
     }
@@ -117,6 +133,9 @@ fn send_fin<H: Handler>(turn: &mut Turn<'_, H>) {
     if edges.fin_sent || !link.is_flushed(edges) {
         return;
     }
+    if !edges.eof && link.fin_at().is_some_and(|at| turn.shared.now < at) {
+        return;
+    }
     match edges.shutdown_write() {
         Ok(()) => edges.fin_sent = true,
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -125,6 +144,20 @@ fn send_fin<H: Handler>(turn: &mut Turn<'_, H>) {
             link.broken = true;
         }
     }
+}
+
+/// Whether these bytes of a connection that failed end with what looks like a Close frame: the peer's
+/// answer. Where its frames begin is not known any more.
+fn ends_with_close(bytes: &[u8]) -> bool {
+    const CLOSE: u8 = 0x88;
+    (0..=MAX_CONTROL_LEN).filter(|len| *len != 1).any(|len| {
+        // Of a client with a masking key, of a server without.
+        [(0x80, 6), (0, 2)].iter().any(|(mask, head)| {
+            let start = bytes.len().checked_sub(head + len);
+            let head = start.and_then(|start| bytes.get(start..start + 2));
+            head == Some(&[CLOSE, mask | len as u8])
+        })
+    })
 }
 
 /// Ends an open connection at once, for this reason.

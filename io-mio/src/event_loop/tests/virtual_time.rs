@@ -31,7 +31,7 @@ pub(crate) struct Buffers {
     pub(crate) written: Vec<u8>,
     /// Writing fails, as without memory in the kernel: no event tells of it.
     pub(crate) is_broken: bool,
-    fin: bool,
+    pub(crate) fin: bool,
 }
 
 impl Socket {
