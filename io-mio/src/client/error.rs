@@ -117,6 +117,8 @@ pub enum FailureCause {
     HeartbeatMissed,
     /// The client thread has ended.
     Stopped,
+    /// The client thread could not be started, see [`Clients::shared`](crate::Clients::shared).
+    NoClientThread(String),
     /// Something else, in words.
     Other(String),
 }
@@ -165,6 +167,7 @@ impl fmt::Display for FailureCause {
             Self::CallbackPanicked => f.write_str("a callback panicked"),
             Self::HeartbeatMissed => f.write_str("no sign of life after a heartbeat"),
             Self::Stopped => f.write_str("the client thread has ended"),
+            Self::NoClientThread(text) => write!(f, "the client thread could not be started: {text}"),
         }
     }
 }

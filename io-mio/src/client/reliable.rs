@@ -1,16 +1,19 @@
 //! A connection that is kept alive.
 
+pub(crate) mod builder;
+pub(crate) mod event;
+pub(crate) mod heartbeat;
+mod keeper;
+mod reconnect;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sansws::Message;
 
-use crate::client::error::SyntaxError;
-use crate::client::keeper::Keeper;
-use crate::client::reliable_builder::ReliableBuilder;
-use crate::client::reliable_event::{MessageId, ReliableEvent, SendRefused};
-use crate::client::websocket::WebSocket;
+use crate::client::reliable::event::{MessageId, ReliableEvent, SendRefused};
+use crate::client::reliable::keeper::Keeper;
 
 /// A WebSocket that connects again when its connection ends, and tells what became of each message.
 ///
@@ -41,7 +44,7 @@ use crate::client::websocket::WebSocket;
 /// # What becomes of a message
 ///
 /// [`send`](Self::send) accepts it and gives it a number, or refuses it: with no connection and no
-/// [offline queue](ReliableBuilder::offline_queue) nothing is accepted. When a connection ends, [`Disconnected`](crate::Disconnected) says which of those
+/// [offline queue](crate::ReliableBuilder::offline_queue) nothing is accepted. When a connection ends, [`Disconnected`](crate::Disconnected) says which of those
 /// accepted were never handed to the kernel, and which were written to the connection and may have arrived or not.
 ///
 /// Events that are not taken wait, up to [the limit](crate::WebSocketBuilder::max_events); beyond it nothing more is read, and no new
@@ -53,26 +56,12 @@ pub struct ReliableWebSocket {
 }
 
 impl ReliableWebSocket {
-    /// With everything as the default has it.
-    ///
-    /// # Errors
-    ///
-    /// [`SyntaxError`], as [`WebSocket::new`].
-    pub fn new(url: &str, protocols: &[&str]) -> Result<Self, SyntaxError> {
-        WebSocket::builder(url).protocols(protocols).reliable().open()
-    }
-
-    /// One with more to say about.
-    pub fn builder(url: &str) -> ReliableBuilder {
-        WebSocket::builder(url).reliable()
-    }
-
     pub(crate) fn of(keeper: Arc<Keeper>) -> Self {
         Self { keeper, is_owner: true }
     }
 
     /// For a callback.
-    pub(crate) fn lent(keeper: &Arc<Keeper>) -> Self {
+    fn lent(keeper: &Arc<Keeper>) -> Self {
         Self { keeper: Arc::clone(keeper), is_owner: false }
     }
 
@@ -130,8 +119,8 @@ impl ReliableWebSocket {
     /// Has the client thread take the events, those that wait already first, and call this. It must not block: all sockets of that thread
     /// wait. If it panics, it is not called again and the connection is closed. Once the client thread has ended nobody calls it; events
     /// can still be [taken](Self::next_event).
-    pub fn bind(&self, callback: impl FnMut(&Self, ReliableEvent) + Send + 'static) {
-        self.keeper.bind(Box::new(callback));
+    pub fn bind(&self, mut callback: impl FnMut(&Self, ReliableEvent) + Send + 'static) {
+        self.keeper.bind(Box::new(move |keeper, event| callback(&Self::lent(keeper), event)));
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::client::builder::WebSocketBuilder;
 use crate::client::error::SyntaxError;
-use crate::client::heartbeat::Heartbeat;
-use crate::client::keeper::{Keeper, KeeperOptions};
-use crate::client::reconnect::Backoff;
 use crate::client::reliable::ReliableWebSocket;
+use crate::client::reliable::heartbeat::Heartbeat;
+use crate::client::reliable::keeper::{Keeper, KeeperOptions};
+use crate::client::reliable::reconnect::Backoff;
+use crate::client::websocket::WebSocket;
+use crate::client::websocket::builder::WebSocketBuilder;
 
 /// A [`ReliableWebSocket`] to be made.
 ///
@@ -114,5 +115,28 @@ impl ReliableBuilder {
     pub fn open(self) -> Result<ReliableWebSocket, SyntaxError> {
         let (plan, clients) = self.websocket.into_parts()?;
         Ok(ReliableWebSocket::of(Keeper::start(plan, clients.thread(), self.options, self.backoff)))
+    }
+}
+
+impl ReliableWebSocket {
+    /// With everything as the default has it.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxError`], as [`WebSocket::new`].
+    pub fn new(url: &str, protocols: &[&str]) -> Result<Self, SyntaxError> {
+        WebSocket::builder(url).protocols(protocols).reliable().open()
+    }
+
+    /// One with more to say about.
+    pub fn builder(url: &str) -> ReliableBuilder {
+        WebSocket::builder(url).reliable()
+    }
+}
+
+impl WebSocketBuilder {
+    /// Makes it a connection that is kept alive. Callbacks bound so far are not taken along.
+    pub fn reliable(self) -> ReliableBuilder {
+        ReliableBuilder::new(self)
     }
 }

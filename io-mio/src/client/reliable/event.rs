@@ -5,8 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::client::error::FailureCause;
-use crate::client::event::{CloseEvent, Data};
-use crate::client::socket::OVERHEAD;
+use crate::client::event::{CloseEvent, Data, OVERHEAD};
 
 /// What happened to a [`ReliableWebSocket`](crate::ReliableWebSocket).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +89,20 @@ pub struct Disconnected {
     pub unsent: Vec<Unsent>,
     /// Messages that wait for the next connection; if there is none, they come with the last event.
     pub queued: Range<u64>,
+}
+
+impl Disconnected {
+    /// An attempt that did not even begin.
+    pub(crate) fn never_open(cause: FailureCause) -> Self {
+        Self {
+            close: CloseEvent::abnormal(),
+            cause: Some(cause),
+            was_open: false,
+            uncertain: 0..0,
+            unsent: Vec::new(),
+            queued: 0..0,
+        }
+    }
 }
 
 /// The number of a message: 0, 1, 2 … in the order in which they were sent.

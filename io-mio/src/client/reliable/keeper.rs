@@ -3,26 +3,28 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use sansws::CloseCode;
 
 use crate::client::error::FailureCause;
-use crate::client::event::{CloseEvent, Data, Event};
-use crate::client::heartbeat::{Beat, Heartbeat, Pulse};
+use crate::client::event::{CloseEvent, Data, Event, OVERHEAD};
+use crate::client::panics::panics;
 use crate::client::plan::Plan;
-use crate::client::reconnect::{Backoff, Next, Reconnect};
-use crate::client::reliable::ReliableWebSocket;
-use crate::client::reliable_event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
-use crate::client::socket::{OVERHEAD, Sink, Socket};
-use crate::client::thread::{Due, Item, Thread, Worker, ask, panics};
+use crate::client::reliable::event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
+use crate::client::reliable::heartbeat::{Beat, Heartbeat, Pulse};
+use crate::client::reliable::reconnect::{Backoff, Next, Reconnect};
+use crate::client::socket::{Listens, Sink, Socket};
+use crate::client::thread::inbox::Thread;
+use crate::client::thread::session::ask;
+use crate::client::thread::worker::{Item, Job, Worker};
 use crate::random;
 
 /// A hundred years.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-pub(crate) type Callback = Box<dyn FnMut(&ReliableWebSocket, ReliableEvent) + Send>;
+pub(crate) type Callback = Box<dyn FnMut(&Arc<Keeper>, ReliableEvent) + Send>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct KeeperOptions {
@@ -114,8 +116,11 @@ impl Keeper {
 
     /// Has the client thread look.
     pub(crate) fn notice(self: &Arc<Self>) {
-        if !self.noticed.swap(true, Ordering::AcqRel) && !self.thread.push(Item::Keeper(Arc::clone(self))) {
-            self.stop();
+        if !self.noticed.swap(true, Ordering::AcqRel) {
+            let job: Arc<dyn Job> = Arc::<Self>::clone(self);
+            if self.thread.push(Item::Job(job)).is_err() {
+                self.end();
+            }
         }
     }
 
@@ -226,35 +231,6 @@ impl Keeper {
         self.epoch.elapsed()
     }
 
-    /// On the client thread: does whatever is to be done now.
-    pub(crate) fn attend(self: &Arc<Self>, worker: &mut Worker) {
-        self.noticed.store(false, Ordering::Release);
-        loop {
-            self.take_socket_events(false);
-            self.close_or_retry();
-            self.heartbeat(worker);
-            if !self.call_back() {
-                break;
-            }
-        }
-        self.set_timer(worker);
-    }
-
-    /// A timer has fired. `false`: another one was set since, which will.
-    pub(crate) fn timer_fired(&self, at: Duration) -> bool {
-        let mut state = self.lock();
-        let is_current = state.timer_at == Some(at);
-        if is_current {
-            state.timer_at = None;
-        }
-        is_current
-    }
-
-    /// Whether the timer for this moment is the one that is to fire.
-    pub(crate) fn waits_for_timer(&self, at: Duration) -> bool {
-        self.lock().timer_at == Some(at)
-    }
-
     fn set_timer(self: &Arc<Self>, worker: &mut Worker) {
         let mut state = self.lock();
         let pulse = state.pulse.as_ref().map(Pulse::poll_timeout);
@@ -265,7 +241,8 @@ impl Keeper {
                 return;
             };
             state.timer_at = Some(due);
-            worker.set_timer(at, Due::Keeper(Arc::downgrade(self), due));
+            let job: Weak<Self> = Arc::downgrade(self);
+            worker.set_timer(at, job, due);
         }
     }
 
@@ -281,7 +258,7 @@ impl Keeper {
             match socket.try_take() {
                 None => return,
                 Some(Event::Open) => self.opened(&mut state, &socket),
-                Some(Event::Message(data)) => self.tell(&mut state, ReliableEvent::Message(data)),
+                Some(Event::Message(data)) => self.report(&mut state, ReliableEvent::Message(data)),
                 // The close event follows.
                 Some(Event::Error) => {}
                 Some(Event::Close(close)) => self.ended(&mut state, &socket, close),
@@ -298,7 +275,7 @@ impl Keeper {
             state.queue_cost -= message.data.len() + OVERHEAD;
             socket.send_queued(message.data, message.id.0);
         }
-        self.tell(state, ReliableEvent::Opened { attempt });
+        self.report(state, ReliableEvent::Opened { attempt });
     }
 
     fn ended(&self, state: &mut State, socket: &Arc<Socket>, close: CloseEvent) {
@@ -328,7 +305,7 @@ impl Keeper {
             unsent
         };
         let queued = state.queued();
-        self.tell(
+        self.report(
             state,
             ReliableEvent::Disconnected(Disconnected {
                 close: close.clone(),
@@ -346,30 +323,30 @@ impl Keeper {
             Next::Final => self.finish(state, close),
             Next::GiveUp { attempts } => {
                 let unsent = state.take_queue();
-                self.tell_last(state, ReliableEvent::GaveUp { attempts, unsent });
+                self.report_last(state, ReliableEvent::GaveUp { attempts, unsent });
             }
             Next::Retry { attempt, delay } => {
                 state.retry_at = Some(self.now().saturating_add(delay));
-                self.tell(state, ReliableEvent::Retrying { attempt, delay });
+                self.report(state, ReliableEvent::Retrying { attempt, delay });
             }
         }
     }
 
     fn finish(&self, state: &mut State, close: CloseEvent) {
         let unsent = state.take_queue();
-        self.tell_last(state, ReliableEvent::Closed { close, unsent });
+        self.report_last(state, ReliableEvent::Closed { close, unsent });
     }
 
-    fn tell_last(&self, state: &mut State, event: ReliableEvent) {
+    fn report_last(&self, state: &mut State, event: ReliableEvent) {
         if !state.over {
             state.over = true;
             state.retry_at = None;
             state.pulse = None;
-            self.tell(state, event);
+            self.report(state, event);
         }
     }
 
-    fn tell(&self, state: &mut State, event: ReliableEvent) {
+    fn report(&self, state: &mut State, event: ReliableEvent) {
         if !state.dropped {
             state.event_bytes += event.len() + OVERHEAD;
             state.events.push_back(event);
@@ -396,8 +373,9 @@ impl Keeper {
         }
         if state.retry_at.is_some_and(|at| at <= self.now()) {
             state.retry_at = None;
-            let sink = Sink::Keeper(Arc::downgrade(self));
-            let socket = Socket::new(Arc::clone(&self.plan), Arc::clone(&self.thread), sink);
+            let listener: Weak<Self> = Arc::downgrade(self);
+            let thread: Arc<Thread> = Arc::clone(&self.thread);
+            let socket = Socket::new(Arc::clone(&self.plan), thread, Sink::Listener(listener));
             state.socket = Some(Arc::clone(&socket));
             drop(state);
             socket.notice();
@@ -464,8 +442,7 @@ impl Keeper {
             let is_last = state.done;
             drop(state);
             called = true;
-            let handle = ReliableWebSocket::lent(self);
-            let has_panicked = panics(|| callback(&handle, event));
+            let has_panicked = panics(|| callback(self, event));
             let mut state = self.lock();
             if has_panicked {
                 log::error!("{}: a callback panicked", self.plan.origin);
@@ -481,14 +458,19 @@ impl Keeper {
         }
     }
 
-    /// The client thread ends, or has.
-    pub(crate) fn stop(self: &Arc<Self>) {
+    /// The client thread ends, or has, or was never there.
+    fn end(self: &Arc<Self>) {
         // What has arrived is told; nobody looks again when there is room.
         self.take_socket_events(true);
         let mut state = self.lock();
         if !state.over {
             if let Some(socket) = state.socket.clone() {
                 self.ended(&mut state, &socket, CloseEvent::abnormal());
+            } else if let Some(failure) = self.thread.failure() {
+                self.report(
+                    &mut state,
+                    ReliableEvent::Disconnected(Disconnected::never_open(failure.clone())),
+                );
             }
             self.finish(&mut state, CloseEvent::abnormal());
         }
@@ -497,6 +479,45 @@ impl Keeper {
         if self.thread.is_current() {
             self.call_back();
         }
+    }
+}
+
+impl Listens for Keeper {
+    fn tell(self: Arc<Self>, _: &Arc<Socket>) {
+        self.notice();
+    }
+}
+
+impl Job for Keeper {
+    fn attend(self: Arc<Self>, worker: &mut Worker) {
+        self.noticed.store(false, Ordering::Release);
+        loop {
+            self.take_socket_events(false);
+            self.close_or_retry();
+            self.heartbeat(worker);
+            if !self.call_back() {
+                break;
+            }
+        }
+        self.set_timer(worker);
+    }
+
+    fn timer_fired(&self, at: Duration) -> bool {
+        let mut state = self.lock();
+        let is_current = state.timer_at == Some(at);
+        if is_current {
+            state.timer_at = None;
+        }
+        is_current
+    }
+
+    fn waits_for_timer(&self, at: Duration) -> bool {
+        self.lock().timer_at == Some(at)
+    }
+
+    fn stop(self: Arc<Self>) {
+        self.noticed.store(false, Ordering::Release);
+        self.end();
     }
 }
 
