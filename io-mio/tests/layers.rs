@@ -27,8 +27,15 @@ const CLIENT: Layers<'_> = &[
     &["client/websocket"],
     &["client/websocket/builder"],
     // The one that keeps itself alive.
-    &["client/reliable/event", "client/reliable/heartbeat", "client/reliable/reconnect"],
+    &[
+        "client/reliable/attempt",
+        "client/reliable/backoff",
+        "client/reliable/event",
+        "client/reliable/heartbeat",
+    ],
+    &["client/reliable/reconnect"],
     &["client/reliable/keeper"],
+    &["client/reliable/keeper/attending"],
     &["client/reliable"],
     &["client/reliable/builder"],
     // What is public.

@@ -91,14 +91,7 @@ impl Plan {
         for protocol in &options.protocols {
             connect = connect.subprotocol(protocol);
         }
-        for say in options.said {
-            connect = say(connect).map_err(SyntaxError::Connect)?;
-        }
-        match connect.check() {
-            Err(HandshakeError::Argument(Argument::Subprotocol)) => return Err(SyntaxError::Protocol),
-            Err(HandshakeError::Argument(argument)) => return Err(SyntaxError::Request(argument)),
-            _ => {}
-        }
+        let connect = checked(connect, options.said)?;
         Ok(Self {
             origin: url.origin().ascii_serialization(),
             url: url.into(),
@@ -107,9 +100,37 @@ impl Plan {
         })
     }
 
+    /// The same with what is said about one attempt.
+    pub(crate) fn with(&self, url: Option<&str>, said: Vec<Say>) -> Result<Self, SyntaxError> {
+        let mut connect = self.connect.clone();
+        let (mut record, mut origin) = (self.url.clone(), self.origin.clone());
+        if let Some(url) = url {
+            let url = parse_url(url)?;
+            let before = std::mem::replace(&mut origin, url.origin().ascii_serialization());
+            // Each socket file is an origin of its own, and none has a name.
+            let is_same = origin == before && origin != "null";
+            connect.retarget(url.as_str(), is_same).map_err(SyntaxError::Connect)?;
+            record = url.into();
+        }
+        let connect = checked(connect, said)?;
+        Ok(Self { url: record, origin, limits: self.limits, connect })
+    }
+
     /// What the driver is to dial.
     pub(crate) fn connect<S>(&self, session: S) -> Connect<S> {
         self.connect.clone().with_session(session)
+    }
+}
+
+/// With what is said about it, if that can be written.
+fn checked(mut connect: Connect<()>, said: Vec<Say>) -> Result<Connect<()>, SyntaxError> {
+    for say in said {
+        connect = say(connect).map_err(SyntaxError::Connect)?;
+    }
+    match connect.check() {
+        Err(HandshakeError::Argument(Argument::Subprotocol)) => Err(SyntaxError::Protocol),
+        Err(HandshakeError::Argument(argument)) => Err(SyntaxError::Request(argument)),
+        _ => Ok(connect),
     }
 }
 

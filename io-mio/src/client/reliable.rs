@@ -1,10 +1,12 @@
 //! A connection that is kept alive.
 
+pub(crate) mod attempt;
+pub(crate) mod backoff;
 pub(crate) mod builder;
 pub(crate) mod event;
 pub(crate) mod heartbeat;
 mod keeper;
-mod reconnect;
+pub(crate) mod reconnect;
 
 use std::fmt;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::client::event::{CloseEvent, Data, OVERHEAD};
 pub enum ReliableEvent {
     /// A connection is open.
     Opened {
-        /// How many retries it took: 0 for the very first connection.
+        /// How many retries it took since a connection was last [proven](crate::Backoff::proven_after); 0 for the very first one.
         attempt: u32,
     },
     /// A message arrived.
@@ -27,7 +27,8 @@ pub enum ReliableEvent {
         /// The delay.
         delay: Duration,
     },
-    /// No more attempts are made. The last event.
+    /// No more attempts are made: [enough](crate::ReliableBuilder::max_retries) have failed, or what
+    /// the last one failed for is [final](Disconnected::is_final). The last event.
     GaveUp {
         /// How many retries have failed in a row.
         attempts: u32,
@@ -81,6 +82,8 @@ pub struct Disconnected {
     pub cause: Option<FailureCause>,
     /// Whether it had been open, rather than an attempt that failed.
     pub was_open: bool,
+    /// Whether no other attempt is made because it would fail [in the same way](crate::Backoff); [`ReliableEvent::GaveUp`] follows.
+    pub is_final: bool,
     /// Messages handed to the kernel for a connection that then ended: the server may have received them, or not. Over TLS also those that
     /// were encrypted, at most 64 KiB, and of which the kernel perhaps did not take every byte.
     pub uncertain: Range<u64>,
@@ -98,6 +101,7 @@ impl Disconnected {
             close: CloseEvent::abnormal(),
             cause: Some(cause),
             was_open: false,
+            is_final: false,
             uncertain: 0..0,
             unsent: Vec::new(),
             queued: 0..0,
@@ -161,12 +165,13 @@ mod tests {
                 close,
                 cause,
                 was_open: true,
+                is_final: false,
                 uncertain: 0..0,
                 unsent,
                 queued: 0..0,
             })
         };
-        let refused = FailureCause::Refused { status: 503, content: vec![0; 500].into() };
+        let refused = FailureCause::Refused { status: 503, content: vec![0; 500].into(), retry_after: None };
         for (event, len) in [
             (ReliableEvent::Opened { attempt: 0 }, 0),
             (ReliableEvent::Message(Data::Text("abc".into())), 3),

@@ -65,7 +65,7 @@ impl Clients {
         }
     }
 
-    fn failed(error: &io::Error) -> Self {
+    pub(crate) fn failed(error: &io::Error) -> Self {
         Self { inner: Arc::new(Inner { thread: Thread::failed(error), join: Mutex::new(None) }) }
     }
 

@@ -24,6 +24,9 @@ pub(crate) struct Thread {
     id: OnceLock<ThreadId>,
     /// It could not be started.
     failure: Option<FailureCause>,
+    /// There is not even a thread to call back on.
+    #[cfg(test)]
+    no_threads: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Default)]
@@ -73,7 +76,15 @@ impl Thread {
     }
 
     fn with(handle: Handle, inbox: Inbox, failure: Option<FailureCause>) -> Self {
-        Self { handle, inbox: Mutex::new(inbox), over: Condvar::new(), id: OnceLock::new(), failure }
+        Self {
+            handle,
+            inbox: Mutex::new(inbox),
+            over: Condvar::new(),
+            id: OnceLock::new(),
+            failure,
+            #[cfg(test)]
+            no_threads: false.into(),
+        }
     }
 
     /// One that could not be started. What is given to it ends at once, and callbacks are called all the same.
@@ -129,9 +140,24 @@ impl Thread {
                 }
             }
         };
-        if std::thread::Builder::new().name("websocket-failures".into()).spawn(end.clone()).is_err() {
+        if self.builder().spawn(end.clone()).is_err() {
             end();
         }
+    }
+
+    fn builder(&self) -> std::thread::Builder {
+        let builder = std::thread::Builder::new().name("websocket-failures".into());
+        #[cfg(test)]
+        if self.no_threads.load(std::sync::atomic::Ordering::Relaxed) {
+            // No machine has so much memory.
+            return builder.stack_size(usize::MAX / 4);
+        }
+        builder
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_threads(&self, are_there: bool) {
+        self.no_threads.store(!are_there, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Why the thread is not there, if it could not be started.

@@ -83,6 +83,13 @@ impl WebSocketBuilder {
         self.say(move |connect| Ok(connect.redirects(max)))
     }
 
+    /// Whether to connect although another connection of the same client thread to the same IP address and port is still being set up.
+    /// Default `false`: one server that accepts connections and does not answer keeps all other objects with its address waiting. See
+    /// [`Connect::concurrent`], for why.
+    pub fn concurrent(self, on: bool) -> Self {
+        self.say(move |connect| Ok(connect.concurrent(on)))
+    }
+
     /// Whom to trust if the URL is `wss:`, see [`Connect::tls`].
     #[cfg(feature = "__tls")]
     pub fn tls(self, tls: &TlsClient) -> Self {
