@@ -39,9 +39,25 @@ use crate::client::reliable::keeper::Keeper;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It retries on any end but Close 1000, five times in a row, and sends the text `ping` every 30 s; the [builder](Self::builder) can have it
-/// otherwise. A connection that gives no sign of life after a [heartbeat](crate::Heartbeat) counts as broken. It runs on a client thread, as a
-/// [`WebSocket`] does.
+/// It sends the text `ping` every 30 s; a connection that gives no sign of life after a
+/// [heartbeat](crate::Heartbeat) counts as broken. It runs on a client thread, as a
+/// [`WebSocket`](crate::WebSocket) does.
+///
+/// # When it connects again
+///
+/// After any end but Close 1000 and those that do not get better by waiting; see [`Backoff`](crate::Backoff), which
+/// has all the rules and settings. The delays grow from about 1 s to 30 s, and after five failed
+/// retries in a row it gives up; the [builder](crate::ReliableBuilder) can have it otherwise.
+///
+/// - The retries are counted anew once a connection is
+///   [proven](crate::ReliableBuilder::proven_after): a message was received on it, or it was open
+///   for 10 s.
+/// - 401, 403, 404 and other refusals that say that the request is wrong, certificates that are
+///   not accepted, and redirections that are not followed are final: it gives up at once.
+/// - 408, 429 and 5xx are retried; `Retry-After` is obeyed, up to 5 minutes.
+/// - [`prepare`](crate::ReliableBuilder::prepare) gives each attempt a fresh URL, header or token.
+/// - [`WebSocketBuilder::concurrent`](crate::WebSocketBuilder::concurrent) lets it connect although another object's opening
+///   handshake with the same server is still going on.
 ///
 /// # What becomes of a message
 ///

@@ -129,8 +129,11 @@ impl ReliableBuilder {
     /// let socket = ReliableWebSocket::builder("ws://localhost:8080/api")
     ///     .prepare(|attempt| {
     ///         std::thread::spawn(move || match fresh_token() {
-    ///             Some(token) => attempt.header("Authorization", &format!("Bearer {token}")).start(),
-    ///             None => Ok(attempt.give_up("signed out")),
+    ///             Some(token) => {
+    ///                 let attempt = attempt.header("Authorization", &format!("Bearer {token}"));
+    ///                 attempt.start().expect("a token that can be written");
+    ///             }
+    ///             None => attempt.give_up("signed out"),
     ///         });
     ///     })
     ///     .open()?;

@@ -1,6 +1,6 @@
 //! The client thread cannot be started: every object ends and says so, and nobody waits for ever.
 
-use std::io::{Error, ErrorKind};
+use std::io::Error;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// As without an open file: there is a thread to call back on. As without that too, if not `has_threads`.
 fn failed(has_threads: bool) -> Clients {
-    let clients = Clients::failed(&Error::new(ErrorKind::Other, "too many open files"));
+    let clients = Clients::failed(&Error::other("too many open files"));
     clients.thread().set_threads(has_threads);
     clients
 }
