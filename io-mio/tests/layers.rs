@@ -1,4 +1,5 @@
-//! The files of io-mio import only what is below them. The rules are those of `core/tests/support/layers.rs`.
+//! The files of io-mio import only what is below them. The rules are those of
+//! `core/tests/support/layers.rs`.
 #![allow(missing_docs)]
 
 #[path = "../../core/tests/support/layers.rs"]

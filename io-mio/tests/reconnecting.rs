@@ -1,5 +1,5 @@
-//! When a connection that keeps itself alive is made again, when not, and by what. The delays themselves are tested in virtual time,
-//! beside the policy.
+//! When a connection that keeps itself alive is made again, when not, and by what. The delays
+//! themselves are tested in virtual time, beside the policy.
 #![allow(missing_docs, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
 #[path = "reach/refusing.rs"]

@@ -187,7 +187,8 @@ impl fmt::Display for ChatError {
 impl std::error::Error for ChatError {}
 
 impl ChatClient {
-    /// Enters the lobby of a chat. The server is tried for ever, unless what it says is [final](sansws_mio::Backoff).
+    /// Enters the lobby of a chat. The server is tried for ever, unless what it says is
+    /// [final](sansws_mio::Backoff).
     ///
     /// # Errors
     ///

@@ -103,7 +103,8 @@ struct Channels {
 }
 
 impl LiveDataClient {
-    /// Connects. The server is tried for ever, unless what it says is [final](sansws_mio::Backoff). `on_state` is told about the connection.
+    /// Connects. The server is tried for ever, unless what it says is [final](sansws_mio::Backoff).
+    /// `on_state` is told about the connection.
     ///
     /// # Errors
     ///

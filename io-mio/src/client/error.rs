@@ -121,7 +121,8 @@ pub enum FailureCause {
     ClosedByProgram,
     /// A callback panicked.
     CallbackPanicked,
-    /// [`ReliableBuilder::prepare`](crate::ReliableBuilder::prepare): the attempt was not prepared, for this reason.
+    /// [`ReliableBuilder::prepare`](crate::ReliableBuilder::prepare): the attempt was not prepared,
+    /// for this reason.
     NotPrepared(String),
     /// No sign of life after a [`Heartbeat`](crate::Heartbeat).
     HeartbeatMissed,
@@ -210,5 +211,30 @@ impl fmt::Display for FailureCause {
             Self::Stopped => f.write_str("the client thread has ended"),
             Self::NoClientThread(text) => write!(f, "the client thread could not be started: {text}"),
         }
+    }
+}
+
+#[cfg(all(test, feature = "__tls"))]
+mod tests {
+    use rustls::{AlertDescription, CertificateError, Error};
+
+    use super::*;
+
+    #[test]
+    fn certificates_are_told_from_other_failures_of_tls() {
+        for (error, is_of_certificate) in [
+            (Error::InvalidCertificate(CertificateError::Expired), true),
+            (Error::InvalidCertificate(CertificateError::UnknownIssuer), true),
+            // The server does not accept ours, or wants one.
+            (Error::AlertReceived(AlertDescription::UnknownCA), true),
+            (Error::AlertReceived(AlertDescription::CertificateRequired), true),
+            (Error::AlertReceived(AlertDescription::InternalError), false),
+            (Error::AlertReceived(AlertDescription::HandshakeFailure), false),
+            (Error::DecryptError, false),
+        ] {
+            let cause = FailureCause::from(&Cause::Tls(error));
+            assert_eq!(matches!(cause, FailureCause::Certificate(_)), is_of_certificate, "{cause:?}");
+        }
+        assert!(matches!(FailureCause::from(&Cause::TlsTruncated), FailureCause::Tls(_)));
     }
 }

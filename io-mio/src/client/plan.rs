@@ -262,4 +262,36 @@ mod tests {
         let plan = Plan::new(Options::new("http://u@Example.com:8080/chat?x")).expect("a URL");
         assert_eq!(plan.origin, "ws://example.com:8080");
     }
+
+    /// What goes out for an attempt by `plan`.
+    fn request(plan: &Plan) -> String {
+        let mut out = Vec::new();
+        plan.connect.with_request(|request| request.write(&[0; 16], &mut out)).expect("can be written");
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn another_url_gets_the_credentials_of_its_own_origin_only() {
+        let plan = Plan::new(Options::new("ws://me:secret@example.com/")).expect("a URL");
+        let with = |url: &str| request(&plan.with(Some(url), Vec::new()).expect("a URL"));
+        let is_sent = |url: &str| with(url).contains("Authorization: Basic bWU6c2VjcmV0\r\n");
+        assert!(is_sent("ws://example.com/?token=1") && is_sent("http://EXAMPLE.com:80/"));
+        for other in ["ws://example.org/", "ws://example.com:81/", "ws://www.example.com/"] {
+            assert!(!is_sent(other), "{other}");
+        }
+        assert!(with("ws://you:own@example.com/").contains("Basic eW91Om93bg=="));
+        // The plan itself is as it was.
+        assert!(request(&plan).starts_with("GET / HTTP/1.1\r\n") && request(&plan).contains("bWU6c2VjcmV0"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn two_socket_files_are_two_origins() {
+        let plan = Plan::new(Options::new("ws+unix:/a.sock:/")).expect("a URL");
+        let say: Say = Box::new(|connect| connect.basic_auth("me", "secret"));
+        let plan = plan.with(None, vec![say]).expect("credentials");
+        assert!(request(&plan).contains("Authorization"));
+        let other = plan.with(Some("ws+unix:/b.sock:/"), Vec::new()).expect("a URL");
+        assert!(!request(&other).contains("Authorization"));
+    }
 }

@@ -45,9 +45,10 @@ use crate::client::reliable::keeper::Keeper;
 ///
 /// # When it connects again
 ///
-/// After any end but Close 1000 and those that do not get better by waiting; see [`Backoff`](crate::Backoff), which
-/// has all the rules and settings. The delays grow from about 1 s to 30 s, and after five failed
-/// retries in a row it gives up; the [builder](crate::ReliableBuilder) can have it otherwise.
+/// After any end but Close 1000 and those that do not get better by waiting; see
+/// [`Backoff`](crate::Backoff), which has all the rules and settings. The delays grow up to 30 s,
+/// and after five failed retries in a row it gives up; the [builder](crate::ReliableBuilder) can
+/// have it otherwise.
 ///
 /// - The retries are counted anew once a connection is
 ///   [proven](crate::ReliableBuilder::proven_after): a message was received on it, or it was open
@@ -62,8 +63,9 @@ use crate::client::reliable::keeper::Keeper;
 /// # What becomes of a message
 ///
 /// [`send`](Self::send) accepts it and gives it a number, or refuses it: with no connection and no
-/// [offline queue](crate::ReliableBuilder::offline_queue) nothing is accepted. When a connection ends, [`Disconnected`](crate::Disconnected) says which of those
-/// accepted were never handed to the kernel, and which were written to the connection and may have arrived or not.
+/// [offline queue](crate::ReliableBuilder::offline_queue) nothing is accepted. When a connection
+/// ends, [`Disconnected`](crate::Disconnected) says which of those accepted were never handed to
+/// the kernel, and which were written to the connection and may have arrived or not.
 ///
 /// Events that are not taken wait, up to [the limit](crate::WebSocketBuilder::max_events); beyond it nothing more is read, and no new
 /// connection is made. Dropping the object closes it.
@@ -83,7 +85,7 @@ impl ReliableWebSocket {
         Self { keeper: Arc::clone(keeper), is_owner: false }
     }
 
-    /// The URL, as [`WebSocket::url`] has it.
+    /// The URL, as [`WebSocket::url`](crate::WebSocket::url) has it.
     pub fn url(&self) -> &str {
         &self.keeper.plan.url
     }

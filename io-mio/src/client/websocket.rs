@@ -50,7 +50,8 @@ use crate::client::socket::{Listens, Socket};
 /// - **callbacks on the client thread**: [`bind`](Self::bind) them, then [`listen`](Self::listen); or bind them with the
 ///   [builder](Self::builder). They must not block.
 ///
-/// Events that are not taken wait, up to a [limit](crate::WebSocketBuilder::max_events); beyond it nothing more is read from the connection.
+/// Events that are not taken wait, up to a [limit](crate::WebSocketBuilder::max_events); beyond it
+/// nothing more is read from the connection.
 ///
 /// # Nothing is lost in silence
 ///
@@ -123,8 +124,9 @@ impl WebSocket {
 
     /// Sends a message: `&str` as text, `&[u8]` as binary.
     ///
-    /// On a socket that is closing or closed nothing is sent; the payload counts in [`buffered_amount`](Self::buffered_amount) all the same.
-    /// If more waits than [`max_buffered`](crate::WebSocketBuilder::max_buffered) the connection fails.
+    /// On a socket that is closing or closed nothing is sent; the payload counts in
+    /// [`buffered_amount`](Self::buffered_amount) all the same. If more waits than
+    /// [`max_buffered`](crate::WebSocketBuilder::max_buffered) the connection fails.
     ///
     /// # Errors
     ///
@@ -211,10 +213,12 @@ impl WebSocket {
         }) && is_low
     }
 
-    /// Once the connection has ended: the messages that were given to `send` while the socket was open and of which the kernel did not take
-    /// every byte. The server has none of them. (Over TLS what was encrypted last, at most 64 KiB, is not among them: it may
-    /// have arrived.) Empty before, and the second time. (What is sent after the message that was too much for
-    /// [`max_buffered`](crate::WebSocketBuilder::max_buffered) only counts in [`buffered_amount`](Self::buffered_amount), as after a close.)
+    /// Once the connection has ended: the messages that were given to `send` while the socket was
+    /// open and of which the kernel did not take every byte. The server has none of them. (Over TLS
+    /// what was encrypted last, at most 64 KiB, is not among them: it may have arrived.) Empty
+    /// before, and the second time. (What is sent after the message that was too much for
+    /// [`max_buffered`](crate::WebSocketBuilder::max_buffered) only counts in
+    /// [`buffered_amount`](Self::buffered_amount), as after a close.)
     pub fn take_unsent(&self) -> Vec<Data> {
         let mut state = self.socket.lock();
         if state.is_over() {

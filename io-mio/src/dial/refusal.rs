@@ -78,7 +78,8 @@ impl Refusal {
     }
 }
 
-/// RFC 9110 §10.2.3: `Retry-After = HTTP-date / delay-seconds`. A date that has passed is no time at all.
+/// RFC 9110 §10.2.3: `Retry-After = HTTP-date / delay-seconds`. A date that has passed is no time
+/// at all.
 fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     let value = value.trim_ascii();
     if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {

@@ -22,10 +22,11 @@ pub(crate) struct NotPrepared {
 /// What a program prepares attempts with.
 pub(crate) type Provider = Box<dyn FnMut(Attempt) + Send>;
 
-/// An attempt to connect that is to be made, see [`ReliableBuilder::prepare`](crate::ReliableBuilder::prepare).
+/// An attempt to connect that is to be made, see
+/// [`ReliableBuilder::prepare`](crate::ReliableBuilder::prepare).
 ///
-/// Nothing is dialled before [`start`](Self::start). Dropped without it, the attempt has failed, and the next one comes
-/// [after a while](crate::Backoff).
+/// Nothing is dialled before [`start`](Self::start). Dropped without it, the attempt has failed,
+/// and the next one comes [after a while](crate::Backoff).
 pub struct Attempt {
     number: u64,
     plan: Arc<Plan>,
@@ -53,15 +54,16 @@ impl Attempt {
         self.retry
     }
 
-    /// Why the last connection, or the last attempt at one, failed, if it did: status 401 may mean that the token has expired.
+    /// Why the last connection, or the last attempt at one, failed, if it did: status 401 may mean
+    /// that the token has expired.
     pub fn cause(&self) -> Option<&FailureCause> {
         self.cause.as_ref()
     }
 
     /// Connects to this URL, instead of that of the builder.
     ///
-    /// Headers and cookies of the builder are sent there too. A user name and password of the builder are sent only if scheme, host and
-    /// port are the same and this URL has none.
+    /// Headers and cookies of the builder are sent there too. A user name and password of the
+    /// builder are sent only if scheme, host and port are the same and this URL has none.
     #[must_use = "nothing is dialled before `start`"]
     pub fn url(mut self, url: &str) -> Self {
         self.url = Some(url.into());
@@ -92,7 +94,8 @@ impl Attempt {
         self
     }
 
-    /// Makes the attempt, from any thread. Does nothing if the socket is closed meanwhile, or time is up.
+    /// Makes the attempt, from any thread. Does nothing if the socket is closed meanwhile, or time
+    /// is up.
     ///
     /// # Errors
     ///

@@ -8,8 +8,9 @@ use crate::client::error::FailureCause;
 
 /// When a connection is made again: how long to wait, how often to try, and what ends it.
 ///
-/// [`ReliableWebSocket`](crate::ReliableWebSocket) follows this policy. Programs that dial with
-/// an [`EventLoop`](crate::EventLoop) can follow it too: [`Reconnect`](crate::Reconnect) is where it stands.
+/// [`ReliableWebSocket`](crate::ReliableWebSocket) follows this policy. Programs that dial with an
+/// [`EventLoop`](crate::EventLoop) can follow it too: [`Reconnect`](crate::Reconnect) is where it
+/// stands.
 ///
 /// # What is not retried
 ///

@@ -167,7 +167,8 @@ impl ReliableBuilder {
         self
     }
 
-    /// Says more about each of the connections: headers, a proxy, [`concurrent`](WebSocketBuilder::concurrent) and so on.
+    /// Says more about each of the connections: headers, a proxy,
+    /// [`concurrent`](WebSocketBuilder::concurrent) and so on.
     pub fn websocket(mut self, say: impl FnOnce(WebSocketBuilder) -> WebSocketBuilder) -> Self {
         self.websocket = say(self.websocket);
         self

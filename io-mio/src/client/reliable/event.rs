@@ -13,7 +13,8 @@ use crate::client::event::{CloseEvent, Data, OVERHEAD};
 pub enum ReliableEvent {
     /// A connection is open.
     Opened {
-        /// How many retries it took since a connection was last [proven](crate::Backoff::proven_after); 0 for the very first one.
+        /// How many retries it took since a connection was last
+        /// [proven](crate::Backoff::proven_after); 0 for the very first one.
         attempt: u32,
     },
     /// A message arrived.
@@ -27,8 +28,8 @@ pub enum ReliableEvent {
         /// The delay.
         delay: Duration,
     },
-    /// No more attempts are made: [enough](crate::ReliableBuilder::max_retries) have failed, or what
-    /// the last one failed for is [final](Disconnected::is_final). The last event.
+    /// No more attempts are made: [enough](crate::ReliableBuilder::max_retries) have failed, or
+    /// what the last one failed for is [final](Disconnected::is_final). The last event.
     GaveUp {
         /// How many retries have failed in a row.
         attempts: u32,
@@ -82,7 +83,8 @@ pub struct Disconnected {
     pub cause: Option<FailureCause>,
     /// Whether it had been open, rather than an attempt that failed.
     pub was_open: bool,
-    /// Whether no other attempt is made because it would fail [in the same way](crate::Backoff); [`ReliableEvent::GaveUp`] follows.
+    /// Whether no other attempt is made because it would fail [in the same way](crate::Backoff);
+    /// [`ReliableEvent::GaveUp`] follows.
     pub is_final: bool,
     /// Messages handed to the kernel for a connection that then ended: the server may have received them, or not. Over TLS also those that
     /// were encrypted, at most 64 KiB, and of which the kernel perhaps did not take every byte.

@@ -12,7 +12,8 @@ use crate::client::websocket::WebSocket;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// As without an open file: there is a thread to call back on. As without that too, if not `has_threads`.
+/// As without an open file: there is a thread to call back on. As without that too, if not
+/// `has_threads`.
 fn failed(has_threads: bool) -> Clients {
     let clients = Clients::failed(&Error::other("too many open files"));
     clients.thread().set_threads(has_threads);

@@ -46,9 +46,11 @@ impl Clients {
     /// The thread that all of the process share, with default [`Settings`]; started when it is first asked for, and again after a
     /// [`shutdown`](Self::shutdown). It does not keep the process from ending.
     ///
-    /// If the operating system gives no thread or no event queue (no open file is left, for example), every object on it fails with
-    /// [`FailureCause::NoClientThread`](crate::FailureCause::NoClientThread). Its callbacks are called with that all the same: on a thread
-    /// for this alone or, if there is none to be had, in the call that makes the object or binds them.
+    /// If the operating system gives no thread or no event queue (no open file is left, for
+    /// example), every object on it fails with
+    /// [`FailureCause::NoClientThread`](crate::FailureCause::NoClientThread). Its callbacks are
+    /// called with that all the same: on a thread for this alone or, if there is none to be had, in
+    /// the call that makes the object or binds them.
     pub fn shared() -> Self {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         match &*shared {
@@ -71,7 +73,8 @@ impl Clients {
 
     /// Starts a thread with settings of its own: limits on what servers may send, time-outs. It runs until [`shutdown`](Self::shutdown).
     ///
-    /// [`Settings::max_buffered`] has no effect: each socket has [its own limit](crate::WebSocketBuilder::max_buffered).
+    /// [`Settings::max_buffered`] has no effect: each socket has [its own
+    /// limit](crate::WebSocketBuilder::max_buffered).
     ///
     /// # Errors
     ///

@@ -87,7 +87,8 @@ impl Thread {
         }
     }
 
-    /// One that could not be started. What is given to it ends at once, and callbacks are called all the same.
+    /// One that could not be started. What is given to it ends at once, and callbacks are called
+    /// all the same.
     pub(crate) fn failed(error: &io::Error) -> Arc<Self> {
         let inbox = Inbox { stopping: true, ended: true, ..Inbox::default() };
         let limits = InboxLimits::of(&Settings::default());
@@ -99,8 +100,8 @@ impl Thread {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails if the thread has ended, or is about to. Each socket and each job is in the inbox at most once, so it is bounded by their
-    /// number.
+    /// Fails if the thread has ended, or is about to. Each socket and each job is in the inbox at
+    /// most once, so it is bounded by their number.
     pub(crate) fn push(self: &Arc<Self>, item: Item) -> Result<(), FailureCause> {
         let mut inbox = self.lock();
         if inbox.stopped {
@@ -122,8 +123,8 @@ impl Thread {
         Ok(())
     }
 
-    /// Ends what was pushed and calls back. A thread for this alone needs no open file; if there is none either, it is done here: whoever
-    /// waits for a callback must not wait for ever.
+    /// Ends what was pushed and calls back. A thread for this alone needs no open file; if there is
+    /// none either, it is done here: whoever waits for a callback must not wait for ever.
     fn end_items(self: &Arc<Self>, failure: &FailureCause) {
         let (thread, failure) = (Arc::clone(self), failure.clone());
         let end = move || {

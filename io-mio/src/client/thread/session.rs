@@ -1,4 +1,5 @@
-//! What the event loop of a client thread does for a socket: sends its messages and hands it events.
+//! What the event loop of a client thread does for a socket: sends its messages and hands it
+//! events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

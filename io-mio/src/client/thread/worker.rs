@@ -1,4 +1,5 @@
-//! What the client thread does in a turn: dials, sends and closes for sockets, and looks after jobs.
+//! What the client thread does in a turn: dials, sends and closes for sockets, and looks after
+//! jobs.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -102,7 +103,8 @@ impl Worker {
         Self { event_loop, timers: Timers::new(), turns: 0 }
     }
 
-    /// One turn of the loop, which waits for something to happen, at most until the next timer fires. `false` once a shutdown is done.
+    /// One turn of the loop, which waits for something to happen, at most until the next timer
+    /// fires. `false` once a shutdown is done.
     pub(crate) fn turn(&mut self) -> io::Result<bool> {
         let now = Instant::now();
         let wait = self.timers.next().map(|at| at.saturating_duration_since(now).min(LONGEST_WAIT));

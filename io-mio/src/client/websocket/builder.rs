@@ -83,8 +83,9 @@ impl WebSocketBuilder {
         self.say(move |connect| Ok(connect.redirects(max)))
     }
 
-    /// Whether to connect although another connection of the same client thread to the same IP address and port is still being set up.
-    /// Default `false`: one server that accepts connections and does not answer keeps all other objects with its address waiting. See
+    /// Whether to connect although another connection of the same client thread to the same IP
+    /// address and port is still being set up. Default `false`: one server that accepts connections
+    /// and does not answer keeps all other objects with its address waiting. See
     /// [`Connect::concurrent`], for why.
     pub fn concurrent(self, on: bool) -> Self {
         self.say(move |connect| Ok(connect.concurrent(on)))
