@@ -9,6 +9,7 @@ mod scripted;
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -334,6 +335,27 @@ fn close_and_shutdown_do_not_wait_for_an_attempt_that_is_being_prepared() {
     let _held = attempt();
     clients.shutdown(Duration::ZERO);
     assert!(matches!(next(&socket), ReliableEvent::Closed { .. }));
+}
+
+/// The thread goes on with its other objects.
+#[test]
+fn an_attempt_that_is_started_after_a_close_is_not_made() {
+    let clients = Clients::start(Settings::default()).expect("a thread");
+    let (give, given) = channel::<Arc<ReliableWebSocket>>();
+    let socket = quick("ws://127.0.0.1:9/")
+        .websocket(|socket| socket.on(&clients))
+        .prepare(move |attempt| {
+            given.recv_timeout(DEADLINE).expect("the test goes on").close();
+            attempt.start().expect("a good request");
+        })
+        .open()
+        .expect("a good URL");
+    let socket = Arc::new(socket);
+    give.send(Arc::clone(&socket)).expect("the provider waits");
+    assert!(matches!(next(&socket), ReliableEvent::Closed { .. }));
+    let other = clients.websocket(&format!("ws://{}/", refusing("127.0.0.1:0"))).open();
+    assert_eq!(other.expect("a good URL").next_event(Some(DEADLINE)), Some(Event::Error));
+    clients.shutdown(Duration::ZERO);
 }
 
 // ---- One handshake per address ----
