@@ -163,6 +163,42 @@ export const chatTests = [
     assert.equal(heard, 1009);
   }],
 
+  ['delays begin anew only after a message or ten seconds open', async (tabs) => {
+    const page = await tabs.open('/');
+    // The clock, chance and the server are played.
+    const delays = await page.evaluate(async () => {
+      let now = 0;
+      const sockets = [];
+      performance.now = () => now;
+      Date.now = () => now;
+      Math.random = () => 0.5;
+      window.setTimeout = () => 1;
+      window.WebSocket = class { constructor() { sockets.push(this); } close() {} };
+      const { Connection } = await import('/assets/connection.js');
+      const delays = [];
+      const onState = (state, retryAt) => { if (state === 'waiting') delays.push(retryAt - now); };
+      const connection = new Connection('/', 'x', { onOpen() {}, onMessage() {}, probe() {}, onState });
+      const life = (open, code, message) => {
+        connection.connect();
+        const socket = sockets.at(-1);
+        if (open !== null) { now += 5; socket.onopen(); now += open; }
+        if (message) socket.onmessage({ data: '{}' });
+        socket.onclose({ code });
+        now += 60_000;
+      };
+      for (let i = 0; i < 3; i += 1) life(0, 1013);
+      life(null, 1006);
+      life(9999, 1008);
+      life(0, 1013);
+      life(0, 1013);
+      life(10_000, 1006);
+      life(0, 1013);
+      life(0, 1006, true);
+      return delays;
+    });
+    assert.deepEqual(delays, [500, 1800, 3600, 7200, 14_400, 27_000, 27_000, 500, 1800, 500]);
+  }],
+
   ['a namesake is somebody else', async (tabs) => {
     const cat = await tabs.chat('cat');
     const ann = await tabs.chat('ann');

@@ -1,7 +1,11 @@
 // A WebSocket that comes back by itself: exponential backoff with jitter, and a probe that notices a dead peer.
 
-const FIRST_DELAY = 1000; // ms; doubled after each failed attempt
+// The policy of the library's `Backoff`.
+const FIRST_DELAY = 1000; // ms at most, at random
+const INTERVAL = 1000; // ms; doubled for each further attempt
 const LONGEST_DELAY = 30_000; // ms
+const JITTER = 0.2; // of a delay, at random: clients cut off together do not come back together
+const PROVEN_AFTER = 10_000; // ms open, or a message received: only then the delays begin anew
 const OPENING_LIMIT = 10_000; // ms for the opening handshake
 const QUIET_LIMIT = 30_000; // ms without a message before the server is asked for a sign of life
 const PROBE_LIMIT = 10_000; // ms for that sign
@@ -14,7 +18,8 @@ const BUFFER_LIMIT = 8 * 1024 * 1024; // bytes handed to the socket and not yet 
 export class Connection {
   #path; #subprotocol; #hooks;
   #socket = null;
-  #failures = 0;
+  #failures = 0; // since a connection was last proven
+  #openedAt = 0;
   #retry = 0;
   #watch = 0;
 
@@ -38,12 +43,13 @@ export class Connection {
     this.#socket = socket;
     this.#watch = setTimeout(() => this.#lost(socket), OPENING_LIMIT);
     socket.onopen = () => {
+      this.#openedAt = performance.now();
       this.#heard(socket);
       this.#hooks.onState('open');
       this.#hooks.onOpen();
     };
     socket.onmessage = (event) => {
-      // Only a server that talks has recovered: one that accepts and closes at once is still backed off from.
+      // A server that accepts and closes at once is backed off from; one that talks has recovered.
       this.#failures = 0;
       this.#heard(socket);
       this.#hooks.onMessage(event.data);
@@ -57,7 +63,7 @@ export class Connection {
   /** Closes with 1000 and stays closed. */
   disconnect() {
     this.#stopTimers();
-    this.#failures = 0;
+    this.#failures = this.#openedAt = 0;
     const socket = this.#socket;
     this.#forget();
     socket?.close(1000, 'Client closing');
@@ -76,10 +82,11 @@ export class Connection {
     this.#stopTimers();
     this.#forget();
     socket.close();
-    const longest = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#failures);
-    this.#failures = Math.min(this.#failures + 1, 10);
-    // Half fixed, half random: clients cut off together do not come back together.
-    const delay = longest / 2 + Math.random() * longest / 2;
+    if (this.#openedAt && performance.now() - this.#openedAt >= PROVEN_AFTER) this.#failures = 0;
+    this.#openedAt = 0;
+    this.#failures += 1;
+    const longest = Math.min(LONGEST_DELAY, INTERVAL * 2 ** (this.#failures - 1));
+    const delay = this.#failures === 1 ? Math.random() * FIRST_DELAY : longest * (1 - JITTER * Math.random());
     this.#retry = setTimeout(() => { this.#retry = 0; this.connect(); }, delay);
     this.#hooks.onState('waiting', Date.now() + delay, code);
   }

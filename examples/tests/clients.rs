@@ -3,11 +3,12 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sansws_examples::clients::chat_client::{ChatClient, ChatEvent};
-use sansws_mio::{Accept, Context, Handler, Message, Peer, ReliableWebSocket, Request, Response};
+use sansws_mio::{Accept, CloseCode, Context, Handler, Message, Peer, ReliableWebSocket, Request, Response};
 use serde_json::{Value, json};
 use support::closing::{Closing, REASON};
 use support::process::Process;
@@ -306,6 +307,73 @@ fn giving_up_is_told_with_the_number_of_retries() {
             assert_eq!(failed.to_string(), (retries.parse::<u32>().unwrap() + 1).to_string(), "{finished:?}");
         }
     }
+}
+
+/// Serves each connection like this, for as long as the test runs. Returns the URL.
+fn serve(each: impl Fn(&mut TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            each(&mut stream.unwrap());
+        }
+    });
+    format!("ws://{addr}/")
+}
+
+#[test]
+fn what_waiting_does_not_change_is_not_tried_again() {
+    let url = serve(|stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    });
+    for (program, name) in [(CHAT_CLIENT, &["--name", "ann"][..]), (TICKER_CLIENT, &[])] {
+        let finished = Process::run(program, &[name, &[&url]].concat(), b"");
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert_eq!(finished.stderr.matches("not connected (1006").count(), 1, "{finished:?}");
+        assert!(finished.stderr.contains("given up: another attempt would fail"), "{finished:?}");
+    }
+    let finished = Process::run(env!("CARGO_BIN_EXE_wsc"), &["--reconnect", &url], b"");
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert_eq!(finished.stderr.matches("cannot connect").count(), 1, "{finished:?}");
+}
+
+#[test]
+fn a_server_that_closes_at_once_uses_up_the_retries() {
+    struct Strict;
+
+    impl Handler for Strict {
+        type Session = ();
+
+        fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+            Ok(())
+        }
+
+        fn open(&mut self, peer: &mut Peer<'_, ()>) {
+            peer.close(CloseCode::POLICY_VIOLATION, "bad token").unwrap();
+        }
+
+        fn message(&mut self, _: &mut Peer<'_, ()>, _: Message<'_>) {}
+    }
+
+    let server = sansws_mio::Server::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", server.local_addr().unwrap());
+    std::thread::spawn(move || server.run(Strict));
+    for (program, name) in [(CHAT_CLIENT, &["--name", "ann"][..]), (TICKER_CLIENT, &[])] {
+        // Its input goes on.
+        let finished = Process::start(program, &[name, &["--retries", "1", &url]].concat()).wait();
+        assert!(finished.stderr.contains("given up after 1 retry"), "{finished:?}");
+        assert_eq!(finished.stderr.matches("not connected (1008").count(), 2, "{finished:?}");
+    }
+}
+
+#[test]
+fn without_open_files_it_is_told_that_there_is_no_client_thread() {
+    // Standard streams and what handles signals: then there are none left for the event queue.
+    let command = format!("ulimit -n 6; exec {TICKER_CLIENT} --retries 1 ws://127.0.0.1:1/");
+    let finished = Process::run("sh", &["-c", &command], b"");
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("client thread could not be started"), "{finished:?}");
 }
 
 #[test]

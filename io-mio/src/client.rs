@@ -1,26 +1,26 @@
 //! The browser's `WebSocket` object, and one that keeps itself alive.
 
-mod builder;
-mod clients;
 mod error;
 mod event;
-mod heartbeat;
-mod keeper;
+mod panics;
 mod plan;
-mod reconnect;
 mod reliable;
-mod reliable_builder;
-mod reliable_event;
 mod socket;
 mod thread;
 mod websocket;
 
-pub use builder::WebSocketBuilder;
-pub use clients::Clients;
+#[cfg(test)]
+mod tests;
+
 pub use error::{CloseError, FailureCause, InvalidStateError, SyntaxError};
 pub use event::{BinaryType, CloseEvent, Data, Event, EventKind, ReadyState};
-pub use heartbeat::Heartbeat;
 pub use reliable::ReliableWebSocket;
-pub use reliable_builder::ReliableBuilder;
-pub use reliable_event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
+pub use reliable::attempt::Attempt;
+pub use reliable::backoff::Backoff;
+pub use reliable::builder::ReliableBuilder;
+pub use reliable::event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
+pub use reliable::heartbeat::Heartbeat;
+pub use reliable::reconnect::{Next, Reconnect};
+pub use thread::clients::Clients;
 pub use websocket::WebSocket;
+pub use websocket::builder::WebSocketBuilder;

@@ -77,9 +77,9 @@ pub use app::peer::Peer;
 pub use app::request::Request;
 pub use app::response::Response;
 pub use client::{
-    BinaryType, Clients, CloseError, CloseEvent, Data, Disconnected, Event, EventKind, FailureCause,
-    Heartbeat, InvalidStateError, MessageId, ReadyState, ReliableBuilder, ReliableEvent, ReliableWebSocket,
-    SendRefused, SyntaxError, Unsent, WebSocket, WebSocketBuilder,
+    Attempt, Backoff, BinaryType, Clients, CloseError, CloseEvent, Data, Disconnected, Event, EventKind,
+    FailureCause, Heartbeat, InvalidStateError, MessageId, Next, ReadyState, Reconnect, ReliableBuilder,
+    ReliableEvent, ReliableWebSocket, SendRefused, SyntaxError, Unsent, WebSocket, WebSocketBuilder,
 };
 pub use conn::ending::{By, Cause, Closed};
 pub use conn::peer_addr::PeerAddr;

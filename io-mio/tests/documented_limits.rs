@@ -31,6 +31,7 @@ fn security_md_tells_the_defaults() {
 /// What the driver's source says of limits that cannot be seen from outside.
 fn fixed() -> BTreeMap<&'static str, String> {
     let plan = include_str!("../src/client/plan.rs");
+    let backoff = include_str!("../src/client/reliable/backoff.rs");
     let resolve = include_str!("../src/dial/resolve.rs");
     let poller = include_str!("../src/kernel/poller.rs");
     let admission = include_str!("../src/hub/admission.rs");
@@ -40,6 +41,11 @@ fn fixed() -> BTreeMap<&'static str, String> {
         ("WebSocketBuilder::max_buffered", size(said(plan, "max_buffered: "))),
         ("WebSocketBuilder::max_events`, count", said(plan, "max_events: ").to_string()),
         ("WebSocketBuilder::max_events`, bytes", size(said(plan, "max_event_bytes: "))),
+        ("Backoff::max_retry_after", seconds(backoff, "max_retry_after: Duration::from_secs(")),
+        (
+            "ReliableBuilder::prepare_timeout",
+            seconds(include_str!("../src/client/reliable/builder.rs"), "Some(Duration::from_secs("),
+        ),
         ("MAX_INTERIM", interim.to_string()),
         (
             "Connector",
@@ -68,7 +74,8 @@ fn fixed() -> BTreeMap<&'static str, String> {
 /// The number after these words, such as `65_536` or `32 << 20`.
 fn said(source: &str, words: &str) -> usize {
     let after = source.split(words).find(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    let number = after.and_then(|rest| rest.split([',', ';']).next()).unwrap_or_else(|| panic!("{words}"));
+    let number =
+        after.and_then(|rest| rest.split([',', ';', ')']).next()).unwrap_or_else(|| panic!("{words}"));
     let mut parts = number.split(" << ").map(|part| part.replace('_', "").parse::<usize>());
     match (parts.next(), parts.next()) {
         (Some(Ok(number)), None) => number,
@@ -138,6 +145,10 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("Timeouts::idle", time(idle)),
         ("Timeouts::close", time(Some(close))),
     ])
+}
+
+fn seconds(source: &str, words: &str) -> String {
+    format!("{} s", said(source, words))
 }
 
 fn size(bytes: usize) -> String {

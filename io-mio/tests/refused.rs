@@ -55,7 +55,7 @@ impl Handler for Client {
     fn close(&mut self, _: &mut Peer<'_, ()>, closed: Closed<'_>) {
         assert_eq!((closed.code.get(), closed.was_clean, &self.end), (1006, false, &None));
         self.end = Some(match closed.cause {
-            Some(Cause::Refused { status, content }) => {
+            Some(Cause::Refused { status, content, .. }) => {
                 assert_eq!(closed.by, By::Remote);
                 End::Refused(*status, String::from_utf8(content.to_vec()).expect("text"))
             }
@@ -394,7 +394,7 @@ fn half_said() -> Script {
 }
 
 fn half_told() -> Option<FailureCause> {
-    Some(FailureCause::Refused { status: 401, content: b"half"[..].into() })
+    Some(FailureCause::Refused { status: 401, content: b"half"[..].into(), retry_after: None })
 }
 
 /// Rule R-4.1-n.

@@ -69,6 +69,8 @@ struct State {
     questions: VecDeque<Value>,
     /// How many were asked and are not answered.
     unanswered: usize,
+    /// What the last connection ended with does not change by waiting.
+    is_final: bool,
     is_over: bool,
 }
 
@@ -185,7 +187,8 @@ impl fmt::Display for ChatError {
 impl std::error::Error for ChatError {}
 
 impl ChatClient {
-    /// Enters the lobby of a chat. The server is tried for ever.
+    /// Enters the lobby of a chat. The server is tried for ever, unless what it says is
+    /// [final](sansws_mio::Backoff).
     ///
     /// # Errors
     ///
@@ -342,6 +345,7 @@ impl ChatClient {
             }
             ReliableEvent::Disconnected(broken) => {
                 let CloseEvent { code, reason, .. } = broken.close;
+                self.lock().is_final = broken.is_final;
                 let why = broken.cause.map_or_else(|| in_words(code).into(), |cause| cause.to_string());
                 let unsent = broken.unsent.iter().filter_map(|unsent| outgoing(&unsent.data)).collect();
                 let unconfirmed = self.lost(unsent);
@@ -351,7 +355,8 @@ impl ChatClient {
             ReliableEvent::Retrying { attempt, delay } => Some(ChatEvent::Retrying { attempt, delay }),
             ReliableEvent::GaveUp { attempts, unsent } => {
                 let unsent = unsent.iter().filter_map(|unsent| outgoing(&unsent.data)).collect();
-                Some(self.over(1006, false, given_up(attempts), String::new(), unsent))
+                let why = given_up(attempts, self.lock().is_final);
+                Some(self.over(1006, false, why, String::new(), unsent))
             }
             ReliableEvent::Closed { close, unsent } => {
                 let unsent = unsent.iter().filter_map(|unsent| outgoing(&unsent.data)).collect();

@@ -35,9 +35,11 @@ impl Connecting {
     }
 }
 
-/// How it is told that no more attempts are made, after so many retries in a row.
-pub(super) fn given_up(retries: u32) -> String {
+/// How it is told that no more attempts are made, after so many retries in a row, or since what the
+/// last one failed for does not change.
+pub(super) fn given_up(retries: u32, is_final: bool) -> String {
     match retries {
+        _ if is_final => "given up: another attempt would fail in the same way".into(),
         0 => "given up without a retry".into(),
         1 => "given up after 1 retry".into(),
         retries => format!("given up after {retries} retries"),

@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -97,10 +98,13 @@ type Callback = Arc<Mutex<dyn FnMut(&Quote) + Send>>;
 #[derive(Default)]
 struct Channels {
     callbacks: Mutex<BTreeMap<String, Callback>>,
+    /// What the last connection ended with does not change by waiting.
+    is_final: AtomicBool,
 }
 
 impl LiveDataClient {
-    /// Connects. The server is tried for ever. `on_state` is told about the connection.
+    /// Connects. The server is tried for ever, unless what it says is [final](sansws_mio::Backoff).
+    /// `on_state` is told about the connection.
     ///
     /// # Errors
     ///
@@ -170,6 +174,7 @@ impl Channels {
             }
             ReliableEvent::Disconnected(broken) => {
                 let CloseEvent { code, reason, .. } = broken.close;
+                self.is_final.store(broken.is_final, Ordering::Relaxed);
                 let why = broken.cause.map_or_else(|| in_words(code).into(), |cause| cause.to_string());
                 LiveState::Disconnected { code, why, reason }
             }
@@ -177,7 +182,7 @@ impl Channels {
             ReliableEvent::GaveUp { attempts, .. } => LiveState::Over {
                 code: 1006,
                 was_clean: false,
-                why: given_up(attempts),
+                why: given_up(attempts, self.is_final.load(Ordering::Relaxed)),
                 reason: String::new(),
             },
             ReliableEvent::Closed { close, .. } => {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sansws_mio::{
-    By, Cause, Chunk, CloseCode, Closed, Config, Connect, Context, EventLoop, Handle, Handler, Peer, PeerId,
-    SendError, Settings, Timeouts,
+    Backoff, By, Cause, Chunk, CloseCode, Closed, Config, Connect, Context, EventLoop, FailureCause, Handle,
+    Handler, Next, Peer, PeerId, Reconnect, SendError, Settings, Timeouts,
 };
 
 use super::dial;
@@ -27,9 +27,6 @@ const FENCE_LIMIT: Duration = Duration::from_secs(10);
 const HIGH_WATER: usize = 256 << 10;
 /// The longest frame that is sent: a whole file.
 const MAX_BUFFERED: usize = 300 << 20;
-/// Delays between attempts double from the first to the longest.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// Lines that were not sent are shown up to here, and then counted.
 const SHOWN: usize = 5;
 
@@ -79,8 +76,10 @@ struct Client {
     phase: Phase,
     /// When this connection was dialled.
     dialled: Instant,
-    /// Attempts since the last open connection.
-    failures: u32,
+    /// Whether, and when, to connect again.
+    reconnect: Reconnect,
+    /// What times of `reconnect` are counted from.
+    epoch: Instant,
     sending: Sending,
     last_heard: Instant,
     result: u8,
@@ -147,6 +146,7 @@ impl Handler for Client {
 
     fn open(&mut self, peer: &mut Peer<'_, ()>) {
         self.phase = Phase::Open(peer.id());
+        self.reconnect.opened(self.epoch.elapsed());
         self.last_heard = Instant::now();
         let subprotocol = peer.subprotocol().map(|name| format!(" (subprotocol {name})")).unwrap_or_default();
         self.display.note(format_args!("connected to {}{subprotocol}", self.url));
@@ -167,8 +167,7 @@ impl Handler for Client {
 
     fn chunk(&mut self, peer: &mut Peer<'_, ()>, chunk: Chunk<'_>) {
         self.last_heard = Instant::now();
-        // Only a server that talks has recovered: one that accepts and closes at once is backed off from.
-        self.failures = 0;
+        self.reconnect.received();
         let is_whole = self.display.received(&chunk);
         if is_whole && self.options.one {
             self.close_connection(peer);
@@ -216,9 +215,13 @@ impl Handler for Client {
             }
             self.display.error(format_args!("cannot connect to {}: {cause}", self.url));
         }
-        let is_final = closed.was_clean && closed.code == CloseCode::NORMAL;
-        if self.options.reconnect && !is_asked_for && !is_final {
-            return self.retry_later(peer);
+        if self.options.reconnect && !is_asked_for {
+            let cause = closed.cause.map(FailureCause::from);
+            match self.reconnect.ended(self.epoch.elapsed(), closed.code.get(), cause.as_ref()) {
+                Next::Retry { delay, .. } => return self.retry_later(peer, delay),
+                Next::GiveUp { .. } => self.display.error("another attempt would fail in the same way"),
+                _ => {}
+            }
         }
         self.phase = Phase::Over;
         let is_normal = closed.was_clean
@@ -274,7 +277,8 @@ impl Client {
             display,
             phase: Phase::Connecting,
             dialled: now,
-            failures: 0,
+            reconnect: Reconnect::new(Backoff::new().max_retries(None)),
+            epoch: now,
             sending: Sending::default(),
             last_heard: now,
             result: EXIT_FAILURE,
@@ -427,7 +431,7 @@ impl Client {
         }
     }
 
-    fn retry_later(&mut self, peer: &mut Peer<'_, ()>) {
+    fn retry_later(&mut self, peer: &mut Peer<'_, ()>, delay: Duration) {
         let sending = &mut self.sending;
         if std::mem::take(&mut sending.in_message) {
             sending.skips_message = true;
@@ -435,8 +439,6 @@ impl Client {
             sending.unsendable += 1;
             self.display.error("not sent: a message that was begun when the connection ended");
         }
-        let delay = delay(self.failures);
-        self.failures = self.failures.saturating_add(1);
         self.phase = Phase::Retrying(Instant::now() + delay);
         self.display.note(format_args!("connecting again in {:.1} s", delay.as_secs_f64()));
         peer.wake_after(delay + Duration::from_millis(5));
@@ -484,21 +486,6 @@ impl Client {
     }
 }
 
-/// The longest time doubles with each failure, up to a limit; half of it is random, so that clients that were cut off together do not come
-/// back together (RFC 6455 §7.2.3).
-fn delay(failures: u32) -> Duration {
-    let longest = FIRST_DELAY.saturating_mul(1 << failures.min(16)).min(LONGEST_DELAY);
-    longest.mul_f64(0.5 + random() / 2.0)
-}
-
-/// From 0 to 1.
-fn random() -> f64 {
-    use std::hash::{BuildHasher, Hasher};
-    // The standard library seeds its hash maps from the operating system.
-    let bits = std::hash::RandomState::new().build_hasher().finish();
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 pub(super) fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
@@ -513,19 +500,4 @@ pub(super) fn payload_text(payload: &[u8]) -> String {
 
 fn plural(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_double_up_to_a_limit_and_are_half_random() {
-        for (failures, longest) in [(0, 1.0), (1, 2.0), (4, 16.0), (5, 30.0), (u32::MAX, 30.0)] {
-            let delays: Vec<f64> = (0..200).map(|_| delay(failures).as_secs_f64()).collect();
-            assert!(delays.iter().all(|delay| (longest / 2.0..=longest).contains(delay)), "{failures}");
-            assert!(delays.iter().any(|delay| *delay < longest * 0.6), "{failures}");
-            assert!(delays.iter().any(|delay| *delay > longest * 0.9), "{failures}");
-        }
-    }
 }

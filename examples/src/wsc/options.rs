@@ -105,7 +105,8 @@ Connecting:
       --redirects N           follow up to N redirects (default 0)
       --connect-timeout SECS  give up after this time for each step: connecting, and the opening handshake; anew for
                               each redirect (default 10)
-      --reconnect             connect again after anything but a close with 1000, or if there is no connection at first
+      --reconnect             connect again after anything but a close with 1000, or if there is no connection at first;
+                              not after a refusal such as 401 or 404, or a certificate that is not accepted
 Sending:
       --send-file FILE        send a file as one binary message (text with --text); repeatable. Stdin is then only
                               read if it is a terminal

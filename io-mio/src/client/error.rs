@@ -1,5 +1,6 @@
 //! What can be wrong with a call, and with a connection.
 
+use std::time::Duration;
 use std::{fmt, io};
 
 use sansws::handshake::{Argument, HandshakeError};
@@ -7,6 +8,7 @@ use sansws::{Expired, ProtocolError};
 
 use crate::conn::ending::Cause;
 use crate::target::connect_error::ConnectError;
+use crate::target::proxy::ProxyError;
 use crate::target::redirect::RedirectError;
 
 /// What `new WebSocket(url, protocols)` refuses: the standard's `SyntaxError`.
@@ -86,9 +88,13 @@ pub enum FailureCause {
     ConnectTimedOut,
     /// There is no way through the proxy.
     Proxy(String),
+    /// The proxy answered with this HTTP status. 407: it wants credentials, or others.
+    ProxyRefused(u16),
     /// The server redirected to where the client does not go.
     Redirect(RedirectError),
-    /// TLS failed: the certificate was not accepted, for example.
+    /// The server's certificate was not accepted, or the server did not accept the client's.
+    Certificate(String),
+    /// TLS failed in another way.
     Tls(String),
     /// The transport broke, or could not be set up: refused, unreachable, reset.
     Io(io::ErrorKind, String),
@@ -98,6 +104,8 @@ pub enum FailureCause {
         status: u16,
         /// The beginning of the response's content, or all of it; see [`Cause::Refused`].
         content: Box<[u8]>,
+        /// When the server wants to be asked again, from the response on; see [`Cause::Refused`].
+        retry_after: Option<Duration>,
     },
     /// The server's response is not a correct opening handshake, or lacks a subprotocol that was asked for.
     Handshake(HandshakeError),
@@ -113,10 +121,15 @@ pub enum FailureCause {
     ClosedByProgram,
     /// A callback panicked.
     CallbackPanicked,
+    /// [`ReliableBuilder::prepare`](crate::ReliableBuilder::prepare): the attempt was not prepared,
+    /// for this reason.
+    NotPrepared(String),
     /// No sign of life after a [`Heartbeat`](crate::Heartbeat).
     HeartbeatMissed,
     /// The client thread has ended.
     Stopped,
+    /// The client thread could not be started, see [`Clients::shared`](crate::Clients::shared).
+    NoClientThread(String),
     /// Something else, in words.
     Other(String),
 }
@@ -133,13 +146,41 @@ impl From<&Cause> for FailureCause {
             Cause::Handshake(error) => Self::Handshake(*error),
             Cause::Resolve(error) => Self::Resolve(error.to_string()),
             Cause::ConnectTimedOut => Self::ConnectTimedOut,
+            Cause::Proxy(ProxyError::Refused { status }) => Self::ProxyRefused(*status),
             Cause::Proxy(error) => Self::Proxy(error.to_string()),
             Cause::Redirect(error) => Self::Redirect(*error),
             #[cfg(feature = "__tls")]
+            Cause::Tls(error) if is_of_certificate(error) => Self::Certificate(cause.to_string()),
+            #[cfg(feature = "__tls")]
             Cause::Tls(_) | Cause::TlsTruncated => Self::Tls(cause.to_string()),
-            Cause::Refused { status, content } => Self::Refused { status: *status, content: content.clone() },
+            Cause::Refused { status, content, retry_after } => {
+                Self::Refused { status: *status, content: content.clone(), retry_after: *retry_after }
+            }
             other => Self::Other(other.to_string()),
         }
+    }
+}
+
+/// Whether somebody has to replace a certificate, or trust it, before TLS succeeds.
+#[cfg(feature = "__tls")]
+fn is_of_certificate(error: &rustls::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    match error {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => true,
+        // RFC 8446 §6.2: what the server says to the client's certificate, or to the lack of one.
+        rustls::Error::AlertReceived(alert) => matches!(
+            alert,
+            Alert::NoCertificate
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+                | Alert::CertificateRequired
+        ),
+        _ => false,
     }
 }
 
@@ -149,12 +190,14 @@ impl fmt::Display for FailureCause {
             Self::Resolve(text)
             | Self::Io(_, text)
             | Self::Proxy(text)
+            | Self::Certificate(text)
             | Self::Tls(text)
             | Self::Other(text) => f.write_str(text),
             Self::ConnectTimedOut => Cause::ConnectTimedOut.fmt(f),
+            Self::ProxyRefused(status) => ProxyError::Refused { status: *status }.fmt(f),
             Self::Redirect(error) => error.fmt(f),
             Self::Refused { status, .. } => {
-                Cause::Refused { status: *status, content: Box::default() }.fmt(f)
+                Cause::Refused { status: *status, content: Box::default(), retry_after: None }.fmt(f)
             }
             Self::Handshake(error) => error.fmt(f),
             Self::Protocol(error) => error.fmt(f),
@@ -163,8 +206,35 @@ impl fmt::Display for FailureCause {
             Self::BufferFull => f.write_str("more was sent than may be buffered"),
             Self::ClosedByProgram => f.write_str("given up by the program"),
             Self::CallbackPanicked => f.write_str("a callback panicked"),
+            Self::NotPrepared(text) => write!(f, "the attempt was not prepared: {text}"),
             Self::HeartbeatMissed => f.write_str("no sign of life after a heartbeat"),
             Self::Stopped => f.write_str("the client thread has ended"),
+            Self::NoClientThread(text) => write!(f, "the client thread could not be started: {text}"),
         }
+    }
+}
+
+#[cfg(all(test, feature = "__tls"))]
+mod tests {
+    use rustls::{AlertDescription, CertificateError, Error};
+
+    use super::*;
+
+    #[test]
+    fn certificates_are_told_from_other_failures_of_tls() {
+        for (error, is_of_certificate) in [
+            (Error::InvalidCertificate(CertificateError::Expired), true),
+            (Error::InvalidCertificate(CertificateError::UnknownIssuer), true),
+            // The server does not accept ours, or wants one.
+            (Error::AlertReceived(AlertDescription::UnknownCA), true),
+            (Error::AlertReceived(AlertDescription::CertificateRequired), true),
+            (Error::AlertReceived(AlertDescription::InternalError), false),
+            (Error::AlertReceived(AlertDescription::HandshakeFailure), false),
+            (Error::DecryptError, false),
+        ] {
+            let cause = FailureCause::from(&Cause::Tls(error));
+            assert_eq!(matches!(cause, FailureCause::Certificate(_)), is_of_certificate, "{cause:?}");
+        }
+        assert!(matches!(FailureCause::from(&Cause::TlsTruncated), FailureCause::Tls(_)));
     }
 }

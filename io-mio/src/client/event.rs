@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use sansws::{Message, MessageKind};
 
+/// What a queued message or event takes besides its payload, so that empty ones are limited too.
+pub(crate) const OVERHEAD: usize = 64;
+
 /// The state of a [`WebSocket`](crate::WebSocket); the numbers are the standard's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]

@@ -91,14 +91,7 @@ impl Plan {
         for protocol in &options.protocols {
             connect = connect.subprotocol(protocol);
         }
-        for say in options.said {
-            connect = say(connect).map_err(SyntaxError::Connect)?;
-        }
-        match connect.check() {
-            Err(HandshakeError::Argument(Argument::Subprotocol)) => return Err(SyntaxError::Protocol),
-            Err(HandshakeError::Argument(argument)) => return Err(SyntaxError::Request(argument)),
-            _ => {}
-        }
+        let connect = checked(connect, options.said)?;
         Ok(Self {
             origin: url.origin().ascii_serialization(),
             url: url.into(),
@@ -107,9 +100,37 @@ impl Plan {
         })
     }
 
+    /// The same with what is said about one attempt.
+    pub(crate) fn with(&self, url: Option<&str>, said: Vec<Say>) -> Result<Self, SyntaxError> {
+        let mut connect = self.connect.clone();
+        let (mut record, mut origin) = (self.url.clone(), self.origin.clone());
+        if let Some(url) = url {
+            let url = parse_url(url)?;
+            let before = std::mem::replace(&mut origin, url.origin().ascii_serialization());
+            // Each socket file is an origin of its own, and none has a name.
+            let is_same = origin == before && origin != "null";
+            connect.retarget(url.as_str(), is_same).map_err(SyntaxError::Connect)?;
+            record = url.into();
+        }
+        let connect = checked(connect, said)?;
+        Ok(Self { url: record, origin, limits: self.limits, connect })
+    }
+
     /// What the driver is to dial.
     pub(crate) fn connect<S>(&self, session: S) -> Connect<S> {
         self.connect.clone().with_session(session)
+    }
+}
+
+/// With what is said about it, if that can be written.
+fn checked(mut connect: Connect<()>, said: Vec<Say>) -> Result<Connect<()>, SyntaxError> {
+    for say in said {
+        connect = say(connect).map_err(SyntaxError::Connect)?;
+    }
+    match connect.check() {
+        Err(HandshakeError::Argument(Argument::Subprotocol)) => Err(SyntaxError::Protocol),
+        Err(HandshakeError::Argument(argument)) => Err(SyntaxError::Request(argument)),
+        _ => Ok(connect),
     }
 }
 
@@ -240,5 +261,37 @@ mod tests {
     fn the_origin_is_that_of_the_url() {
         let plan = Plan::new(Options::new("http://u@Example.com:8080/chat?x")).expect("a URL");
         assert_eq!(plan.origin, "ws://example.com:8080");
+    }
+
+    /// What goes out for an attempt by `plan`.
+    fn request(plan: &Plan) -> String {
+        let mut out = Vec::new();
+        plan.connect.with_request(|request| request.write(&[0; 16], &mut out)).expect("can be written");
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn another_url_gets_the_credentials_of_its_own_origin_only() {
+        let plan = Plan::new(Options::new("ws://me:secret@example.com/")).expect("a URL");
+        let with = |url: &str| request(&plan.with(Some(url), Vec::new()).expect("a URL"));
+        let is_sent = |url: &str| with(url).contains("Authorization: Basic bWU6c2VjcmV0\r\n");
+        assert!(is_sent("ws://example.com/?token=1") && is_sent("http://EXAMPLE.com:80/"));
+        for other in ["ws://example.org/", "ws://example.com:81/", "ws://www.example.com/"] {
+            assert!(!is_sent(other), "{other}");
+        }
+        assert!(with("ws://you:own@example.com/").contains("Basic eW91Om93bg=="));
+        // The plan itself is as it was.
+        assert!(request(&plan).starts_with("GET / HTTP/1.1\r\n") && request(&plan).contains("bWU6c2VjcmV0"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn two_socket_files_are_two_origins() {
+        let plan = Plan::new(Options::new("ws+unix:/a.sock:/")).expect("a URL");
+        let say: Say = Box::new(|connect| connect.basic_auth("me", "secret"));
+        let plan = plan.with(None, vec![say]).expect("credentials");
+        assert!(request(&plan).contains("Authorization"));
+        let other = plan.with(Some("ws+unix:/b.sock:/"), Vec::new()).expect("a URL");
+        assert!(!request(&other).contains("Authorization"));
     }
 }

@@ -1,16 +1,21 @@
 //! A connection that is kept alive.
 
+pub(crate) mod attempt;
+pub(crate) mod backoff;
+pub(crate) mod builder;
+pub(crate) mod event;
+pub(crate) mod heartbeat;
+mod keeper;
+pub(crate) mod reconnect;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sansws::Message;
 
-use crate::client::error::SyntaxError;
-use crate::client::keeper::Keeper;
-use crate::client::reliable_builder::ReliableBuilder;
-use crate::client::reliable_event::{MessageId, ReliableEvent, SendRefused};
-use crate::client::websocket::WebSocket;
+use crate::client::reliable::event::{MessageId, ReliableEvent, SendRefused};
+use crate::client::reliable::keeper::Keeper;
 
 /// A WebSocket that connects again when its connection ends, and tells what became of each message.
 ///
@@ -34,15 +39,33 @@ use crate::client::websocket::WebSocket;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It retries on any end but Close 1000, five times in a row, and sends the text `ping` every 30 s; the [builder](Self::builder) can have it
-/// otherwise. A connection that gives no sign of life after a [heartbeat](crate::Heartbeat) counts as broken. It runs on a client thread, as a
-/// [`WebSocket`] does.
+/// It sends the text `ping` every 30 s; a connection that gives no sign of life after a
+/// [heartbeat](crate::Heartbeat) counts as broken. It runs on a client thread, as a
+/// [`WebSocket`](crate::WebSocket) does.
+///
+/// # When it connects again
+///
+/// After any end but Close 1000 and those that do not get better by waiting; see
+/// [`Backoff`](crate::Backoff), which has all the rules and settings. The delays grow up to 30 s,
+/// and after five failed retries in a row it gives up; the [builder](crate::ReliableBuilder) can
+/// have it otherwise.
+///
+/// - The retries are counted anew once a connection is
+///   [proven](crate::ReliableBuilder::proven_after): a message was received on it, or it was open
+///   for 10 s.
+/// - 401, 403, 404 and other refusals that say that the request is wrong, certificates that are
+///   not accepted, and redirections that are not followed are final: it gives up at once.
+/// - 408, 429 and 5xx are retried; `Retry-After` is obeyed, up to 5 minutes.
+/// - [`prepare`](crate::ReliableBuilder::prepare) gives each attempt a fresh URL, header or token.
+/// - [`WebSocketBuilder::concurrent`](crate::WebSocketBuilder::concurrent) lets it connect although another object's opening
+///   handshake with the same server is still going on.
 ///
 /// # What becomes of a message
 ///
 /// [`send`](Self::send) accepts it and gives it a number, or refuses it: with no connection and no
-/// [offline queue](ReliableBuilder::offline_queue) nothing is accepted. When a connection ends, [`Disconnected`](crate::Disconnected) says which of those
-/// accepted were never handed to the kernel, and which were written to the connection and may have arrived or not.
+/// [offline queue](crate::ReliableBuilder::offline_queue) nothing is accepted. When a connection
+/// ends, [`Disconnected`](crate::Disconnected) says which of those accepted were never handed to
+/// the kernel, and which were written to the connection and may have arrived or not.
 ///
 /// Events that are not taken wait, up to [the limit](crate::WebSocketBuilder::max_events); beyond it nothing more is read, and no new
 /// connection is made. Dropping the object closes it.
@@ -53,30 +76,16 @@ pub struct ReliableWebSocket {
 }
 
 impl ReliableWebSocket {
-    /// With everything as the default has it.
-    ///
-    /// # Errors
-    ///
-    /// [`SyntaxError`], as [`WebSocket::new`].
-    pub fn new(url: &str, protocols: &[&str]) -> Result<Self, SyntaxError> {
-        WebSocket::builder(url).protocols(protocols).reliable().open()
-    }
-
-    /// One with more to say about.
-    pub fn builder(url: &str) -> ReliableBuilder {
-        WebSocket::builder(url).reliable()
-    }
-
     pub(crate) fn of(keeper: Arc<Keeper>) -> Self {
         Self { keeper, is_owner: true }
     }
 
     /// For a callback.
-    pub(crate) fn lent(keeper: &Arc<Keeper>) -> Self {
+    fn lent(keeper: &Arc<Keeper>) -> Self {
         Self { keeper: Arc::clone(keeper), is_owner: false }
     }
 
-    /// The URL, as [`WebSocket::url`] has it.
+    /// The URL, as [`WebSocket::url`](crate::WebSocket::url) has it.
     pub fn url(&self) -> &str {
         &self.keeper.plan.url
     }
@@ -130,8 +139,8 @@ impl ReliableWebSocket {
     /// Has the client thread take the events, those that wait already first, and call this. It must not block: all sockets of that thread
     /// wait. If it panics, it is not called again and the connection is closed. Once the client thread has ended nobody calls it; events
     /// can still be [taken](Self::next_event).
-    pub fn bind(&self, callback: impl FnMut(&Self, ReliableEvent) + Send + 'static) {
-        self.keeper.bind(Box::new(callback));
+    pub fn bind(&self, mut callback: impl FnMut(&Self, ReliableEvent) + Send + 'static) {
+        self.keeper.bind(Box::new(move |keeper, event| callback(&Self::lent(keeper), event)));
     }
 }
 

@@ -8,20 +8,26 @@ use std::time::{Duration, Instant};
 use sansws::{CloseCode, Message};
 
 use crate::client::error::{FailureCause, InvalidStateError};
-use crate::client::event::{BinaryType, CloseEvent, Data, Event, ReadyState};
-use crate::client::keeper::Keeper;
+use crate::client::event::{BinaryType, CloseEvent, Data, Event, OVERHEAD, ReadyState};
 use crate::client::plan::Plan;
-use crate::client::thread::{Item, Thread};
-use crate::client::websocket::Callbacks;
 use crate::conn::peer_id::PeerId;
 
-/// What a queued message or event takes besides its payload, so that empty ones are limited too.
-pub(crate) const OVERHEAD: usize = 64;
+/// Does for a socket what the program has asked for: the client thread.
+pub(crate) trait Attends: Send + Sync {
+    /// Has it look at the socket. Fails, with the reason, if nobody will look.
+    fn attend_to(self: Arc<Self>, socket: &Arc<Socket>) -> Result<(), FailureCause>;
+}
+
+/// Takes a socket's events on the client thread.
+pub(crate) trait Listens: Send + Sync {
+    /// Called when there may be events to take.
+    fn tell(self: Arc<Self>, socket: &Arc<Socket>);
+}
 
 /// One WebSocket object.
 pub(crate) struct Socket {
     pub(crate) plan: Arc<Plan>,
-    pub(crate) thread: Arc<Thread>,
+    thread: Arc<dyn Attends>,
     state: Mutex<State>,
     changed: Condvar,
     /// The client thread has been asked to look.
@@ -67,9 +73,8 @@ pub(crate) enum Stage {
 pub(crate) enum Sink {
     /// Whoever asks.
     Polling,
-    /// Callbacks, on the client thread.
-    Callbacks,
-    Keeper(Weak<Keeper>),
+    /// This, on the client thread.
+    Listener(Weak<dyn Listens>),
     /// Nobody any more: the object was dropped.
     Nobody,
 }
@@ -101,7 +106,6 @@ pub(crate) struct State {
     /// Nothing is read from the connection, since too many events wait.
     pub(crate) paused: bool,
     pub(crate) sink: Sink,
-    pub(crate) callbacks: Option<Arc<Callbacks>>,
     pub(crate) stage: Stage,
     pub(crate) peer: Option<PeerId>,
     /// Messages with lower numbers have been received by the server: it answered a Ping that came after them.
@@ -109,7 +113,7 @@ pub(crate) struct State {
 }
 
 impl Socket {
-    pub(crate) fn new(plan: Arc<Plan>, thread: Arc<Thread>, sink: Sink) -> Arc<Self> {
+    pub(crate) fn new(plan: Arc<Plan>, thread: Arc<dyn Attends>, sink: Sink) -> Arc<Self> {
         let state = State {
             ready_state: ReadyState::Connecting,
             protocol: String::new(),
@@ -126,7 +130,6 @@ impl Socket {
             done: false,
             paused: false,
             sink,
-            callbacks: None,
             stage: Stage::New,
             peer: None,
             confirmed: 0,
@@ -140,20 +143,45 @@ impl Socket {
         })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the client thread look at the socket.
     pub(crate) fn notice(self: &Arc<Self>) {
-        if !self.noticed.swap(true, Ordering::AcqRel) && !self.thread.push(Item::Socket(Arc::clone(self))) {
-            self.ended(CloseEvent::abnormal(), true, Some(FailureCause::Stopped), Vec::new());
+        if self.noticed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(cause) = Arc::clone(&self.thread).attend_to(self) {
+            self.ended(CloseEvent::abnormal(), true, Some(cause), Vec::new());
         }
     }
 
     /// The client thread looks.
     pub(crate) fn noticed(&self) {
         self.noticed.store(false, Ordering::Release);
+    }
+
+    /// On the client thread: has the listener take the events, if there is one.
+    pub(crate) fn dispatch(self: &Arc<Self>) {
+        let listener = match &self.lock().sink {
+            Sink::Listener(listener) => listener.upgrade(),
+            Sink::Polling | Sink::Nobody => None,
+        };
+        if let Some(listener) = listener {
+            listener.tell(self);
+        }
+    }
+
+    /// Has this called from now on, if nobody was before.
+    pub(crate) fn listen(self: &Arc<Self>, listener: Weak<dyn Listens>) {
+        let mut state = self.lock();
+        if matches!(state.sink, Sink::Polling) {
+            state.sink = Sink::Listener(listener);
+            drop(state);
+            self.wake_waiting();
+            self.notice();
+        }
     }
 
     /// The standard's `send(data)`.
@@ -367,7 +395,6 @@ impl State {
     /// Forgets what nobody will ask for.
     pub(crate) fn forget_events(&mut self) {
         self.sink = Sink::Nobody;
-        self.callbacks = None;
         self.paused = false;
         self.tasks = VecDeque::new();
         self.task_cost = 0;

@@ -1,16 +1,17 @@
 //! The WebSocket object.
 
+pub(crate) mod builder;
+
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use sansws::{CloseCode, MAX_REASON_LEN, Message};
 
-use crate::client::builder::WebSocketBuilder;
-use crate::client::error::{CloseError, FailureCause, InvalidStateError, SyntaxError};
+use crate::client::error::{CloseError, FailureCause, InvalidStateError};
 use crate::client::event::{BinaryType, Data, Event, EventKind, ReadyState};
-use crate::client::socket::{Sink, Socket};
-use crate::client::thread::panics;
+use crate::client::panics::panics;
+use crate::client::socket::{Listens, Socket};
 
 /// The browser's `WebSocket` object, for native programs: the same members, the same rules, the same order of events (WHATWG WebSockets
 /// standard).
@@ -49,7 +50,8 @@ use crate::client::thread::panics;
 /// - **callbacks on the client thread**: [`bind`](Self::bind) them, then [`listen`](Self::listen); or bind them with the
 ///   [builder](Self::builder). They must not block.
 ///
-/// Events that are not taken wait, up to a [limit](WebSocketBuilder::max_events); beyond it nothing more is read from the connection.
+/// Events that are not taken wait, up to a [limit](crate::WebSocketBuilder::max_events); beyond it
+/// nothing more is read from the connection.
 ///
 /// # Nothing is lost in silence
 ///
@@ -66,21 +68,6 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// The standard's `new WebSocket(url, protocols)`. `http:` and `https:` mean `ws:` and `wss:`; `protocols` are offered to the
-    /// server, the first is liked best, and with any the server must choose one.
-    ///
-    /// # Errors
-    ///
-    /// [`SyntaxError`]. Everything that goes wrong later is told by [`Event::Error`] and [`Event::Close`].
-    pub fn new(url: &str, protocols: &[&str]) -> Result<Self, SyntaxError> {
-        Self::builder(url).protocols(protocols).open()
-    }
-
-    /// A socket with more to say about than a browser lets a page.
-    pub fn builder(url: &str) -> WebSocketBuilder {
-        WebSocketBuilder::new(url)
-    }
-
     pub(crate) fn of(socket: Arc<Socket>, callbacks: Arc<Callbacks>) -> Self {
         Self { socket, callbacks, is_owner: true }
     }
@@ -137,8 +124,9 @@ impl WebSocket {
 
     /// Sends a message: `&str` as text, `&[u8]` as binary.
     ///
-    /// On a socket that is closing or closed nothing is sent; the payload counts in [`buffered_amount`](Self::buffered_amount) all the same.
-    /// If more waits than [`max_buffered`](WebSocketBuilder::max_buffered) the connection fails.
+    /// On a socket that is closing or closed nothing is sent; the payload counts in
+    /// [`buffered_amount`](Self::buffered_amount) all the same. If more waits than
+    /// [`max_buffered`](crate::WebSocketBuilder::max_buffered) the connection fails.
     ///
     /// # Errors
     ///
@@ -199,13 +187,8 @@ impl WebSocket {
     /// Has the client thread take the events, from now on, and call the callbacks. They must not block: all sockets of that thread wait. If
     /// one panics, the connection fails and the other sockets live on.
     pub fn listen(&self) {
-        let mut state = self.socket.lock();
-        if matches!(state.sink, Sink::Polling) {
-            state.sink = Sink::Callbacks;
-            drop(state);
-            self.callbacks.attach(&self.socket);
-            self.socket.notice();
-        }
+        let callbacks: Weak<Callbacks> = Arc::downgrade(&self.callbacks);
+        self.socket.listen(callbacks);
     }
 
     /// Takes event after event on this thread and calls the callbacks, until the socket is closed.
@@ -230,10 +213,12 @@ impl WebSocket {
         }) && is_low
     }
 
-    /// Once the connection has ended: the messages that were given to `send` while the socket was open and of which the kernel did not take
-    /// every byte. The server has none of them. (Over TLS what was encrypted last, at most 64 KiB, is not among them: it may
-    /// have arrived.) Empty before, and the second time. (What is sent after the message that was too much for
-    /// [`max_buffered`](WebSocketBuilder::max_buffered) only counts in [`buffered_amount`](Self::buffered_amount), as after a close.)
+    /// Once the connection has ended: the messages that were given to `send` while the socket was
+    /// open and of which the kernel did not take every byte. The server has none of them. (Over TLS
+    /// what was encrypted last, at most 64 KiB, is not among them: it may have arrived.) Empty
+    /// before, and the second time. (What is sent after the message that was too much for
+    /// [`max_buffered`](crate::WebSocketBuilder::max_buffered) only counts in
+    /// [`buffered_amount`](Self::buffered_amount), as after a close.)
     pub fn take_unsent(&self) -> Vec<Data> {
         let mut state = self.socket.lock();
         if state.is_over() {
@@ -289,11 +274,6 @@ impl Callbacks {
         std::mem::take(&mut *self.lock())
     }
 
-    fn attach(self: &Arc<Self>, socket: &Socket) {
-        socket.lock().callbacks = Some(Arc::clone(self));
-        socket.wake_waiting();
-    }
-
     /// Without the lock, so that a callback can bind.
     fn call(&self, websocket: &WebSocket, event: Event) {
         let place = event.kind() as usize;
@@ -310,27 +290,26 @@ impl Callbacks {
     }
 }
 
-/// On the client thread: takes all events and calls back.
-pub(crate) fn run_callbacks(socket: &Arc<Socket>) {
-    loop {
-        let Some(callbacks) = socket.lock().callbacks.clone() else { return };
-        let Some(event) = socket.try_take() else { return discard(socket, callbacks) };
-        let is_last = event.kind() == EventKind::Close;
-        let websocket =
-            WebSocket { socket: Arc::clone(socket), callbacks: Arc::clone(&callbacks), is_owner: false };
-        if panics(|| callbacks.call(&websocket, event)) {
-            log::error!("{}: a callback panicked", socket.plan.origin);
-            socket.give_up(FailureCause::CallbackPanicked);
-        }
-        drop(websocket);
-        if is_last {
-            // They may hold anything, this object for example.
-            for callback in callbacks.take() {
-                discard(socket, callback);
+impl Listens for Callbacks {
+    fn tell(self: Arc<Self>, socket: &Arc<Socket>) {
+        while let Some(event) = socket.try_take() {
+            let is_last = event.kind() == EventKind::Close;
+            let websocket =
+                WebSocket { socket: Arc::clone(socket), callbacks: Arc::clone(&self), is_owner: false };
+            if panics(|| self.call(&websocket, event)) {
+                log::error!("{}: a callback panicked", socket.plan.origin);
+                socket.give_up(FailureCause::CallbackPanicked);
+            }
+            drop(websocket);
+            if is_last {
+                // They may hold anything, this object for example.
+                for callback in self.take() {
+                    discard(socket, callback);
+                }
             }
         }
         // Perhaps the last of them: the object was dropped while one was being called.
-        discard(socket, callbacks);
+        discard(socket, self);
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a connection ended, and why.
 
+use std::time::Duration;
 use std::{fmt, io};
 
 use sansws::handshake::HandshakeError;
@@ -60,7 +61,8 @@ pub enum Cause {
     TooManyIncompleteBytes,
     /// The loop shut down.
     Shutdown,
-    /// The application gave the connection up: [`Peer::fail`], [`EventLoop::abort`](crate::EventLoop::abort).
+    /// The application gave the connection up: [`Peer::fail`](crate::Peer::fail),
+    /// [`EventLoop::abort`](crate::EventLoop::abort).
     Aborted,
     /// Dialling: the server's name was not resolved.
     Resolve(io::Error),
@@ -84,6 +86,10 @@ pub enum Cause {
         ///
         /// These are the server's bytes, whatever they are: not to be written to a terminal, a log or a page as they are.
         content: Box<[u8]>,
+        /// When the server wants to be asked again: what its `Retry-After` (RFC 9110 §10.2.3) says,
+        /// in seconds or as a date, counted from when the response came. `None`: there is none, or
+        /// it is neither.
+        retry_after: Option<Duration>,
     },
 }
 

@@ -1,5 +1,7 @@
 //! The content of a response that is no 101. RFC 6455 §4.1 (1) has it handled "per HTTP procedures": RFC 9112 says where it ends.
 
+use std::time::{Duration, SystemTime};
+
 use httparse::Status;
 use sansws::handshake::client::Response;
 
@@ -14,6 +16,7 @@ const ENDLESS: u64 = u64::MAX;
 /// A server's refusal, of whose content a part has arrived.
 pub(crate) struct Refusal {
     status: u16,
+    retry_after: Option<Duration>,
     content: Vec<u8>,
     max_len: usize,
     /// What is to come of the content, or of this chunk of it.
@@ -40,7 +43,8 @@ impl Refusal {
             // (8) Without one the content is all that comes "prior to the server closing the connection".
             None => (ENDLESS, None),
         };
-        Self { status, content: Vec::new(), max_len, left, chunks }
+        let retry_after = headers.get("Retry-After").and_then(|value| retry_after(value, SystemTime::now()));
+        Self { status, retry_after, content: Vec::new(), max_len, left, chunks }
     }
 
     /// Adds what was read. Returns whether that is all: the content is whole, or as long as it may be, or it cannot be told what of the
@@ -70,8 +74,22 @@ impl Refusal {
 
     /// What came.
     pub(crate) fn into_cause(self) -> Cause {
-        Cause::Refused { status: self.status, content: self.content.into() }
+        Cause::Refused { status: self.status, content: self.content.into(), retry_after: self.retry_after }
     }
+}
+
+/// RFC 9110 §10.2.3: `Retry-After = HTTP-date / delay-seconds`. A date that has passed is no time
+/// at all.
+fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
+    let value = value.trim_ascii();
+    if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
+        // More seconds than a number holds are a long time.
+        let digits = value.iter().map(|digit| u64::from(digit - b'0'));
+        let seconds = digits.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(digit));
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// What is between the chunks of a content, RFC 9112 §7.1.
@@ -176,6 +194,31 @@ mod tests {
             let pieces: Vec<&[u8]> = bytes.as_bytes().chunks(1).collect();
             assert_eq!(read(head, &pieces, 100), whole, "{head} {bytes}");
         }
+    }
+
+    #[test]
+    fn when_to_ask_again() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date");
+        for (value, seconds) in [
+            ("0", Some(0)),
+            (" 30 ", Some(30)),
+            ("0000000000000000000000120", Some(120)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("+3", None),
+            ("soon", None),
+            ("\u{661}", None),
+            ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+        ] {
+            assert_eq!(retry_after(value.as_bytes(), now), seconds.map(Duration::from_secs), "{value:?}");
+        }
+        assert_eq!(retry_after(b"\xff", now), None);
     }
 
     #[test]

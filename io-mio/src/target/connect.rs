@@ -223,6 +223,22 @@ impl<S> Connect<S> {
         )
     }
 
+    /// Another URL. Credentials that were set stay only if it has none and its origin is the same.
+    pub(crate) fn retarget(&mut self, url: &str, is_same_origin: bool) -> Result<(), ConnectError> {
+        let mut target = Target::of_url(url)?;
+        if is_same_origin && target.authorization.is_none() {
+            target.authorization = self.target.authorization.take();
+        }
+        self.target = target;
+        Ok(())
+    }
+
+    /// Sets a header, in place of those of this name.
+    pub(crate) fn set_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(before, _)| !before.eq_ignore_ascii_case(name));
+        self.header(name, value)
+    }
+
     /// The same connection with another session.
     pub(crate) fn with_session<T>(self, session: T) -> Connect<T> {
         Connect {

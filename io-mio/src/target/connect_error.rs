@@ -2,7 +2,7 @@
 
 use sansws::UriError;
 
-/// Why a [`Connect`] could not be made.
+/// Why a [`Connect`](crate::Connect) could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectError {

@@ -384,7 +384,11 @@ fn the_content_of_a_refusal_is_told_however_it_ends() {
         });
         let settings = Settings { max_refusal_content: usize::MAX, ..Settings::default() };
         let ended = exchange_with(settings, "wss://localhost/", addr, &trusting(&authority), &[]);
-        assert!(ended.cause == format!("Some(Refused {{ status: 401, content: {content:?} }})"), "{notify}");
+        assert!(
+            ended.cause
+                == format!("Some(Refused {{ status: 401, content: {content:?}, retry_after: None }})"),
+            "{notify}"
+        );
         server.join().unwrap();
     }
 }

@@ -24,7 +24,7 @@ fn not_found() {
     assert_eq!(rest(&socket), failed());
     assert_eq!(
         socket.failure_cause(),
-        Some(FailureCause::Refused { status: 404, content: b"hello\n"[..].into() })
+        Some(FailureCause::Refused { status: 404, content: b"hello\n"[..].into(), retry_after: None })
     );
     script.end();
 }
@@ -38,7 +38,10 @@ fn a_redirection_is_not_followed() {
     });
     let socket = new(&script.url("/"));
     assert_eq!(rest(&socket), failed());
-    assert_eq!(socket.failure_cause(), Some(FailureCause::Refused { status: 302, content: Box::default() }));
+    assert_eq!(
+        socket.failure_cause(),
+        Some(FailureCause::Refused { status: 302, content: Box::default(), retry_after: None })
+    );
     script.end();
 }
 

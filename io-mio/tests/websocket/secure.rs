@@ -2,7 +2,9 @@
 
 use super::*;
 
-use sansws_mio::{Accept, Handle, Handler, Message, Peer, Request, Response, Server, TlsClient, TlsServer};
+use sansws_mio::{
+    Accept, Handle, Handler, Message, Peer, ReliableEvent, Request, Response, Server, TlsClient, TlsServer,
+};
 
 use crate::certificates::{Authority, Issued, self_signed};
 
@@ -49,9 +51,18 @@ fn bad_certificates() {
         let socket = WebSocket::builder(&url).tls(&trusting(&authority)).open().expect("a good URL");
         assert_eq!(rest(&socket), failed(), "{what}");
         assert!(
-            matches!(socket.failure_cause(), Some(FailureCause::Tls(_))),
+            matches!(socket.failure_cause(), Some(FailureCause::Certificate(_))),
             "{what}: {:?}",
             socket.failure_cause()
+        );
+        // Waiting does not make it better.
+        let tls = trusting(&authority);
+        let reliable = WebSocket::builder(&url).tls(&tls).reliable().max_retries(None);
+        let events: Vec<_> = reliable.open().expect("a good URL").events().collect();
+        assert!(
+            matches!(&events[..], [ReliableEvent::Disconnected(how), ReliableEvent::GaveUp { attempts: 0, .. }]
+                if how.is_final),
+            "{what}: {events:?}"
         );
         handle.shutdown(Duration::ZERO);
         thread.join().expect("the server ends");

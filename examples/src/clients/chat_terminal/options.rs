@@ -28,7 +28,8 @@ URL: such as ws://localhost:8080/chat
       --name NAME   who you are
       --room ROOM   enter this room and speak there, rather than in the lobby
       --json        print each event as one line of JSON
-      --retries N   when there is no connection, or none any more, try again up to N times in a row (default: for ever)
+      --retries N   give up after N consecutive failures (default: never; a refusal such as 401 or 404, or a certificate
+                    that is not accepted, is always the end)
       --ca FILE     trust these certificates (PEM) as well, for wss://
       --proxy URL   through an HTTP proxy; env takes it from the environment
   -h, --help        print this

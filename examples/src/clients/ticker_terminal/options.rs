@@ -30,8 +30,8 @@ URL: such as ws://localhost:8080/stocks
       --symbols A,B  which ones (default AAPL,GOOGL,MSFT,TSLA,AMZN)
       --json         print each quote, and what happens to the connection, as one line of JSON
       --count N      end after N quotes
-      --retries N    when there is no connection, or none any more, try again up to N times in a row (default: for
-                     ever)
+      --retries N    give up after N consecutive failures (default: never; a refusal such as 401 or 404, or a
+                     certificate that is not accepted, is always the end)
       --ca FILE      trust these certificates (PEM) as well, for wss://
       --proxy URL    through an HTTP proxy; env takes it from the environment
   -h, --help         print this

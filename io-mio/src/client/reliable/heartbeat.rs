@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::client::thread::worker::Turns;
+
 /// What a [`ReliableWebSocket`](crate::ReliableWebSocket) sends so that a connection is not taken for idle, and to find out whether the
 /// server is still there.
 ///
@@ -70,15 +72,6 @@ struct Waiting {
     signs: u64,
     /// It has not; but perhaps it lies with the kernel, which is asked before this turn of the loop.
     last_turn: Option<u64>,
-}
-
-/// Turns of the loop.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Turns {
-    /// How many there were.
-    pub(crate) made: u64,
-    /// After so many more everything is read that has arrived by now.
-    pub(crate) to_read: u64,
 }
 
 impl Pulse {

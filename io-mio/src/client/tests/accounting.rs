@@ -3,11 +3,19 @@
 #[cfg(feature = "__tls")]
 mod secure;
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use super::*;
+use sansws::Message;
+
 use crate::client::event::Event;
 use crate::client::plan::{Options, Plan};
+use crate::client::socket::{Sink, Socket};
+use crate::client::thread::inbox::Thread;
+use crate::client::thread::session::{Driver, Session, ask};
+use crate::client::thread::worker::Worker;
 use crate::conn::peer_id::PeerId;
 use crate::event_loop::EventLoop;
 use crate::event_loop::scripted::Edge;

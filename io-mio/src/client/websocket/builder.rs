@@ -4,12 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::clients::Clients;
 use crate::client::error::SyntaxError;
 use crate::client::event::{BinaryType, Event, EventKind};
 use crate::client::plan::{Options, Plan};
-use crate::client::reliable_builder::ReliableBuilder;
 use crate::client::socket::{Sink, Socket};
+use crate::client::thread::clients::Clients;
 use crate::client::websocket::{Callback, Callbacks, WebSocket};
 use crate::target::connect::Connect;
 use crate::target::connect_error::ConnectError;
@@ -84,6 +83,14 @@ impl WebSocketBuilder {
         self.say(move |connect| Ok(connect.redirects(max)))
     }
 
+    /// Whether to connect although another connection of the same client thread to the same IP
+    /// address and port is still being set up. Default `false`: one server that accepts connections
+    /// and does not answer keeps all other objects with its address waiting. See
+    /// [`Connect::concurrent`], for why.
+    pub fn concurrent(self, on: bool) -> Self {
+        self.say(move |connect| Ok(connect.concurrent(on)))
+    }
+
     /// Whom to trust if the URL is `wss:`, see [`Connect::tls`].
     #[cfg(feature = "__tls")]
     pub fn tls(self, tls: &TlsClient) -> Self {
@@ -142,11 +149,6 @@ impl WebSocketBuilder {
         self
     }
 
-    /// Makes it a connection that is kept alive. Callbacks bound so far are not taken along.
-    pub fn reliable(self) -> ReliableBuilder {
-        ReliableBuilder::new(self)
-    }
-
     /// Makes the object and starts to connect.
     ///
     /// # Errors
@@ -173,6 +175,30 @@ impl WebSocketBuilder {
     pub(crate) fn into_parts(self) -> Result<(Arc<Plan>, Clients), SyntaxError> {
         let plan = Arc::new(Plan::new(self.options)?);
         Ok((plan, self.clients.unwrap_or_else(Clients::shared)))
+    }
+}
+
+impl WebSocket {
+    /// The standard's `new WebSocket(url, protocols)`. `http:` and `https:` mean `ws:` and `wss:`; `protocols` are offered to the
+    /// server, the first is liked best, and with any the server must choose one.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxError`]. Everything that goes wrong later is told by [`Event::Error`] and [`Event::Close`].
+    pub fn new(url: &str, protocols: &[&str]) -> Result<Self, SyntaxError> {
+        Self::builder(url).protocols(protocols).open()
+    }
+
+    /// A socket with more to say about than a browser lets a page.
+    pub fn builder(url: &str) -> WebSocketBuilder {
+        WebSocketBuilder::new(url)
+    }
+}
+
+impl Clients {
+    /// A socket on this thread.
+    pub fn websocket(&self, url: &str) -> WebSocketBuilder {
+        WebSocketBuilder::new(url).on(self)
     }
 }
 

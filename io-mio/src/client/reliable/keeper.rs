@@ -1,4 +1,6 @@
-//! What keeps a connection alive, on the client thread.
+//! What keeps a connection alive: the state that the program and the client thread share.
+
+mod attending;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -6,29 +8,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sansws::CloseCode;
-
 use crate::client::error::FailureCause;
-use crate::client::event::{CloseEvent, Data, Event};
-use crate::client::heartbeat::{Beat, Heartbeat, Pulse};
+use crate::client::event::{CloseEvent, Data, Event, OVERHEAD};
+use crate::client::panics::panics;
 use crate::client::plan::Plan;
-use crate::client::reconnect::{Backoff, Next, Reconnect};
-use crate::client::reliable::ReliableWebSocket;
-use crate::client::reliable_event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
-use crate::client::socket::{OVERHEAD, Sink, Socket};
-use crate::client::thread::{Due, Item, Thread, Worker, ask, panics};
-use crate::random;
+use crate::client::reliable::attempt::Provider;
+use crate::client::reliable::backoff::Backoff;
+use crate::client::reliable::event::{Disconnected, MessageId, ReliableEvent, SendRefused, Unsent};
+use crate::client::reliable::heartbeat::{Heartbeat, Pulse};
+use crate::client::reliable::reconnect::{Next, Reconnect};
+use crate::client::socket::{Listens, Socket};
+use crate::client::thread::inbox::Thread;
+use crate::client::thread::worker::{Item, Job};
 
-/// A hundred years.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
-pub(crate) type Callback = Box<dyn FnMut(&ReliableWebSocket, ReliableEvent) + Send>;
+pub(crate) type Callback = Box<dyn FnMut(&Arc<Keeper>, ReliableEvent) + Send>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct KeeperOptions {
     pub(crate) heartbeat: Option<Heartbeat>,
     /// Messages and bytes.
     pub(crate) queue: Option<(usize, usize)>,
+    /// How long an attempt may be prepared.
+    pub(crate) prepare_timeout: Option<Duration>,
 }
 
 /// What the program's threads and the client thread share.
@@ -50,6 +51,15 @@ struct State {
     pulse: Option<Pulse>,
     /// When the next attempt is due. Times are since `epoch`.
     retry_at: Option<Duration>,
+    /// Prepares each attempt, if the program wants to.
+    provider: Option<Provider>,
+    /// The number of the attempt that is being prepared, and until when it may be.
+    preparing: Option<(u64, Duration)>,
+    attempts: u64,
+    /// By which the next attempt is to be made, now that it is prepared.
+    prepared: Option<Arc<Plan>>,
+    /// What the last connection, or attempt, failed for.
+    cause: Option<FailureCause>,
     /// When the timer fires that is set already.
     timer_at: Option<Duration>,
     next_id: u64,
@@ -75,6 +85,7 @@ impl Keeper {
         thread: Arc<Thread>,
         options: KeeperOptions,
         backoff: Backoff,
+        provider: Option<Provider>,
     ) -> Arc<Self> {
         let state = State {
             reconnect: Reconnect::new(backoff),
@@ -82,6 +93,11 @@ impl Keeper {
             connected: false,
             pulse: None,
             retry_at: Some(Duration::ZERO),
+            provider,
+            preparing: None,
+            attempts: 0,
+            prepared: None,
+            cause: None,
             timer_at: None,
             next_id: 0,
             first_id: 0,
@@ -114,8 +130,11 @@ impl Keeper {
 
     /// Has the client thread look.
     pub(crate) fn notice(self: &Arc<Self>) {
-        if !self.noticed.swap(true, Ordering::AcqRel) && !self.thread.push(Item::Keeper(Arc::clone(self))) {
-            self.stop();
+        if !self.noticed.swap(true, Ordering::AcqRel) {
+            let job: Arc<dyn Job> = Arc::<Self>::clone(self);
+            if self.thread.push(Item::Job(job)).is_err() {
+                self.end();
+            }
         }
     }
 
@@ -152,9 +171,9 @@ impl Keeper {
         state.dropped = true;
         state.events = VecDeque::new();
         state.event_bytes = 0;
-        let callback = state.callback.take();
+        let (callback, provider) = (state.callback.take(), state.provider.take());
         drop(state);
-        drop(callback);
+        drop((callback, provider));
         self.close();
     }
 
@@ -222,51 +241,13 @@ impl Keeper {
             || state.event_bytes >= self.plan.limits.max_event_bytes
     }
 
+    /// Whether there is no room for the events of an attempt.
+    fn waits_for_room(&self, state: &State) -> bool {
+        self.is_full(state) && !state.dropped
+    }
+
     fn now(&self) -> Duration {
         self.epoch.elapsed()
-    }
-
-    /// On the client thread: does whatever is to be done now.
-    pub(crate) fn attend(self: &Arc<Self>, worker: &mut Worker) {
-        self.noticed.store(false, Ordering::Release);
-        loop {
-            self.take_socket_events(false);
-            self.close_or_retry();
-            self.heartbeat(worker);
-            if !self.call_back() {
-                break;
-            }
-        }
-        self.set_timer(worker);
-    }
-
-    /// A timer has fired. `false`: another one was set since, which will.
-    pub(crate) fn timer_fired(&self, at: Duration) -> bool {
-        let mut state = self.lock();
-        let is_current = state.timer_at == Some(at);
-        if is_current {
-            state.timer_at = None;
-        }
-        is_current
-    }
-
-    /// Whether the timer for this moment is the one that is to fire.
-    pub(crate) fn waits_for_timer(&self, at: Duration) -> bool {
-        self.lock().timer_at == Some(at)
-    }
-
-    fn set_timer(self: &Arc<Self>, worker: &mut Worker) {
-        let mut state = self.lock();
-        let pulse = state.pulse.as_ref().map(Pulse::poll_timeout);
-        let Some(due) = [state.retry_at, pulse].into_iter().flatten().min() else { return };
-        if state.timer_at.is_none_or(|at| due < at) {
-            // A moment that cannot be told does not come either; but by the timer this is found when the thread ends.
-            let Some(at) = self.epoch.checked_add(due).or_else(|| self.epoch.checked_add(FAR)) else {
-                return;
-            };
-            state.timer_at = Some(due);
-            worker.set_timer(at, Due::Keeper(Arc::downgrade(self), due));
-        }
     }
 
     /// As far as there is room for them, or all.
@@ -274,14 +255,17 @@ impl Keeper {
         loop {
             let mut state = self.lock();
             // Those of a dropped one are taken all the same, so that its connection can close.
-            if self.is_full(&state) && !all && !state.dropped {
+            if self.waits_for_room(&state) && !all {
                 return;
             }
             let Some(socket) = state.socket.clone() else { return };
             match socket.try_take() {
                 None => return,
                 Some(Event::Open) => self.opened(&mut state, &socket),
-                Some(Event::Message(data)) => self.tell(&mut state, ReliableEvent::Message(data)),
+                Some(Event::Message(data)) => {
+                    state.reconnect.received();
+                    self.report(&mut state, ReliableEvent::Message(data));
+                }
                 // The close event follows.
                 Some(Event::Error) => {}
                 Some(Event::Close(close)) => self.ended(&mut state, &socket, close),
@@ -290,7 +274,7 @@ impl Keeper {
     }
 
     fn opened(&self, state: &mut State, socket: &Arc<Socket>) {
-        let attempt = state.reconnect.opened();
+        let attempt = state.reconnect.opened(self.now());
         state.connected = true;
         state.pulse = self.options.heartbeat.as_ref().map(|heartbeat| Pulse::new(heartbeat, self.now()));
         state.first_id = state.queue.front().map_or(state.next_id, |message| message.id.0);
@@ -298,7 +282,7 @@ impl Keeper {
             state.queue_cost -= message.data.len() + OVERHEAD;
             socket.send_queued(message.data, message.id.0);
         }
-        self.tell(state, ReliableEvent::Opened { attempt });
+        self.report(state, ReliableEvent::Opened { attempt });
     }
 
     fn ended(&self, state: &mut State, socket: &Arc<Socket>, close: CloseEvent) {
@@ -328,48 +312,57 @@ impl Keeper {
             unsent
         };
         let queued = state.queued();
-        self.tell(
-            state,
-            ReliableEvent::Disconnected(Disconnected {
-                close: close.clone(),
-                cause,
-                was_open,
-                uncertain,
-                unsent,
-                queued,
-            }),
-        );
-        if state.closing || self.thread.is_stopping() {
-            return self.finish(state, close);
-        }
-        match state.reconnect.ended(close.code, random::fraction()) {
+        let how = Disconnected { close, cause, was_open, is_final: false, uncertain, unsent, queued };
+        self.go_on(state, how, false);
+    }
+
+    /// An attempt that was not even begun has failed.
+    fn not_begun(&self, state: &mut State, cause: FailureCause, is_final: bool) {
+        let how = Disconnected { queued: state.queued(), ..Disconnected::never_open(cause) };
+        self.go_on(state, how, is_final);
+    }
+
+    /// Reports the end of a connection or of an attempt at one, and decides what follows.
+    fn go_on(&self, state: &mut State, mut how: Disconnected, is_final: bool) {
+        let close = how.close.clone();
+        state.cause.clone_from(&how.cause);
+        let next = if state.closing || self.thread.is_stopping() {
+            Next::Final
+        } else if is_final {
+            Next::GiveUp { attempts: state.reconnect.attempt(), is_final }
+        } else {
+            state.reconnect.ended(self.now(), close.code, how.cause.as_ref())
+        };
+        how.is_final = matches!(next, Next::GiveUp { is_final: true, .. });
+        self.report(state, ReliableEvent::Disconnected(how));
+        match next {
             Next::Final => self.finish(state, close),
-            Next::GiveUp { attempts } => {
+            Next::GiveUp { attempts, .. } => {
                 let unsent = state.take_queue();
-                self.tell_last(state, ReliableEvent::GaveUp { attempts, unsent });
+                self.report_last(state, ReliableEvent::GaveUp { attempts, unsent });
             }
             Next::Retry { attempt, delay } => {
                 state.retry_at = Some(self.now().saturating_add(delay));
-                self.tell(state, ReliableEvent::Retrying { attempt, delay });
+                self.report(state, ReliableEvent::Retrying { attempt, delay });
             }
         }
     }
 
     fn finish(&self, state: &mut State, close: CloseEvent) {
         let unsent = state.take_queue();
-        self.tell_last(state, ReliableEvent::Closed { close, unsent });
+        self.report_last(state, ReliableEvent::Closed { close, unsent });
     }
 
-    fn tell_last(&self, state: &mut State, event: ReliableEvent) {
+    fn report_last(&self, state: &mut State, event: ReliableEvent) {
         if !state.over {
             state.over = true;
-            state.retry_at = None;
-            state.pulse = None;
-            self.tell(state, event);
+            (state.retry_at, state.pulse) = (None, None);
+            (state.preparing, state.prepared) = (None, None);
+            self.report(state, event);
         }
     }
 
-    fn tell(&self, state: &mut State, event: ReliableEvent) {
+    fn report(&self, state: &mut State, event: ReliableEvent) {
         if !state.dropped {
             state.event_bytes += event.len() + OVERHEAD;
             state.events.push_back(event);
@@ -377,77 +370,10 @@ impl Keeper {
         }
     }
 
-    /// What `close` asks for, and the next attempt if it is due.
-    fn close_or_retry(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if state.over {
-            return;
-        }
-        if state.closing {
-            state.retry_at = None;
-            match &state.socket {
-                Some(socket) => {
-                    // Its events have to be taken, or it waits for room.
-                    socket.close(Some((CloseCode::NORMAL, "Client closing".into())));
-                }
-                None => self.finish(&mut state, CloseEvent::abnormal()),
-            }
-            return;
-        }
-        if state.retry_at.is_some_and(|at| at <= self.now()) {
-            state.retry_at = None;
-            let sink = Sink::Keeper(Arc::downgrade(self));
-            let socket = Socket::new(Arc::clone(&self.plan), Arc::clone(&self.thread), sink);
-            state.socket = Some(Arc::clone(&socket));
-            drop(state);
-            socket.notice();
-        }
-    }
-
-    fn heartbeat(&self, worker: &mut Worker) {
-        let mut state = self.lock();
-        let State { pulse: Some(pulse), socket: Some(socket), .. } = &mut *state else { return };
-        let now = self.now();
-        if pulse.poll_timeout() > now {
-            return;
-        }
-        let connection = socket.lock();
-        let (peer, paused) = (connection.peer, connection.paused);
-        drop(connection);
-        let socket = Arc::clone(socket);
-        let text = self.options.heartbeat.as_ref().and_then(|heartbeat| heartbeat.text.as_deref());
-        let mut is_dead = false;
-        // If nothing is read, nothing can be heard.
-        if paused {
-            pulse.not_listening();
-        }
-        let turns = worker.turns();
-        let reached = worker.with_peer(peer, |peer| {
-            // While output waits, that the kernel takes some of it says that the server lives; a Ping behind it would say nothing.
-            let waits = peer.buffered_amount() > 0;
-            let signs = if waits { peer.received().wrapping_add(peer.written()) } else { peer.received() };
-            while let Some(beat) = pulse.handle_timeout(now, signs, turns) {
-                match beat {
-                    Beat::Dead => is_dead = true,
-                    Beat::Send if waits => {}
-                    Beat::Send => {
-                        // Refused only if it is closing.
-                        let _ = text.map(|text| peer.send_text(text));
-                        ask(peer);
-                    }
-                }
-            }
-        });
-        if reached.is_none() {
-            // The connection is over; its last event waits until there is room for it.
-            state.pulse = None;
-        }
-        drop(state);
-        if is_dead {
-            socket.lock().cause.get_or_insert(FailureCause::HeartbeatMissed);
-            if let Some(peer) = peer {
-                worker.event_loop.abort(peer);
-            }
+    /// Drops what is the program's, without the lock.
+    fn discard<T>(&self, callback: T) {
+        if panics(|| drop(callback)) {
+            log::error!("{}: a callback panicked as it was dropped", self.plan.origin);
         }
     }
 
@@ -464,8 +390,7 @@ impl Keeper {
             let is_last = state.done;
             drop(state);
             called = true;
-            let handle = ReliableWebSocket::lent(self);
-            let has_panicked = panics(|| callback(&handle, event));
+            let has_panicked = panics(|| callback(self, event));
             let mut state = self.lock();
             if has_panicked {
                 log::error!("{}: a callback panicked", self.plan.origin);
@@ -475,28 +400,36 @@ impl Keeper {
                 continue;
             }
             drop(state);
-            if panics(|| drop(callback)) {
-                log::error!("{}: a callback panicked as it was dropped", self.plan.origin);
-            }
+            self.discard(callback);
         }
     }
 
-    /// The client thread ends, or has.
-    pub(crate) fn stop(self: &Arc<Self>) {
+    /// The client thread ends, or has, or was never there.
+    fn end(self: &Arc<Self>) {
         // What has arrived is told; nobody looks again when there is room.
         self.take_socket_events(true);
         let mut state = self.lock();
         if !state.over {
             if let Some(socket) = state.socket.clone() {
                 self.ended(&mut state, &socket, CloseEvent::abnormal());
+            } else if let Some(failure) = self.thread.failure() {
+                self.not_begun(&mut state, failure.clone(), false);
             }
             self.finish(&mut state, CloseEvent::abnormal());
         }
+        let provider = state.provider.take();
         drop(state);
+        self.discard(provider);
         // A program that closes or binds does not expect that on the thread where it does.
         if self.thread.is_current() {
             self.call_back();
         }
+    }
+}
+
+impl Listens for Keeper {
+    fn tell(self: Arc<Self>, _: &Arc<Socket>) {
+        self.notice();
     }
 }
 

@@ -5,8 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::client::error::FailureCause;
-use crate::client::event::{CloseEvent, Data};
-use crate::client::socket::OVERHEAD;
+use crate::client::event::{CloseEvent, Data, OVERHEAD};
 
 /// What happened to a [`ReliableWebSocket`](crate::ReliableWebSocket).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +13,8 @@ use crate::client::socket::OVERHEAD;
 pub enum ReliableEvent {
     /// A connection is open.
     Opened {
-        /// How many retries it took: 0 for the very first connection.
+        /// How many retries it took since a connection was last
+        /// [proven](crate::Backoff::proven_after); 0 for the very first one.
         attempt: u32,
     },
     /// A message arrived.
@@ -28,7 +28,8 @@ pub enum ReliableEvent {
         /// The delay.
         delay: Duration,
     },
-    /// No more attempts are made. The last event.
+    /// No more attempts are made: [enough](crate::ReliableBuilder::max_retries) have failed, or
+    /// what the last one failed for is [final](Disconnected::is_final). The last event.
     GaveUp {
         /// How many retries have failed in a row.
         attempts: u32,
@@ -82,6 +83,9 @@ pub struct Disconnected {
     pub cause: Option<FailureCause>,
     /// Whether it had been open, rather than an attempt that failed.
     pub was_open: bool,
+    /// Whether no other attempt is made because it would fail [in the same way](crate::Backoff);
+    /// [`ReliableEvent::GaveUp`] follows.
+    pub is_final: bool,
     /// Messages handed to the kernel for a connection that then ended: the server may have received them, or not. Over TLS also those that
     /// were encrypted, at most 64 KiB, and of which the kernel perhaps did not take every byte.
     pub uncertain: Range<u64>,
@@ -90,6 +94,21 @@ pub struct Disconnected {
     pub unsent: Vec<Unsent>,
     /// Messages that wait for the next connection; if there is none, they come with the last event.
     pub queued: Range<u64>,
+}
+
+impl Disconnected {
+    /// An attempt that did not even begin.
+    pub(crate) fn never_open(cause: FailureCause) -> Self {
+        Self {
+            close: CloseEvent::abnormal(),
+            cause: Some(cause),
+            was_open: false,
+            is_final: false,
+            uncertain: 0..0,
+            unsent: Vec::new(),
+            queued: 0..0,
+        }
+    }
 }
 
 /// The number of a message: 0, 1, 2 … in the order in which they were sent.
@@ -148,12 +167,13 @@ mod tests {
                 close,
                 cause,
                 was_open: true,
+                is_final: false,
                 uncertain: 0..0,
                 unsent,
                 queued: 0..0,
             })
         };
-        let refused = FailureCause::Refused { status: 503, content: vec![0; 500].into() };
+        let refused = FailureCause::Refused { status: 503, content: vec![0; 500].into(), retry_after: None };
         for (event, len) in [
             (ReliableEvent::Opened { attempt: 0 }, 0),
             (ReliableEvent::Message(Data::Text("abc".into())), 3),

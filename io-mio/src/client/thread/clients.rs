@@ -5,8 +5,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::client::builder::WebSocketBuilder;
-use crate::client::thread::{Driver, Thread, run};
+use crate::client::thread::inbox::Thread;
+use crate::client::thread::run;
+use crate::client::thread::session::Driver;
 use crate::event_loop::EventLoop;
 use crate::settings::Settings;
 
@@ -45,24 +46,35 @@ impl Clients {
     /// The thread that all of the process share, with default [`Settings`]; started when it is first asked for, and again after a
     /// [`shutdown`](Self::shutdown). It does not keep the process from ending.
     ///
-    /// If the operating system gives no thread or no event queue, every socket on it fails, and says so.
+    /// If the operating system gives no thread or no event queue (no open file is left, for
+    /// example), every object on it fails with
+    /// [`FailureCause::NoClientThread`](crate::FailureCause::NoClientThread). Its callbacks are
+    /// called with that all the same: on a thread for this alone or, if there is none to be had, in
+    /// the call that makes the object or binds them.
     pub fn shared() -> Self {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         match &*shared {
             Some(clients) if !clients.inner.thread.has_ended() => clients.clone(),
-            _ => {
+            before => {
                 let clients = Self::start(Settings::default()).unwrap_or_else(|error| {
                     log::error!("cannot start the client thread: {error}");
-                    Self { inner: Arc::new(Inner { thread: Thread::stopped(), join: Mutex::new(None) }) }
+                    // One such is enough.
+                    let failed = before.as_ref().filter(|clients| clients.inner.thread.failure().is_some());
+                    failed.cloned().unwrap_or_else(|| Self::failed(&error))
                 });
                 shared.insert(clients).clone()
             }
         }
     }
 
+    pub(crate) fn failed(error: &io::Error) -> Self {
+        Self { inner: Arc::new(Inner { thread: Thread::failed(error), join: Mutex::new(None) }) }
+    }
+
     /// Starts a thread with settings of its own: limits on what servers may send, time-outs. It runs until [`shutdown`](Self::shutdown).
     ///
-    /// [`Settings::max_buffered`] has no effect: each socket has [its own limit](WebSocketBuilder::max_buffered).
+    /// [`Settings::max_buffered`] has no effect: each socket has [its own
+    /// limit](crate::WebSocketBuilder::max_buffered).
     ///
     /// # Errors
     ///
@@ -75,11 +87,6 @@ impl Clients {
             .name("websocket-clients".into())
             .spawn(move || run(event_loop, &its_thread))?;
         Ok(Self { inner: Arc::new(Inner { thread, join: Mutex::new(Some(join)) }) })
-    }
-
-    /// A socket on this thread.
-    pub fn websocket(&self, url: &str) -> WebSocketBuilder {
-        WebSocketBuilder::new(url).on(self)
     }
 
     /// Ends the thread as the end of a page does: every connection is closed with 1001, what was sent before is written first. Waits until
