@@ -30,8 +30,7 @@ fn arrive(event_loop: &mut EventLoop<Watcher>, socket: &Socket, peer: PeerId, at
     socket.buffers().arrived.extend_from_slice(bytes);
     event_loop.scripted_turn(ms(at), &[readable(peer)]);
     assert!(socket.buffers().arrived.is_empty(), "it is read and discarded");
-    let fin = socket.buffers().fin;
-    fin
+    socket.buffers().fin
 }
 
 /// RFC 6455 §7.1.7, §7.1.1.
