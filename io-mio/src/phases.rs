@@ -33,6 +33,8 @@ pub(crate) fn begin<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
 pub(crate) fn go_on<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     match turn.slot.phase {
         Phase::Opening(_) => opening::read_request(turn),
+        // Its bytes stay in the kernel.
+        Phase::Deciding(_) => Then::Wait,
         Phase::Dialling(_) => dialling::go_on(turn),
         Phase::Open(_) => receiving::read_frames(turn),
         Phase::Lingering => closing::linger(turn),
@@ -77,7 +79,7 @@ fn timed_out<H: Handler>(turn: &mut Turn<'_, H>, expired: Expired) -> Then {
     let cause = Cause::TimedOut(expired);
     let Slot { link, phase, .. } = &mut *turn.slot;
     match (phase, expired) {
-        (Phase::Opening(_), _) => opening::timed_out(turn),
+        (Phase::Opening(_) | Phase::Deciding(_), _) => opening::timed_out(turn),
         (Phase::Open(_), Expired::PingDue) => {
             ping(turn);
             Then::Wait
@@ -121,7 +123,7 @@ pub(crate) fn abort<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     match turn.slot.phase {
         Phase::Dialling(_) => dialling::fail(turn, By::Local, Cause::Aborted),
         Phase::Open(_) => closing::cut(turn, Cause::Aborted),
-        Phase::Opening(_) | Phase::Lingering => Then::Die,
+        Phase::Opening(_) | Phase::Deciding(_) | Phase::Lingering => Then::Die,
         Phase::Dead => Then::Wait,
     }
 }
@@ -129,7 +131,7 @@ pub(crate) fn abort<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
 /// The loop shuts down: an open connection is closed with 1001.
 pub(crate) fn shut_down<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     match turn.slot.phase {
-        Phase::Opening(_) => opening::shut_down(turn),
+        Phase::Opening(_) | Phase::Deciding(_) => opening::shut_down(turn),
         Phase::Dialling(_) => dialling::fail(turn, By::Local, Cause::Shutdown),
         Phase::Open(_) => {
             closing::close(turn, CloseCode::GOING_AWAY, "", Cause::Shutdown);

@@ -1,14 +1,20 @@
 //! How an upgrade is accepted.
 
+use std::any::Any;
 use std::fmt;
 use std::num::NonZeroU32;
 
 use crate::app::request::Request;
+use crate::app::response::Response;
+use crate::conn::peer_id::PeerId;
+use crate::hub::command::Decision;
 use crate::settings::slow_consumer::SlowConsumer;
 
 /// What [`Handler::upgrade`](crate::Handler::upgrade) may choose about the connection it accepts.
-#[derive(Default)]
 pub struct Accept {
+    peer: PeerId,
+    decision: Option<Decision>,
+    pub(crate) is_later: bool,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) streaming: bool,
@@ -18,6 +24,76 @@ pub struct Accept {
 }
 
 impl Accept {
+    pub(crate) fn new(peer: PeerId, decision: Option<Decision>) -> Self {
+        Self {
+            peer,
+            decision,
+            is_later: false,
+            subprotocol: None,
+            headers: Vec::new(),
+            streaming: false,
+            slow_consumer: SlowConsumer::default(),
+            max_message_len: None,
+            high_water: None,
+        }
+    }
+
+    /// Returns the name that the connection has, and will have once it is open.
+    pub fn peer_id(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Puts the decision off, such as for the look-up of a token: return the result as `Err` from
+    /// [`Handler::upgrade`](crate::Handler::upgrade).
+    ///
+    /// The request is kept, and `upgrade` is called with it again after
+    /// [`Handle::decide`](crate::Handle::decide); then [`decision`](Self::decision) returns what was
+    /// decided. Nothing is read from the client meanwhile. A decision that does not come within the time
+    /// for the opening handshake ([`Settings::timeouts`](crate::Settings::timeouts)) is answered with
+    /// 503.
+    ///
+    /// ```
+    /// use sansws_mio::{Accept, Handle, Handler, Request, Response};
+    ///
+    /// struct App {
+    ///     handle: Handle,
+    /// }
+    ///
+    /// impl Handler for App {
+    ///     type Session = String;
+    ///
+    ///     fn upgrade(&mut self, request: &Request<'_>, accept: &mut Accept) -> Result<String, Response> {
+    ///         if let Some(user) = accept.decision::<Option<String>>() {
+    ///             return user.ok_or_else(|| Response::forbidden("unknown token\n"));
+    ///         }
+    ///         let (handle, peer) = (self.handle.clone(), accept.peer_id());
+    ///         let token = request.query().unwrap_or_default().to_owned();
+    ///         std::thread::spawn(move || {
+    ///             // A slow look-up.
+    ///             let user = (token == "secret").then(|| String::from("alice"));
+    ///             let _ = handle.decide(peer, user);
+    ///         });
+    ///         Err(accept.later())
+    ///     }
+    /// }
+    /// ```
+    pub fn later(&mut self) -> Response {
+        self.is_later = true;
+        Response::text(503, "no decision in time\n")
+    }
+
+    /// Takes what was decided, if [`Handle::decide`](crate::Handle::decide) was called with a `T` since
+    /// the decision was put [off](Self::later).
+    pub fn decision<T: Any + Send>(&mut self) -> Option<T> {
+        match self.decision.take()?.downcast() {
+            Ok(decision) => Some(*decision),
+            Err(other) => {
+                self.decision = Some(other);
+                None
+            }
+        }
+    }
+
     /// Selects the first of our subprotocols that the client offers, or none (RFC 6455 §4.2.2).
     pub fn choose_subprotocol(&mut self, request: &Request<'_>, ours: &[&str]) -> &mut Self {
         let offered = |name: &&&str| request.subprotocols().any(|offer| offer == **name);

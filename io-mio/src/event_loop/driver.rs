@@ -16,6 +16,7 @@ use crate::dial::dialling::Dialling;
 use crate::event_loop::accepting::Accepting;
 use crate::hub::Hub;
 use crate::hub::admission::{Entrance, Full};
+use crate::hub::command::Command;
 use crate::hub::inbox::Received;
 use crate::kernel::edges::{Edges, Readiness};
 use crate::kernel::listener::{Bound, Security};
@@ -414,7 +415,13 @@ impl<H: Handler> Driver<H> {
         let mut deliveries = 0;
         while deliveries < DELIVERIES_PER_TURN {
             let Some(command) = self.received.commands.pop_front() else { break };
-            deliveries += run(&mut self.slots, &mut self.shared, command);
+            deliveries += match command {
+                Command::Decide { peer, decision } => {
+                    self.turn_of(peer, |turn| phases::opening::decided(turn, decision));
+                    1
+                }
+                command => run(&mut self.slots, &mut self.shared, command),
+            };
         }
         if !self.received.commands.is_empty() {
             // What was asked for later comes later.

@@ -1,6 +1,7 @@
 //! The loop with the kernel played, in virtual time.
 
 mod commands;
+mod deciding;
 mod found_by_fuzzing;
 mod last_words;
 mod turns;

@@ -1,5 +1,6 @@
 //! What one loop asks of another, or of itself once a callback has returned.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,7 +42,11 @@ pub(crate) enum Command {
     Publish { topic: Arc<str>, frame: SharedFrame, except: Option<PeerId> },
     Send { peer: PeerId, frame: SharedFrame },
     Close { peer: PeerId, code: CloseCode, reason: Box<str> },
+    Decide { peer: PeerId, decision: Decision },
 }
+
+/// What was decided about an upgrade; the application knows its type.
+pub(crate) type Decision = Box<dyn Any + Send>;
 
 impl Command {
     /// The memory that waits with it, in bytes; what several commands share counts for each.
@@ -50,6 +55,8 @@ impl Command {
             Self::Publish { topic, frame, .. } => topic.len() + frame.bytes().len(),
             Self::Send { frame, .. } => frame.bytes().len(),
             Self::Close { reason, .. } => reason.len(),
+            // What is behind it is the application's.
+            Self::Decide { .. } => 0,
         }
     }
 

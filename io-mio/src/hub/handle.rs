@@ -1,5 +1,6 @@
 //! Reaching event loops from other threads.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,6 +56,18 @@ impl Handle {
     pub fn close(&self, peer: PeerId, code: CloseCode, reason: &str) -> Result<(), CommandError> {
         let command = Command::close(peer, code, reason)?;
         self.hub.inbox(peer.worker)?.push(command)
+    }
+
+    /// Has [`Handler::upgrade`](crate::Handler::upgrade) called again for a connection whose upgrade was
+    /// put [off](crate::Accept::later), with this [decision](crate::Accept::decision), if it is still
+    /// there by then.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Full`], [`CommandError::Stopped`].
+    pub fn decide(&self, peer: PeerId, decision: impl Any + Send) -> Result<(), CommandError> {
+        let decision = Box::new(decision);
+        self.hub.inbox(peer.worker)?.push(Command::Decide { peer, decision })
     }
 
     /// Has [`Handler::wake`](crate::Handler::wake) called, on each worker. Several wakes may become one call.

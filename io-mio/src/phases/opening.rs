@@ -9,18 +9,21 @@ use crate::app::accept::Accept;
 use crate::app::handler::Handler;
 use crate::app::request::Request;
 use crate::app::response::Response;
+use crate::hub::command::Decision;
 use crate::phases::closing::linger;
 use crate::phases::receiving::opened;
 use crate::phases::settling::settle_and_go_on;
 use crate::phases::turn::{Then, Turn};
 use crate::settings::Settings;
-use crate::state::slots::{Open, Phase, Slot};
+use crate::state::slots::{Deciding, Open, Phase, Slot};
 
 /// What becomes of a request.
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
 enum Answer<S> {
     /// The 101 is written.
     Open(Open<S>, Accept),
+    /// The application decides later.
+    Later,
     Respond(Response),
     Refuse(HandshakeError),
 }
@@ -37,6 +40,7 @@ pub(crate) fn read_request<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
         turn.buffer = buffer;
         match turn.slot.phase {
             Phase::Opening(_) => {}
+            Phase::Deciding(_) => return Then::Wait,
             Phase::Open(_) => return settle_and_go_on(turn),
             _ => return linger(turn),
         }
@@ -55,8 +59,36 @@ fn request_arrived<H: Handler>(turn: &mut Turn<'_, H>, input: &mut [u8]) {
             return refuse(turn, &error, is_head);
         }
     };
+    answer_request(turn, head, rest, None);
+}
+
+/// The application has decided about the request.
+pub(crate) fn decided<H: Handler>(turn: &mut Turn<'_, H>, decision: Decision) -> Then {
+    let Phase::Deciding(deciding) = &mut turn.slot.phase else { return Then::Wait };
+    let Deciding { mut bytes, head_len } =
+        std::mem::replace(&mut **deciding, Deciding { bytes: Vec::new(), head_len: 0 });
+    let Some((head, rest)) = bytes.split_at_mut_checked(head_len) else { return Then::Die };
+    answer_request(turn, head, rest, Some(decision));
+    match turn.slot.phase {
+        Phase::Open(_) => settle_and_go_on(turn),
+        Phase::Lingering => linger(turn),
+        _ => Then::Wait,
+    }
+}
+
+/// Does as the application says about a request whose head is whole; `rest` follows it.
+fn answer_request<H: Handler>(
+    turn: &mut Turn<'_, H>,
+    head: &[u8],
+    rest: &mut [u8],
+    decision: Option<Decision>,
+) {
     let is_head = server::method_of(head) == "HEAD";
-    match answer(turn, head) {
+    match answer(turn, head, decision) {
+        Answer::Later => {
+            let deciding = Deciding { bytes: [&*head, rest].concat(), head_len: head.len() };
+            turn.slot.phase = Phase::Deciding(Box::new(deciding));
+        }
         Answer::Open(open, accept) => {
             let Slot { link, phase, .. } = &mut *turn.slot;
             link.subprotocol = accept.subprotocol;
@@ -70,7 +102,7 @@ fn request_arrived<H: Handler>(turn: &mut Turn<'_, H>, input: &mut [u8]) {
     }
 }
 
-fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8]) -> Answer<H::Session> {
+fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Decision>) -> Answer<H::Session> {
     let Turn { slot, handler, shared, .. } = turn;
     let (remote, settings) = (slot.link.remote, &shared.settings);
     let mut storage = HeaderStorage::<{ Settings::MOST_HEADERS }>::default();
@@ -102,9 +134,10 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8]) -> Answer<H::Session>
             return Answer::Refuse(HandshakeError::OriginNotAllowed);
         }
     }
-    let mut accept = Accept::default();
+    let mut accept = Accept::new(slot.id, decision);
     let session = match handler.upgrade(&request, &mut accept) {
         Ok(session) => session,
+        Err(_) if accept.is_later => return Answer::Later,
         Err(response) => return Answer::Respond(response),
     };
     let headers: Vec<(&str, &str)> = accept.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -151,8 +184,12 @@ pub(crate) fn timed_out<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     if turn.slot.edges.transport.is_handshaking() {
         return Then::Die;
     }
+    let response = match turn.slot.phase {
+        Phase::Deciding(_) => Response::text(503, "no decision in time\n"),
+        _ => Response::text(408, "no request in time\n"),
+    };
     let is_head = is_head(turn);
-    respond(turn, Response::text(408, "no request in time\n"), is_head);
+    respond(turn, response, is_head);
     linger(turn)
 }
 

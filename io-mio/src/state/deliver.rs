@@ -31,6 +31,8 @@ pub(crate) fn run<S>(slots: &mut Slots<S>, shared: &mut Shared<S>, command: Comm
             let close = |sending: &mut Sending<'_>| sending.close(code, &reason, None);
             let _ = with(slots.get_peer(peer), &mut shared.gathering, close);
         }
+        // That is for the connection's own turn.
+        Command::Decide { .. } => {}
     }
     1
 }

@@ -90,6 +90,8 @@ impl<S> Slots<S> {
 pub(crate) enum Phase<S> {
     /// Accepted; the head of the request is arriving.
     Opening(Box<Head>),
+    /// Accepted; the application has put off the decision about this request.
+    Deciding(Box<Deciding>),
     /// Being dialled.
     Dialling(Box<Dialling<S, Socket>>),
     /// Open, or in the closing handshake.
@@ -100,6 +102,13 @@ pub(crate) enum Phase<S> {
     /// The socket is closed. The slot is freed at the end of the turn, so that an event later in the turn cannot mean another
     /// connection.
     Dead,
+}
+
+/// A request that waits for a decision.
+pub(crate) struct Deciding {
+    /// What has arrived: the head, and what follows it.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) head_len: usize,
 }
 
 pub(crate) struct Open<S> {
