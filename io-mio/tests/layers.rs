@@ -114,3 +114,88 @@ fn imports_of_io_mio_only_go_down() {
     let findings = check_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), IO_MIO);
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
 }
+
+// --- what ARCHITECTURE.md says
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository")
+}
+
+/// The part of ARCHITECTURE.md about this crate.
+fn architecture() -> String {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let part = text.split("\n## ").find(|part| part.starts_with("io-mio, folder by folder"));
+    part.expect("a part about io-mio").to_owned()
+}
+
+#[test]
+fn architecture_lists_the_folders_in_the_order_of_the_layers() {
+    let mut folders: Vec<&str> = Vec::new();
+    for module in IO_MIO.iter().copied().flatten() {
+        let folder = module.split('/').next().expect("a part");
+        if !folders.contains(&folder) && !["lib", "random"].contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    let text = architecture();
+    let told: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .map(|name| name.trim_end_matches('/').trim_end_matches(".rs"))
+        .collect();
+    assert_eq!(told, folders);
+}
+
+/// "`phases.rs`: `begin`, `go_on`" in a numbered line: these functions are in that file.
+#[test]
+fn the_functions_that_architecture_names_are_where_it_says() {
+    let (mut checked, mut missing) = (0, Vec::new());
+    for line in architecture().lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit())) {
+        let mut file = None;
+        // Every second piece stands between backquotes.
+        for name in line.split('`').skip(1).step_by(2) {
+            if name.ends_with(".rs") {
+                let path = root().join("io-mio/src").join(name);
+                file = Some((name, std::fs::read_to_string(&path).unwrap_or_default()));
+                continue;
+            }
+            let (path, text) = file.as_ref().expect("a file before its functions");
+            checked += 1;
+            let is_there = |ending| text.contains(&format!("fn {name}{ending}"));
+            if !is_there("(") && !is_there("<") {
+                missing.push(format!("{path} has no {name}"));
+            }
+        }
+    }
+    assert!(checked > 40, "{checked} functions");
+    assert_eq!(missing, [""; 0]);
+}
+
+/// `mio` is named where sockets are, and nowhere else.
+#[test]
+fn mio_is_named_in_kernel_alone() {
+    fn look(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                look(&path, found);
+            } else if !path.starts_with(root().join("io-mio/src/kernel")) {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                let names_mio = |line: &str| {
+                    !line.trim_start().starts_with("//")
+                        && line.split("sansws_mio").any(|part| {
+                            part.match_indices("mio::").any(|(at, _)| {
+                                !part[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                            })
+                        })
+                };
+                if text.lines().any(names_mio) {
+                    found.push(path.display().to_string());
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    look(&root().join("io-mio/src"), &mut found);
+    assert_eq!(found, [""; 0]);
+}

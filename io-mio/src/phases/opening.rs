@@ -86,7 +86,7 @@ fn answer_request<H: Handler>(
     let is_head = server::method_of(head) == "HEAD";
     match answer(turn, head, decision) {
         Answer::Later => {
-            let deciding = Deciding { bytes: [&*head, rest].concat(), head_len: head.len() };
+            let deciding = Deciding { bytes: [head, rest].concat(), head_len: head.len() };
             turn.slot.phase = Phase::Deciding(Box::new(deciding));
         }
         Answer::Open(open, accept) => {
