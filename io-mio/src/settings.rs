@@ -69,7 +69,7 @@ pub struct Settings {
     pub receive_buffer: usize,
     /// Most reads from one connection before others have their turn, at least 1. Default 4.
     pub reads_per_turn: usize,
-    /// What a connection may subscribe to.
+    /// What connections may subscribe to.
     pub topics: TopicLimits,
     /// Most commands of [`Handle`](crate::Handle)s that wait for one loop. Default 65 536.
     pub max_commands: usize,

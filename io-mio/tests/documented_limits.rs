@@ -104,7 +104,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
     let Timeouts { handshake, ping_interval, write, pong, idle, close, .. } = timeouts;
     let fields = |printed: String| printed.matches(": ").count();
     assert_eq!((fields(format!("{message:?}")), fields(format!("{timeouts:?}"))), (4, 6), "a field is new");
-    let TopicLimits { max_per_connection, max_name_len } = topics;
+    let TopicLimits { max_per_connection, max_name_len, max_per_loop } = topics;
     BTreeMap::from([
         ("Config::max_frame_len", size(max_frame_len as usize)),
         ("Config::max_message_len", size(max_message_len as usize)),
@@ -130,6 +130,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("Settings::max_incomplete_bytes", size(max_incomplete_bytes)),
         ("TopicLimits::max_per_connection", max_per_connection.to_string()),
         ("TopicLimits::max_name_len", size(max_name_len)),
+        ("TopicLimits::max_per_loop", max_per_loop.to_string()),
         ("Timeouts::handshake", time(Some(handshake))),
         ("Timeouts::ping_interval", time(ping_interval)),
         ("Timeouts::write", time(Some(write))),

@@ -223,14 +223,13 @@ impl<'a, S> Peer<'a, S> {
         if !self.is_open() {
             return Err(TopicError::NotOpen);
         }
-        let Sending { id, link, shared, .. } = &mut self.sending;
-        shared.topics.subscribe(topic, id.index, &mut link.topics, &shared.settings.topics)
+        let Sending { id, shared, .. } = &mut self.sending;
+        shared.topics.subscribe(topic, id.index, &shared.settings.topics)
     }
 
     /// Ends a subscription; whether there was one.
     pub fn unsubscribe(&mut self, topic: &str) -> bool {
-        let Sending { id, link, shared, .. } = &mut self.sending;
-        shared.topics.unsubscribe(topic, id.index, &mut link.topics)
+        self.sending.shared.topics.unsubscribe(topic, self.sending.id.index)
     }
 
     /// Whether the peer is subscribed.
@@ -238,9 +237,9 @@ impl<'a, S> Peer<'a, S> {
         self.sending.shared.topics.is_subscribed(topic, self.sending.id.index)
     }
 
-    /// The topics the peer is subscribed to.
+    /// The topics the peer is subscribed to, in no particular order.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
-        self.sending.link.topics.iter().map(|topic| &**topic)
+        self.sending.shared.topics.of(self.sending.id.index)
     }
 
     /// Sends a message to all subscribers of a topic, on all workers; to this peer too, if it is one. It is encoded once.

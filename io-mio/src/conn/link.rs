@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sansws::KeepAlive;
@@ -42,7 +41,6 @@ pub(crate) struct Link {
     /// When the timers have the loop look at this slot.
     pub(crate) armed: Tick,
     pub(crate) remote: PeerAddr,
-    pub(crate) topics: Vec<Arc<str>>,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) slow_consumer: SlowConsumer,
@@ -109,7 +107,6 @@ impl Link {
             keepalive: KeepAlive::new(now),
             armed: NOT_ARMED,
             remote,
-            topics: Vec::new(),
             subprotocol: None,
             rare: None,
             slow_consumer: SlowConsumer::default(),

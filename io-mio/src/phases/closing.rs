@@ -67,7 +67,7 @@ impl<H: Handler> Driver<H> {
         let Open { mut conn, assembler, mut session, .. } = open;
         self.shared.incomplete -= assembler.capacity();
         let link = &mut slot.link;
-        self.shared.topics.unsubscribe_all(index, &mut link.topics);
+        self.shared.topics.unsubscribe_all(index);
         link.congested = false;
         // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait to be written. That the transport broke
         // before it was takes nothing away: the peer has said goodbye.
