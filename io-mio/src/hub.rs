@@ -4,7 +4,7 @@ pub(crate) mod command;
 pub(crate) mod handle;
 pub(crate) mod inbox;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -21,7 +21,7 @@ pub(crate) struct Hub {
     /// Those that count for the limit.
     pub(crate) accepted: AtomicUsize,
     /// Connections by address; only kept if they are limited.
-    by_address: Mutex<HashMap<IpAddr, usize>>,
+    by_address: Mutex<BTreeMap<IpAddr, usize>>,
 }
 
 impl Hub {
@@ -77,9 +77,12 @@ impl Hub {
     /// Counts a connection from this address, unless there are `max` of them.
     pub(crate) fn enter_address(&self, ip: IpAddr, max: usize) -> bool {
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = by_address.entry(address_group(ip)).or_insert(0);
-        let has_room = *count < max;
-        *count += usize::from(has_room);
+        let group = address_group(ip);
+        let count = by_address.get(&group).copied().unwrap_or(0);
+        let has_room = count < max;
+        if has_room {
+            by_address.insert(group, count + 1);
+        }
         has_room
     }
 

@@ -22,7 +22,7 @@ use crate::hub::Hub;
 use crate::hub::inbox::{Inbox, Received};
 use crate::settings::Settings;
 use crate::state::deliver::{run, run_deferred};
-use crate::state::shared::{NOBODY, Shared};
+use crate::state::shared::{NOBODY, Shared, give_back};
 use crate::state::slots::{Phase, Slot, Slots};
 use crate::state::timers::{NOT_ARMED, Tick, Timers, tick_at};
 use crate::state::topics::Topics;
@@ -49,7 +49,7 @@ pub(crate) struct Driver<H: Handler> {
     pub(crate) inbox: Arc<Inbox>,
     /// The inbox has something, which has not been taken out.
     woken: bool,
-    received: Received,
+    pub(crate) received: Received,
     /// Slots that are to be served again without an event.
     ready: VecDeque<u32>,
     /// Slots to be freed at the end of the turn.
@@ -198,6 +198,9 @@ impl<H: Handler> Driver<H> {
         if self.shared.gathered.capacity() > KEPT_GATHERED {
             self.shared.gathered = Vec::new();
         }
+        give_back(&mut self.shared.deferred);
+        give_back(&mut self.shared.dials);
+        give_back(&mut self.received.commands);
         let slots = &self.slots;
         self.shared.timers.compact(slots.len(), |index| slots.get(index).map(|slot| slot.link.armed));
         self.shutdown_goes_on()

@@ -150,6 +150,7 @@ mod tests {
         assert!(hub.enter_address(ip("2001:db8:0:1::1"), 1));
         hub.leave_address(ip("192.0.2.1"));
         assert!(hub.enter_address(ip("192.0.2.1"), 1));
+        assert!(!hub.enter_address(ip("192.0.2.3"), 0), "leaves nothing behind");
         for address in ["192.0.2.1", "192.0.2.2", "2001:db8::9", "2001:db8:0:1::1"] {
             hub.leave_address(ip(address));
         }

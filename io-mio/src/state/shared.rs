@@ -47,6 +47,16 @@ pub(crate) struct Shared<S> {
     pub(crate) others: Vec<Arc<Inbox>>,
 }
 
+/// Memory of an empty queue that is kept between turns, in bytes.
+const KEPT_QUEUE: usize = 256 << 10;
+
+/// Gives the memory of a queue back that was long once and is empty now.
+pub(crate) fn give_back<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() && queue.capacity() * size_of::<T>() > KEPT_QUEUE {
+        *queue = VecDeque::new();
+    }
+}
+
 impl<S> Shared<S> {
     pub(crate) fn wake_after(&mut self, delay: Duration) {
         self.timers.add_wake(tick_at(self.now.saturating_add(delay)));

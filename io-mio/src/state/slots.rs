@@ -15,16 +15,21 @@ pub(crate) struct Slot<S> {
     pub(crate) phase: Phase<S>,
 }
 
+/// The memory of so many slots is kept.
+const KEPT_SLOTS: usize = 256;
+
 /// The slots of a loop, by index.
 pub(crate) struct Slots<S> {
     slab: Slab<Slot<S>>,
     worker: u16,
     next_generation: u32,
+    /// Since memory was last given back.
+    removed: usize,
 }
 
 impl<S> Slots<S> {
     pub(crate) fn new(worker: u16) -> Self {
-        Self { slab: Slab::new(), worker, next_generation: 0 }
+        Self { slab: Slab::new(), worker, next_generation: 0, removed: 0 }
     }
 
     /// Takes a slot for a connection.
@@ -53,11 +58,23 @@ impl<S> Slots<S> {
     }
 
     pub(crate) fn remove(&mut self, index: u32) {
-        self.slab.try_remove(index as usize);
+        self.removed += usize::from(self.slab.try_remove(index as usize).is_some());
+        let room = self.slab.capacity();
+        // What this costs is paid for by the removals. Slots do not move: only what is behind the last one is given back.
+        let is_worth_it = self.slab.is_empty() || self.removed > room / 8;
+        if is_worth_it && room > 4 * self.slab.len() + KEPT_SLOTS {
+            self.removed = 0;
+            self.slab.shrink_to_fit();
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.slab.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.slab.capacity()
     }
 
     pub(crate) fn indices(&self) -> Vec<u32> {
