@@ -54,7 +54,7 @@ fn fixed() -> BTreeMap<&'static str, String> {
             said(include_str!("../src/dial/eyeballs.rs"), "const MAX_ADDRESSES: usize = ").to_string(),
         ),
         ("MAX_THREADS", said(resolve, "const MAX_THREADS: usize = ").to_string()),
-        ("MAX_STUCK", said(resolve, "const MAX_STUCK: usize = ").to_string()),
+        ("MAX_SLOW", said(resolve, "const MAX_SLOW: usize = ").to_string()),
         ("MAX_NAMES", said(resolve, "const MAX_NAMES: usize = ").to_string()),
         ("MAX_ASKERS", said(resolve, "const MAX_ASKERS: usize = ").to_string()),
         ("MAX_WAKES", said(include_str!("../src/state/timers.rs"), "const MAX_WAKES: usize = ").to_string()),

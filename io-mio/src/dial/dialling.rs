@@ -12,6 +12,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sansws::{Assembler, Connection, Expired};
@@ -104,6 +105,11 @@ impl<S> Dialling<S> {
         }
     }
 
+    /// What it means that the name of the server, or of the proxy, has no addresses.
+    fn not_resolved(&self, error: io::Error) -> Cause {
+        if self.proxy().is_some() { Cause::Proxy(ProxyError::Resolve(error)) } else { Cause::Resolve(error) }
+    }
+
     /// What a broken connection means at this stage.
     pub(crate) fn broken(&self, error: io::Error) -> Cause {
         match self.stage {
@@ -164,7 +170,9 @@ impl<H: Handler> Driver<H> {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return self.wait_for_turn(index, vec![SocketAddr::new(ip, port)]);
         }
-        dialling.interest = resolve::resolve(&self.shared.settings.resolver, host, port, id, &self.inbox);
+        let inbox = Arc::clone(&self.inbox);
+        let answer = move |resolved| inbox.resolved(id, resolved);
+        dialling.interest = resolve::resolve(&self.shared.settings.resolver, host, port, answer);
         if dialling.interest.is_some() {
             return self.arm(index);
         }
@@ -180,10 +188,10 @@ impl<H: Handler> Driver<H> {
         dialling.interest = None;
         match resolved {
             Ok(addresses) => self.wait_for_turn(id.index, crate::dial::eyeballs::interleave(&addresses)),
-            Err(error) if dialling.proxy().is_some() => {
-                self.dial_failed(id.index, By::Remote, Cause::Proxy(ProxyError::Resolve(error)));
+            Err(error) => {
+                let cause = dialling.not_resolved(error);
+                self.dial_failed(id.index, By::Remote, cause);
             }
-            Err(error) => self.dial_failed(id.index, By::Remote, Cause::Resolve(error)),
         }
     }
 
@@ -245,6 +253,11 @@ impl<H: Handler> Driver<H> {
         match dialling.stage {
             Stage::Securing | Stage::Responding { .. } | Stage::Refused(_) if is_late => {
                 self.dial_failed(index, By::Local, Cause::TimedOut(Expired::Handshake));
+            }
+            Stage::Resolving if is_late => {
+                let cause =
+                    dialling.not_resolved(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"));
+                self.dial_failed(index, By::Local, cause);
             }
             _ if is_late => self.dial_failed(index, By::Local, Cause::ConnectTimedOut),
             Stage::Connecting(_) => self.race(index),

@@ -6,10 +6,13 @@ use std::{fmt, io};
 
 /// How host names become addresses: [`Settings::resolver`](crate::Settings::resolver).
 ///
-/// A resolver may block. It is called on one of at most eight threads that all event loops of the process share; they start with the first
-/// name and end after some seconds without one. A call that goes on although no connection waits for its name any more has another thread
-/// in its place, as long as there are no more than 32. At most 1024 different names wait; one more cannot be resolved. A name for which no
-/// connection waits any more is passed over. Connections that ask for the same name at the same time share one call.
+/// A resolver may block. It is called on threads that all event loops of the process share, which start
+/// with the first name and end after some seconds without one. Up to eight calls go on at a time. Beside a
+/// call that takes longer than 250 ms, or whose name no connection waits for any more, there is one more, as
+/// long as there are no more than 64: names that nobody answers for do not keep others waiting.
+///
+/// At most 1024 different names wait; one more cannot be resolved. A name for which no connection waits any
+/// more is passed over. Connections that ask for the same name at the same time share one call.
 ///
 /// ```
 /// use std::net::SocketAddr;
