@@ -89,7 +89,7 @@ pub use hub::command::CommandError;
 pub use hub::handle::Handle;
 pub use server::Server;
 pub use settings::Settings;
-pub use settings::origin::OriginPolicy;
+pub use settings::origin::{InvalidOrigin, OriginPolicy};
 pub use settings::resolver::Resolver;
 pub use settings::slow_consumer::SlowConsumer;
 pub use settings::topic_limits::TopicLimits;

@@ -5,6 +5,8 @@ pub(crate) mod resolver;
 pub(crate) mod slow_consumer;
 pub(crate) mod topic_limits;
 
+use std::io;
+
 use sansws::{Config, Timeouts};
 
 use crate::settings::origin::OriginPolicy;
@@ -92,6 +94,20 @@ impl Settings {
 
     /// The most control frames that can be allowed.
     pub const MOST_CONTROL_FRAMES: u32 = u16::MAX as u32 - 1;
+}
+
+impl Settings {
+    /// Whether all of them can have an effect.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`, with the name of the setting.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let invalid = |setting: &str, error: &dyn std::error::Error| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("Settings::{setting}: {error}"))
+        };
+        self.origin.check().map_err(|error| invalid("origin", &error))
+    }
 }
 
 impl Default for Settings {
