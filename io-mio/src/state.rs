@@ -7,3 +7,4 @@ pub(crate) mod slots;
 pub(crate) mod small_set;
 pub(crate) mod timers;
 pub(crate) mod topics;
+pub(crate) mod warnings;

@@ -259,7 +259,10 @@ fn origins() {
     }
     for origin in ["null", "https://example.com", "http://localhost.example.com", "file://"] {
         let answer = status(&server, origin);
-        assert!(is(&answer, "403") && body(&answer).contains("Origin"), "{origin}: {answer}");
+        assert!(is(&answer, "403") && body(&answer).contains("OriginPolicy::List"), "{origin}: {answer}");
+        // Nothing of the request, and nothing about the server.
+        let port = port(&server).to_string();
+        assert!(!answer.contains(origin) && !answer.contains("127.0.0.1") && !answer.contains(&port));
     }
 
     // A page whose name was made to resolve to this machine says so in both headers.

@@ -16,6 +16,7 @@ use crate::kernel::transport::Transport;
 use crate::settings::origin::Reach;
 use crate::state::slots::Phase;
 use crate::state::timers::{Tick, tick_at};
+use crate::state::warnings::{Warning, Warnings};
 
 /// Connections accepted before others have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -41,6 +42,7 @@ pub(crate) struct Accepting {
     public: bool,
     /// Connections that are being told that the server is full.
     pub(crate) refusals: usize,
+    pub(crate) warnings: Warnings,
 }
 
 struct Listening {
@@ -144,12 +146,21 @@ impl<H: Handler> Driver<H> {
         {
             link.address_counted = hub.enter_address(ip, max);
             if !link.address_counted {
-                log::debug!("{remote}: too many connections from this address");
+                let level = self.accepting.warnings.level(Warning::Address, self.shared.now);
+                log::log!(
+                    level,
+                    "{remote}: more connections than Settings::max_connections_per_address, {max}"
+                );
                 return self.refuse(link, Response::text(429, "too many connections from this address\n"));
             }
         }
         if !link.counted {
-            log::debug!("{remote}: too many connections");
+            let level = self.accepting.warnings.level(Warning::Connections, self.shared.now);
+            log::log!(
+                level,
+                "{remote}: more connections than Settings::max_connections, {}",
+                settings.max_connections
+            );
             return self
                 .refuse(link, Response::text(503, "too many connections\n").header("Retry-After", "10"));
         }

@@ -12,7 +12,9 @@ use crate::app::request::Request;
 use crate::app::response::Response;
 use crate::event_loop::driver::Driver;
 use crate::settings::Settings;
+use crate::settings::origin::OriginPolicy;
 use crate::state::slots::{Open, Phase};
+use crate::state::warnings::Warning;
 
 /// What becomes of a request.
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
@@ -99,7 +101,13 @@ impl<H: Handler> Driver<H> {
             let reach = self.accepting.reach(slot.link.remote);
             let secure = slot.link.transport.is_secure();
             if !settings.origin.allows(origin, head.host(), reach, secure) {
-                log::debug!("{}: origin {origin:?} is not allowed", slot.link.remote);
+                let level = self.accepting.warnings.level(Warning::Origin, self.shared.now);
+                let (remote, hint) = (slot.link.remote, OriginPolicy::hint(reach));
+                log::log!(
+                    level,
+                    "{remote}: Settings::origin does not allow {origin:?}; Host: {:?}; {hint}",
+                    head.host()
+                );
                 return Answer::Refuse(HandshakeError::OriginNotAllowed);
             }
         }

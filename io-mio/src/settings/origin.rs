@@ -79,6 +79,20 @@ impl OriginPolicy {
         Ok(())
     }
 
+    /// For the log: what can be done about a page that was refused.
+    pub(crate) fn hint(reach: Reach) -> &'static str {
+        match reach {
+            Reach::Loopback => {
+                "the server listens on loopback addresses: behind a proxy on this machine, add the public \
+                 origin to OriginPolicy::List, or let the proxy use a Unix-domain socket"
+            }
+            Reach::Public | Reach::UnixSocket => {
+                "to let it in, add it to OriginPolicy::List; the server's own pages are let in if a proxy \
+                 in between passes on Host as it is"
+            }
+        }
+    }
+
     /// Whether a page of `origin` may connect. `host` is the request's `Host`, `secure` whether it came over TLS.
     pub(crate) fn allows(&self, origin: &str, host: Option<&str>, reach: Reach, secure: bool) -> bool {
         if *self == Self::Any {
