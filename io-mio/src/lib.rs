@@ -93,6 +93,7 @@ pub use settings::origin::{InvalidOrigin, OriginPolicy};
 pub use settings::resolver::Resolver;
 pub use settings::slow_consumer::SlowConsumer;
 pub use settings::topic_limits::TopicLimits;
+pub use settings::trusted_proxies::{InvalidProxies, ProxyHeader, TrustedProxies};
 pub use state::topics::TopicError;
 pub use target::connect::Connect;
 pub use target::connect_error::ConnectError;

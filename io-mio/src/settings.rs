@@ -1,9 +1,11 @@
 //! Limits and time-outs.
 
+pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod resolver;
 pub(crate) mod slow_consumer;
 pub(crate) mod topic_limits;
+pub(crate) mod trusted_proxies;
 
 use std::io;
 
@@ -12,6 +14,7 @@ use sansws::{Config, Timeouts};
 use crate::settings::origin::OriginPolicy;
 use crate::settings::resolver::Resolver;
 use crate::settings::topic_limits::TopicLimits;
+use crate::settings::trusted_proxies::TrustedProxies;
 
 /// Everything that can be set about an event loop, with defaults that suit a public server.
 ///
@@ -54,8 +57,15 @@ pub struct Settings {
     pub max_connections: usize,
     /// Most connections at a time from one IPv4 address or IPv6 /64, over all workers; one more is answered with 429.
     ///
-    /// Default `None`: behind a proxy every client has the same address. Set it on servers that face the network.
+    /// Default `None`: behind a proxy every client has the same address, unless the proxy is
+    /// [trusted](Self::trusted_proxies) to tell that of the client. Set it on servers that face the network.
     pub max_connections_per_address: Option<usize>,
+    /// Proxies that are believed when they tell the address of the client. Default `None`.
+    ///
+    /// Connections of these proxies count for
+    /// [`max_connections_per_address`](Self::max_connections_per_address) once the client is known, or
+    /// it is known that it is not told: then they count as the proxy's.
+    pub trusted_proxies: Option<TrustedProxies>,
     /// Most bytes queued for one connection; a message that does not fit is not queued at all. Default 32 MiB.
     ///
     /// A single message longer than this can never be sent. Half of it at most is for what is published while the application is in the
@@ -122,6 +132,7 @@ impl Default for Settings {
             max_control_frames: 1024,
             max_connections: 65_536,
             max_connections_per_address: None,
+            trusted_proxies: None,
             max_buffered: 32 << 20,
             high_water: 256 << 10,
             low_water: 64 << 10,

@@ -52,7 +52,7 @@ impl<'a, S> Peer<'a, S> {
         self.session
     }
 
-    /// Where the peer is.
+    /// Where the peer is; as [`Request::remote_addr`](crate::Request::remote_addr).
     pub fn remote_addr(&self) -> PeerAddr {
         self.sending.link.remote
     }

@@ -64,6 +64,11 @@ impl Response {
         Self::new(302).header("Location", location)
     }
 
+    /// The refusal of a connection, see `Settings::max_connections_per_address`.
+    pub(crate) fn too_many_from_address() -> Self {
+        Self::text(429, "too many connections from this address\n")
+    }
+
     /// The refusal of a request because of this error.
     pub(crate) fn refusal(error: &HandshakeError) -> Self {
         let hint = match error {

@@ -13,8 +13,10 @@ use crate::conn::peer_addr::PeerAddr;
 use crate::event_loop::driver::Driver;
 use crate::kernel::listener::{Bound, Listener, Security};
 use crate::kernel::transport::Transport;
+use crate::settings::Settings;
 use crate::settings::origin::Reach;
-use crate::state::slots::Phase;
+use crate::settings::trusted_proxies::{ProxyHeader, TrustedProxies};
+use crate::state::slots::{Announced, Phase};
 use crate::state::timers::{Tick, tick_at};
 use crate::state::warnings::{Warning, Warnings};
 
@@ -54,11 +56,11 @@ struct Listening {
 
 impl Accepting {
     /// Who could have connected in the way in which this peer did.
-    pub(crate) fn reach(&self, remote: PeerAddr) -> Reach {
-        match remote {
-            _ if self.public => Reach::Public,
-            PeerAddr::Unix => Reach::UnixSocket,
-            PeerAddr::Tcp(_) | PeerAddr::Unknown => Reach::Loopback,
+    pub(crate) fn reach(&self, is_unix: bool) -> Reach {
+        match (self.public, is_unix) {
+            (true, _) => Reach::Public,
+            (false, true) => Reach::UnixSocket,
+            (false, false) => Reach::Loopback,
         }
     }
 
@@ -74,6 +76,18 @@ impl Accepting {
         self.listeners = Vec::new();
         self.paused_until = None;
     }
+}
+
+/// Whether this is the address of a proxy that is believed.
+fn is_trusted(settings: &Settings, remote: PeerAddr) -> bool {
+    let proxies = settings.trusted_proxies.as_ref().filter(|_| remote != PeerAddr::Unknown);
+    proxies.is_some_and(|proxies| proxies.trusts(remote.ip()))
+}
+
+/// Whether it tells who the client is before anything else.
+fn announces(settings: &Settings, remote: PeerAddr) -> bool {
+    let by = settings.trusted_proxies.as_ref().map(TrustedProxies::header);
+    by == Some(ProxyHeader::ProxyProtocol) && is_trusted(settings, remote)
 }
 
 /// The token of the loop's waker.
@@ -116,6 +130,11 @@ impl<H: Handler> Driver<H> {
                     break;
                 }
                 match listening.listener.accept() {
+                    Ok((socket, remote)) if announces(&self.shared.settings, remote) => {
+                        let security = listening.security.clone();
+                        let announced = Box::new(Announced { header: Vec::new(), security });
+                        self.admit(socket, remote, Phase::Announced(announced));
+                    }
                     Ok((socket, remote)) => match listening.security.secure(socket) {
                         Ok(transport) => self.accepted(transport, remote),
                         Err(error) => log::error!("{remote}: {error}"),
@@ -138,12 +157,19 @@ impl<H: Handler> Driver<H> {
     }
 
     pub(crate) fn accepted(&mut self, transport: Transport, remote: PeerAddr) {
+        let head = Box::new(Head::new(self.shared.settings.max_head_len));
+        self.admit(transport, remote, Phase::Opening(head));
+    }
+
+    fn admit(&mut self, transport: Transport, remote: PeerAddr, phase: Phase<H::Session>) {
         let settings = &self.shared.settings;
         let hub = &self.shared.hub;
         let mut link = Link::new(transport, remote, self.shared.now);
         link.counted = hub.enter(settings.max_connections);
-        if let (true, Some(max), Some(ip)) = (link.counted, settings.max_connections_per_address, remote.ip())
-        {
+        let max_per_address = settings.max_connections_per_address;
+        // A proxy tells later whose connection it is.
+        let max_per_address = max_per_address.filter(|_| !is_trusted(settings, remote));
+        if let (true, Some(max), Some(ip)) = (link.counted, max_per_address, remote.ip()) {
             link.address_counted = hub.enter_address(ip, max);
             if !link.address_counted {
                 let level = self.accepting.warnings.level(Warning::Address, self.shared.now);
@@ -151,7 +177,7 @@ impl<H: Handler> Driver<H> {
                     level,
                     "{remote}: more connections than Settings::max_connections_per_address, {max}"
                 );
-                return self.refuse(link, Response::text(429, "too many connections from this address\n"));
+                return self.refuse(link, Response::too_many_from_address());
             }
         }
         if !link.counted {
@@ -165,8 +191,7 @@ impl<H: Handler> Driver<H> {
                 .refuse(link, Response::text(503, "too many connections\n").header("Retry-After", "10"));
         }
         link.transport.set_nodelay();
-        let head = Box::new(Head::new(self.shared.settings.max_head_len));
-        self.enroll(link, Phase::Opening(head));
+        self.enroll(link, phase);
     }
 
     /// Answers without having read the request, as it may never come; only a few at a time.

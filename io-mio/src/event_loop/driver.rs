@@ -239,6 +239,7 @@ impl<H: Handler> Driver<H> {
             self.settle(index);
         }
         match self.slots.get(index).map(|slot| &slot.phase) {
+            Some(Phase::Announced(_)) => self.read_announcement(index),
             Some(Phase::Opening(_)) => self.read_request(index),
             Some(Phase::Dialling(_)) => self.dialling_ready(index),
             Some(Phase::Open(_)) => self.read_frames(index),
@@ -431,7 +432,7 @@ impl<H: Handler> Driver<H> {
                 open.conn.fail(CloseCode::INTERNAL_ERROR);
                 self.settle(index);
             }
-            (Phase::Lingering, _) => self.die(index),
+            (Phase::Announced(_) | Phase::Lingering, _) => self.die(index),
             (Phase::Dead, _) => {}
         }
     }

@@ -172,6 +172,15 @@ impl Transport {
         }
     }
 
+    /// Whether it is a Unix-domain socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether it speaks TLS.
     pub(crate) fn is_secure(&self) -> bool {
         match self {

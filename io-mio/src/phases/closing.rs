@@ -134,7 +134,7 @@ impl<H: Handler> Driver<H> {
                 self.finish(id.index);
                 self.die(id.index);
             }
-            Phase::Opening(_) | Phase::Lingering => self.die(id.index),
+            Phase::Announced(_) | Phase::Opening(_) | Phase::Lingering => self.die(id.index),
             Phase::Dead => {}
         }
     }
@@ -148,6 +148,7 @@ impl<H: Handler> Driver<H> {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             let (id, link) = (slot.id, &mut slot.link);
             match &mut slot.phase {
+                Phase::Announced(_) => self.die(index),
                 Phase::Opening(_) => self.shut_down_opening(index),
                 Phase::Dialling(_) => self.dial_failed(index, By::Local, Cause::Shutdown),
                 Phase::Open(open) => {

@@ -10,6 +10,7 @@ use crate::app::handler::Handler;
 use crate::app::peer::Peer;
 use crate::app::request::Request;
 use crate::app::response::Response;
+use crate::conn::forwarded::{client, header_name};
 use crate::event_loop::driver::Driver;
 use crate::settings::Settings;
 use crate::settings::origin::OriginPolicy;
@@ -87,7 +88,20 @@ impl<H: Handler> Driver<H> {
         if let Err(error) = head.check_head() {
             return Answer::Refuse(error);
         }
-        let request = Request::new(&head, slot.link.remote);
+        let mut remote = slot.link.remote;
+        let proxies = settings.trusted_proxies.as_ref();
+        if let Some((proxies, name)) = proxies.and_then(|proxies| Some((proxies, header_name(proxies)?))) {
+            remote = client(remote, proxies, head.headers().all(name));
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.link.remote = remote;
+            }
+            if !self.count_address(index) {
+                return Answer::Respond(Response::too_many_from_address());
+            }
+        }
+        let Some(slot) = self.slots.get(index) else { return Answer::Refuse(HandshakeError::MalformedHead) };
+        let settings = &self.shared.settings;
+        let request = Request::new(&head, remote);
         if !head.is_upgrade() {
             return Answer::Respond(self.handler.request(&request));
         }
@@ -98,7 +112,7 @@ impl<H: Handler> Driver<H> {
         // §10.2: "Servers that are not intended to process input from any web page but only for certain sites SHOULD verify the
         // |Origin| field is an origin they expect." §4.2.2: otherwise "403 Forbidden".
         if let Some(origin) = head.origin() {
-            let reach = self.accepting.reach(slot.link.remote);
+            let reach = self.accepting.reach(slot.link.transport.is_unix());
             let secure = slot.link.transport.is_secure();
             if !settings.origin.allows(origin, head.host(), reach, secure) {
                 let level = self.accepting.warnings.level(Warning::Origin, self.shared.now);
@@ -168,6 +182,26 @@ impl<H: Handler> Driver<H> {
         self.die(index);
     }
 
+    /// Counts a connection by the address of its client, once that is known; whether there is room for it.
+    pub(crate) fn count_address(&mut self, index: u32) -> bool {
+        let Some(slot) = self.slots.get_mut(index) else { return true };
+        let link = &mut slot.link;
+        let max = self.shared.settings.max_connections_per_address;
+        if let (false, Some(max), Some(ip)) = (link.address_counted, max, link.remote.ip()) {
+            link.address_counted = self.shared.hub.enter_address(ip, max);
+            if !link.address_counted {
+                let level = self.accepting.warnings.level(Warning::Address, self.shared.now);
+                log::log!(
+                    level,
+                    "{}: more connections than Settings::max_connections_per_address, {max}",
+                    link.remote
+                );
+                return false;
+            }
+        }
+        true
+    }
+
     pub(crate) fn request_timed_out(&mut self, index: u32) {
         let Some(slot) = self.slots.get(index) else { return };
         // Nothing can be said that would be understood.
@@ -196,7 +230,7 @@ impl<H: Handler> Driver<H> {
         self.respond(index, Response::refusal(error), is_head);
     }
 
-    fn respond(&mut self, index: u32, response: Response, is_head: bool) {
+    pub(crate) fn respond(&mut self, index: u32, response: Response, is_head: bool) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let (head, body) = response.encode(is_head);
         slot.link.out.push(head.into());

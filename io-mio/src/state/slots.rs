@@ -7,6 +7,7 @@ use crate::conn::head::Head;
 use crate::conn::link::Link;
 use crate::conn::peer_id::PeerId;
 use crate::dial::dialling::Dialling;
+use crate::kernel::listener::Security;
 
 /// Two parts, so that a message can borrow the assembler while a [`Peer`](crate::Peer) borrows everything else.
 pub(crate) struct Slot<S> {
@@ -85,6 +86,8 @@ impl<S> Slots<S> {
 /// The life of a connection, from top to bottom.
 #[expect(clippy::large_enum_variant, reason = "nearly all slots are open ones")]
 pub(crate) enum Phase<S> {
+    /// Accepted from a proxy that tells who the client is before anything else.
+    Announced(Box<Announced>),
     /// Accepted; the head of the request is arriving.
     Opening(Box<Head>),
     /// Being dialled.
@@ -97,6 +100,13 @@ pub(crate) enum Phase<S> {
     /// The socket is closed. The slot is freed at the end of the turn, so that an event later in the turn cannot mean another
     /// connection.
     Dead,
+}
+
+pub(crate) struct Announced {
+    /// What has come of the PROXY protocol's header.
+    pub(crate) header: Vec<u8>,
+    /// What comes behind it.
+    pub(crate) security: Security,
 }
 
 pub(crate) struct Open<S> {

@@ -14,12 +14,14 @@ pub(crate) enum Warning {
     Connections,
     /// `Settings::max_connections_per_address`
     Address,
+    /// `Settings::trusted_proxies`
+    Announcement,
 }
 
 /// When a loop warned last, by kind.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
-    last: [Option<Duration>; 3],
+    last: [Option<Duration>; 4],
 }
 
 impl Warnings {
