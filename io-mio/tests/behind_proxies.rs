@@ -217,6 +217,13 @@ fn a_connection_without_its_header_is_dropped() {
         }
         assert!(answer.is_empty(), "{bytes:?}: {answer:?}");
     }
+    // A client that ends before it has asked for anything gets no answer either.
+    let mut stream = dial(server.addr);
+    stream.write_all(b"PROXY TCP4 192.0.2.1 198.51.100.1 1 2\r\n").expect("the server reads");
+    stream.shutdown(std::net::Shutdown::Write).expect("it is open");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an end");
+    assert_eq!(answer, "");
     // One that is ended meanwhile, and a shutdown.
     drop(dial(server.addr));
     server.wait_for_connections(0);

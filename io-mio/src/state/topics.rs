@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(sorted(&topics, "a"), [2]);
         assert!(!topics.is_subscribed("a", 1) && topics.is_subscribed("", 1));
         assert_eq!(topics.of(1).collect::<Vec<_>>(), [""]);
-        topics.unsubscribe_all(1);
+        assert!(topics.unsubscribe("", 1) && !topics.of_slots.contains_key(&1));
         topics.unsubscribe_all(1);
         topics.unsubscribe_all(2);
         assert!(topics.subscribers.len() == 0 && topics.of_slots.is_empty() && topics.total == 0);
