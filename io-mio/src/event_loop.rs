@@ -72,8 +72,8 @@ impl<H: Handler> EventLoop<H> {
     ///
     /// # Errors
     ///
-    /// Those of the operating system: no event queue, no random numbers. `InvalidInput`: a setting that
-    /// cannot have an effect, by its name, such as an origin that no page has.
+    /// Those of the operating system: no event queue, no random numbers. `InvalidInput`: a setting
+    /// that cannot have an effect, by its name, such as an origin that no page has.
     pub fn new(handler: H, settings: Settings) -> io::Result<Self> {
         let hub = Hub::new(InboxLimits::of(&settings));
         Self::on_hub(handler, settings, hub, 0)

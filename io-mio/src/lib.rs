@@ -46,7 +46,8 @@
 //!   everybody, and lets what was queued be delivered first.
 //! - **Limits.** Everything that a peer could make grow has a limit with a default; they are all in [`Settings`].
 //! - **Browsers.** Only pages of the same origin may connect, unless [`OriginPolicy`] says otherwise.
-//! - **Proxies.** Behind one, all clients have its address, unless [`Settings::trusted_proxies`] has it tell theirs.
+//! - **Proxies.** Behind one, all clients have its address, unless [`Settings::trusted_proxies`]
+//!   has it tell theirs.
 //! - **Clients.** [`EventLoop::connect`] and [`Peer::connect`] dial. The connection lives on the same loop, with the same handler.
 //! - **Logs.** What goes wrong with single connections is told to the `log` crate at the level `debug`, what an operator should see at `warn`.
 

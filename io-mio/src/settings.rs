@@ -57,14 +57,15 @@ pub struct Settings {
     pub max_connections: usize,
     /// Most connections at a time from one IPv4 address or IPv6 /64, over all workers; one more is answered with 429.
     ///
-    /// Default `None`: behind a proxy every client has the same address, unless the proxy is
-    /// [trusted](Self::trusted_proxies) to tell that of the client. Set it on servers that face the network.
+    /// Default `None`: behind a proxy every client has the same address, unless you
+    /// [trust the proxy](Self::trusted_proxies). Set it on servers that face the network.
     pub max_connections_per_address: Option<usize>,
-    /// Proxies that are believed when they tell the address of the client. Default `None`.
+    /// Reverse proxies that are trusted to pass on the client's address. Default `None`.
     ///
-    /// Connections of these proxies count for
-    /// [`max_connections_per_address`](Self::max_connections_per_address) once the client is known, or
-    /// it is known that it is not told: then they count as the proxy's.
+    /// A connection from such a proxy counts towards
+    /// [`max_connections_per_address`](Self::max_connections_per_address) as soon as the client's
+    /// address is known. If the proxy does not pass it on, the connection counts towards the
+    /// proxy's address.
     pub trusted_proxies: Option<TrustedProxies>,
     /// Most bytes queued for one connection; a message that does not fit is not queued at all. Default 32 MiB.
     ///

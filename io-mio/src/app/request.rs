@@ -22,7 +22,8 @@ impl<'a> Request<'a> {
     }
 
     /// Where the client is. Behind a proxy that is the proxy, unless it is one of
-    /// [`Settings::trusted_proxies`](crate::Settings::trusted_proxies); then the port is 0 if it is not told.
+    /// [`Settings::trusted_proxies`](crate::Settings::trusted_proxies); then the port is 0 if it is
+    /// not told.
     pub fn remote_addr(&self) -> PeerAddr {
         self.remote
     }

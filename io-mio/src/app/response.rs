@@ -24,8 +24,8 @@ pub struct Response {
 }
 
 /// Behind the error, for developers.
-const ORIGIN_HINT: &str = "It has to be the origin that the request's Host names, or be in the server's \
-                           OriginPolicy::List. Behind a proxy that is where the public origin belongs.\n";
+const ORIGIN_HINT: &str = "The page's origin must match the request's Host header or be in the server's \
+                           OriginPolicy::List. Behind a proxy, list the public origin there.\n";
 
 impl Response {
     /// A response without a body. A status that no HTTP response can end with (below 200 or above 599) becomes 500.
@@ -72,8 +72,9 @@ impl Response {
     /// The refusal of a request because of this error.
     pub(crate) fn refusal(error: &HandshakeError) -> Self {
         let hint = match error {
-            // For whoever puts a server behind a proxy. No page can read it, and it says nothing about this server: neither what is
-            // allowed, nor where it listens, nor what it was sent.
+            // For whoever puts a server behind a proxy. No page can read it, and it says nothing
+            // about this server: neither what is allowed, nor where it listens, nor what it was
+            // sent.
             HandshakeError::OriginNotAllowed => ORIGIN_HINT,
             _ => "",
         };

@@ -1,11 +1,11 @@
-//! `X-Forwarded-For`, and `Forwarded` of RFC 7239: who the client is by the word of proxies.
+//! `X-Forwarded-For` and `Forwarded` (RFC 7239): the client's address, as passed on by proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::conn::peer_addr::PeerAddr;
 use crate::settings::trusted_proxies::{ProxyHeader, TrustedProxies};
 
-/// Proxies that are believed one behind the other.
+/// The most proxies in a row that are trusted.
 const MAX_HOPS: usize = 32;
 
 /// A client, or a proxy on the way. `None`: it is not told, or not in a way that is understood.
@@ -22,9 +22,9 @@ pub(crate) fn header_name(proxies: &TrustedProxies) -> Option<&'static str> {
 
 /// The client of a request that came from `remote`, by the lines of the header in their order.
 ///
-/// Each proxy appends whom it was asked by, so the last one is told by the proxy that asks this server,
-/// the one before it by that one, and so on. Where nothing is told, or nothing that is understood, the
-/// proxy that should have told it is the last that is known.
+/// Each proxy appends the address from which it was reached: the last element comes from the proxy
+/// that connects to this server, the one before it from the proxy before, and so on. If an element
+/// is missing or malformed, the result is the proxy that should have written it.
 pub(crate) fn client<'a>(
     remote: PeerAddr,
     proxies: &TrustedProxies,
@@ -54,8 +54,8 @@ fn x_forwarded_for(line: &[u8]) -> Vec<Node> {
     elements.filter(|element| !element.is_empty()).map(address).collect()
 }
 
-/// The elements of one line. If it is malformed, none of it is believed: a client could begin a quoted string in which that disappears
-/// which a proxy has appended.
+/// The elements of one line. If it is malformed, none of it is believed: a client could begin a
+/// quoted string in which that disappears which a proxy has appended.
 fn forwarded(line: &[u8]) -> Vec<Node> {
     let mut rest = Cursor(line);
     let mut nodes = Vec::new();
@@ -75,7 +75,8 @@ fn forwarded(line: &[u8]) -> Vec<Node> {
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
-    /// RFC 7239 §4: `forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )`. `None`: malformed.
+    /// RFC 7239 §4: `forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )`. `None`:
+    /// malformed.
     fn element(&mut self) -> Option<Node> {
         let mut node = None;
         loop {
@@ -143,8 +144,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`; the port may be hidden behind an identifier
-/// (RFC 7239 §6). The port is 0 if it is not told.
+/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`; the port may be
+/// hidden behind an identifier (RFC 7239 §6). The port is 0 if it is not told.
 fn address(text: &[u8]) -> Node {
     let text = std::str::from_utf8(text).ok()?;
     if let Ok(ip) = text.parse::<IpAddr>() {
@@ -301,7 +302,8 @@ mod tests {
     }
 
     proptest! {
-        /// Rule R-7239-a. Whatever a client has sent, the address that a proxy appends is what counts, or none.
+        /// Rule R-7239-a. Whatever a client has sent, the address that a proxy appends is what
+        /// counts, or none.
         #[test]
         fn no_client_can_claim_an_address(
             claims in prop::collection::vec("[ -~]{0,40}|(for=)?\"?[0-9.:,;\"\\\\ ]{0,30}", 0..4),

@@ -3,7 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The longest header that is read, in bytes: addresses, and as many extensions (TLV) of version 2 as they leave room for.
+/// The longest header that is read, in bytes: addresses, and as many extensions (TLV) of version 2
+/// as they leave room for.
 const MAX_PROXY_HEADER: usize = 4096;
 
 /// §2.1: "the maximum line lengths the receiver must support including the CRLF": 107.
@@ -20,14 +21,15 @@ const SHORTEST: &[u8; 15] = b"PROXY UNKNOWN\r\n";
 pub(crate) enum Announcement {
     /// At least so many bytes of it are still to come.
     Needs(usize),
-    /// It is whole. `None`: the client is whoever has connected, such as the proxy itself that sees whether the server lives.
+    /// It is whole. `None`: the client is whoever has connected, such as the proxy itself that sees
+    /// whether the server lives.
     From(Option<SocketAddr>),
     /// It is no such header.
     Invalid,
 }
 
-/// Reads the bytes that have come. Whoever reads no more than is needed, each time, reads nothing behind the header, which is TLS's or
-/// HTTP's.
+/// Reads the bytes that have come. Whoever reads no more than is needed, each time, reads nothing
+/// behind the header, which is TLS's or HTTP's.
 pub(crate) fn parse(bytes: &[u8]) -> Announcement {
     if bytes.is_empty() {
         return Announcement::Needs(SHORTEST.len());
@@ -97,9 +99,10 @@ fn version_2(bytes: &[u8]) -> Option<Announcement> {
     if 16 + len > MAX_PROXY_HEADER {
         return None;
     }
-    // "The highest four bits contains the version. As of this specification, it must always be sent as \x2 and the receiver must only
-    // accept this value." "other values are unassigned and must not be emitted by senders. Receivers must drop connections presenting
-    // unexpected values here."
+    // "The highest four bits contains the version. As of this specification, it must always be sent
+    // as \x2 and the receiver must only accept this value." "other values are unassigned and must
+    // not be emitted by senders. Receivers must drop connections presenting unexpected values
+    // here."
     let is_local = match version {
         0x20 => true,
         0x21 => false,
@@ -112,7 +115,8 @@ fn version_2(bytes: &[u8]) -> Option<Announcement> {
         0x31 | 0x32 => 216,
         // LOCAL: "must discard the protocol block including the family which is ignored".
         _ if is_local => 0,
-        // "Other values are unspecified and must not be emitted … and must be rejected as invalid by receivers."
+        // "Other values are unspecified and must not be emitted … and must be rejected as invalid
+        // by receivers."
         _ => return None,
     };
     if !is_local && len < needed {
@@ -141,7 +145,8 @@ fn version_2(bytes: &[u8]) -> Option<Announcement> {
                 u16::from_be_bytes(*ports),
             ))
         }
-        // UDP and Unix-domain sockets: a receiver that does not support them "automatically falls back to the UNSPEC mode".
+        // UDP and Unix-domain sockets: a receiver that does not support them "automatically falls
+        // back to the UNSPEC mode".
         _ => None,
     }))
 }
@@ -151,7 +156,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads a header in the steps that it asks for, or smaller ones; returns what it says and how much was read.
+    /// Reads a header in the steps that it asks for, or smaller ones; returns what it says and how
+    /// much was read.
     fn read(bytes: &[u8], most: usize) -> (Announcement, usize) {
         let mut end = 0;
         loop {

@@ -11,7 +11,8 @@ use crate::settings::resolver::{Resolved, Resolver};
 /// Kept by those who wait for an answer, as long as they do. A name is not resolved for those who have dropped it.
 pub(crate) type Interest = Arc<()>;
 
-/// Has a name resolved. `answer` is called once, on another thread. `None`: too many wait already, and it is not called.
+/// Has a name resolved. `answer` is called once, on another thread. `None`: too many wait already,
+/// and it is not called.
 #[must_use]
 pub(crate) fn resolve(
     resolver: &Resolver,
@@ -32,8 +33,9 @@ const MAX_THREADS: usize = 8;
 /// Calls more, while others are slow: no call of a resolver can be ended from outside.
 const MAX_SLOW: usize = 56;
 
-/// A call that takes longer is slow, and so is one whose name nobody waits for any more: the next name has its turn beside it. So eight
-/// names that nobody answers for do not keep those waiting that are resolved at once.
+/// A call that takes longer is slow, and so is one whose name nobody waits for any more: the next
+/// name has its turn beside it. So eight names that nobody answers for do not keep those waiting
+/// that are resolved at once.
 const SLOW: Duration = Duration::from_millis(250);
 
 /// Names that wait for a thread.
@@ -59,7 +61,8 @@ struct PoolState {
     running: Vec<(Name, Instant)>,
     /// All names that wait or are being resolved.
     askers: HashMap<Name, Vec<Asker>>,
-    /// All there are. While names wait, one more than there are calls, to see when a call has become slow.
+    /// All there are. While names wait, one more than there are calls, to see when a call has
+    /// become slow.
     threads: usize,
 }
 

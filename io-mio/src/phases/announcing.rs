@@ -26,7 +26,7 @@ impl<H: Handler> Driver<H> {
                     let level = self.accepting.warnings.level(Warning::Announcement, self.shared.now);
                     log::log!(
                         level,
-                        "{}: dropped: no header of the PROXY protocol, as Settings::trusted_proxies has it",
+                        "{}: dropped: it does not begin with a PROXY protocol header, which Settings::trusted_proxies requires",
                         slot.link.remote
                     );
                     return self.die(index);

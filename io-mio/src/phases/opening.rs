@@ -182,7 +182,8 @@ impl<H: Handler> Driver<H> {
         self.die(index);
     }
 
-    /// Counts a connection by the address of its client, once that is known; whether there is room for it.
+    /// Counts a connection by the address of its client, once that is known; whether there is room
+    /// for it.
     pub(crate) fn count_address(&mut self, index: u32) -> bool {
         let Some(slot) = self.slots.get_mut(index) else { return true };
         let link = &mut slot.link;

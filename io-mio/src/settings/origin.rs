@@ -17,13 +17,15 @@ pub enum OriginPolicy {
     /// proxy use a Unix-domain socket.
     #[default]
     SameOrigin,
-    /// As [`SameOrigin`](Self::SameOrigin), and pages of these origins, such as `https://example.com`,
-    /// `http://localhost:5173` or `https://*.example.com`.
+    /// As [`SameOrigin`](Self::SameOrigin), and pages of these origins, such as
+    /// `https://example.com`, `http://localhost:5173` or `https://*.example.com`.
     ///
-    /// `*` stands for one label of a host name, the first: `https://*.example.com` lets in
-    /// `https://www.example.com`, but neither `https://example.com` nor `https://a.b.example.com`. At
-    /// least two labels follow it, or `localhost`. Scheme and port are those of the page: without a port
-    /// it is the default one. A server does not start with an entry that no page can have, see
+    /// `*` stands for exactly one label, the first one: `https://*.example.com` matches
+    /// `https://www.example.com`, but neither `https://example.com` nor `https://a.b.example.com`.
+    /// It must be followed by at least two labels, or by `localhost`. Scheme and port must match;
+    /// without a port, the port is the scheme's default.
+    ///
+    /// An event loop or server fails to start if an entry cannot match any page, see
     /// [`check`](Self::check).
     List(Vec<String>),
     /// Pages from everywhere. Only for services that take nothing from cookies or from the network they are in.
@@ -41,7 +43,7 @@ pub(crate) enum Reach {
     UnixSocket,
 }
 
-/// An entry of [`OriginPolicy::List`] that is not the origin of any page.
+/// An entry of [`OriginPolicy::List`] that cannot match the origin of any page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidOrigin {
     origin: String,
@@ -57,7 +59,7 @@ impl fmt::Display for InvalidOrigin {
 impl std::error::Error for InvalidOrigin {}
 
 impl OriginPolicy {
-    /// Checks the entries of a [list](Self::List). Every event loop does so when it is made, and fails.
+    /// Checks the entries of a [list](Self::List). Every event loop calls this when it is created.
     ///
     /// ```
     /// use sansws_mio::OriginPolicy;
@@ -69,8 +71,8 @@ impl OriginPolicy {
     ///
     /// # Errors
     ///
-    /// The first entry that is not `scheme://host` or `scheme://host:port`, or is one that browsers never
-    /// send, such as `wss://example.com` or `https://example.com/chat`.
+    /// Returns the first entry that is not `scheme://host` or `scheme://host:port`, or that
+    /// browsers never send, such as `wss://example.com` or `https://example.com/chat`.
     pub fn check(&self) -> Result<(), InvalidOrigin> {
         let Self::List(allowed) = self else { return Ok(()) };
         for origin in allowed {

@@ -7,10 +7,11 @@ pub struct TopicLimits {
     pub max_per_connection: usize,
     /// Length of a topic's name, in bytes. Default 256.
     pub max_name_len: usize,
-    /// Subscriptions that all connections of a loop may have together, each connection counted for
-    /// each of its topics. Default 1 048 576.
+    /// Subscriptions of all connections of a loop at a time; a connection counts once for each of
+    /// its topics. Default 1 048 576.
     ///
-    /// A subscription takes about 20 bytes; a topic, with its first one, about 100 bytes and its name.
+    /// A subscription takes about 20 bytes. A topic with one subscriber takes about 100 bytes plus
+    /// its name.
     pub max_per_loop: usize,
 }
 

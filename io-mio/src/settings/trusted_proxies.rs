@@ -1,17 +1,19 @@
-//! Proxies whose word about their clients is taken.
+//! Reverse proxies that are trusted to pass on the client's address.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::settings::network::Network;
 
-/// Proxies in front of the server, and how they tell the address of the client: then
-/// [`Request::remote_addr`](crate::Request::remote_addr), [`Peer::remote_addr`](crate::Peer::remote_addr)
-/// and [`Settings::max_connections_per_address`](crate::Settings::max_connections_per_address) are
-/// about the client.
+/// Reverse proxies in front of the server, and how they pass on the client's address.
 ///
-/// What others say is not believed. List the addresses of the proxies alone, not the network that clients
-/// are in too: a client with such an address could claim to be anybody.
+/// Behind them, [`Request::remote_addr`](crate::Request::remote_addr),
+/// [`Peer::remote_addr`](crate::Peer::remote_addr) and
+/// [`Settings::max_connections_per_address`](crate::Settings::max_connections_per_address) refer to
+/// the client. Values that come from any other address are ignored.
+///
+/// List only the addresses of the proxies, not a network that also contains clients: a client with
+/// such an address could claim any address.
 ///
 /// ```
 /// use sansws_mio::{ProxyHeader, Settings, TrustedProxies};
@@ -33,29 +35,30 @@ pub struct TrustedProxies {
     header: ProxyHeader,
 }
 
-/// How proxies tell the address of the client. It is one way only: a proxy that writes one header may
-/// pass on another that the client made up.
+/// How a proxy passes on the client's address.
+///
+/// Choose the one that your proxy sets. It may forward the others as the client wrote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyHeader {
-    /// The header `X-Forwarded-For`. Each proxy appends the address that it was reached from; the last
-    /// one that is not a trusted proxy's is the client's.
+    /// The header `X-Forwarded-For`. Each proxy appends the address from which it was reached. The
+    /// client is the last address in the list that is not a trusted proxy's.
     XForwardedFor,
-    /// The header `Forwarded` (RFC 7239), by its parameter `for`; read in the same way.
+    /// The header `Forwarded` (RFC 7239), parameter `for`, evaluated in the same way.
     Forwarded,
-    /// The PROXY protocol, version 1 or 2: it is in front of TLS and HTTP. A connection from a trusted
-    /// address that does not begin with it is dropped; one from another address has to begin with TLS or
-    /// HTTP.
+    /// The PROXY protocol, version 1 or 2, which precedes TLS and HTTP. A connection from a trusted
+    /// address that does not begin with its header is dropped. A connection from any other address
+    /// must begin with TLS or HTTP.
     ProxyProtocol,
 }
 
 impl TrustedProxies {
-    /// Trusts these addresses: IP addresses and blocks of them such as `10.1.0.0/28`, and `unix` for
-    /// whoever connects to a Unix-domain socket, with commas or blanks in between.
+    /// Trusts these addresses, which are separated by commas or blanks: IP addresses, blocks of
+    /// them such as `10.1.0.0/28`, and `unix` for every connection to a Unix-domain socket.
     ///
     /// # Errors
     ///
-    /// An entry is something else, or there is none.
+    /// Fails if an entry is none of these, or if there is no entry.
     pub fn new(addresses: &str, header: ProxyHeader) -> Result<Self, InvalidProxies> {
         let mut proxies = Self { networks: Vec::new(), unix: false, header };
         let separator = |c: char| c == ',' || c.is_ascii_whitespace();
@@ -77,7 +80,7 @@ impl TrustedProxies {
         self.header
     }
 
-    /// Whether it is a proxy's. `None`: that of a Unix-domain socket.
+    /// Whether this is the address of a trusted proxy. `None` is a Unix-domain socket.
     pub(crate) fn trusts(&self, ip: Option<IpAddr>) -> bool {
         match ip {
             Some(ip) => self.networks.iter().any(|network| network.contains(ip)),
@@ -86,7 +89,7 @@ impl TrustedProxies {
     }
 }
 
-/// An entry of [`TrustedProxies`] is not an address.
+/// Why [`TrustedProxies::new`] failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidProxies {
     /// Empty: there is none.

@@ -18,8 +18,8 @@ pub(crate) struct Names<T> {
     text: String,
     /// Bytes of `text` that are in use.
     used_text: usize,
-    /// Numbers of entries, each at the place of its hash or behind it, with no empty place in between.
-    /// The length is a power of two, at least half of it empty.
+    /// Numbers of entries, each at the place of its hash or behind it, with no empty place in
+    /// between. The length is a power of two, at least half of it empty.
     places: Vec<u32>,
     hasher: RandomState,
     /// Since memory was last given back.
@@ -80,7 +80,8 @@ impl<T> Names<T> {
         self.entries.get_mut(number as usize).map(|entry| &mut entry.value)
     }
 
-    /// Adds a name that is not there. `None`: there is no room for it among four billion bytes of names.
+    /// Adds a name that is not there. `None`: there is no room for it among four billion bytes of
+    /// names.
     pub(crate) fn insert(&mut self, name: &str, value: T) -> Option<u32> {
         let is_full = |text: &str| u32::try_from(text.len() + name.len()).is_err();
         if is_full(&self.text) {

@@ -61,7 +61,8 @@ impl<S> Slots<S> {
     pub(crate) fn remove(&mut self, index: u32) {
         self.removed += usize::from(self.slab.try_remove(index as usize).is_some());
         let room = self.slab.capacity();
-        // What this costs is paid for by the removals. Slots do not move: only what is behind the last one is given back.
+        // What this costs is paid for by the removals. Slots do not move: only what is behind the
+        // last one is given back.
         let is_worth_it = self.slab.is_empty() || self.removed > room / 8;
         if is_worth_it && room > 4 * self.slab.len() + KEPT_SLOTS {
             self.removed = 0;

@@ -6,8 +6,8 @@ use std::{mem, slice};
 /// Up to this many elements are searched one after the other.
 const FEW: usize = 16;
 
-/// A set. One element takes no heap of its own. With many it is a tree, which gives memory back with
-/// each element that leaves, and whose growth is never the work of one insertion.
+/// A set. One element takes no heap of its own. With many it is a tree, which gives memory back
+/// with each element that leaves, and whose growth is never the work of one insertion.
 #[derive(Debug)]
 pub(crate) enum SmallSet<T> {
     One(T),
@@ -111,7 +111,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// It is a set, in each of its forms and from form to form, and takes the form for its size.
+        /// It is a set, in each of its forms and from form to form, and takes the form for its
+        /// size.
         #[test]
         fn it_is_a_set(steps in prop::collection::vec((any::<bool>(), 0..40_u32), 0..300)) {
             let (mut set, mut model) = (SmallSet::default(), BTreeSet::new());
