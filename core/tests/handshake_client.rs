@@ -396,11 +396,23 @@ mod section_4_1_the_response {
         assert_eq!(with(&offer, &["Sec-WebSocket-Protocol: chat"]), Ok(()));
         assert_eq!(with(&offer, &["sec-websocket-protocol: \t superchat "]), Ok(()));
         let error = Err(response(Field::Subprotocol, Fault::NotOffered));
-        for value in ["", "Chat", "other", "chat, superchat", "chat,", "chat chat", "\"chat\""] {
+        // Without a value it indicates the use of none.
+        for request in [&offer, &plain()] {
+            for line in ["Sec-WebSocket-Protocol:", "sec-websocket-protocol: \t "] {
+                assert_eq!(with(request, &[line]), Ok(()), "{line}");
+                let input = response_with("", &[line]);
+                let mut storage = HeaderStorage::<16>::default();
+                let (response, _) = client::Response::parse(&input, &mut storage).unwrap().unwrap();
+                assert_eq!(response.subprotocol(), None, "{line}");
+            }
+        }
+        for value in [",", "\"\"", "Chat", "other", "chat, superchat", "chat,", "chat chat", "\"chat\""] {
             assert_eq!(with(&offer, &[&format!("Sec-WebSocket-Protocol: {value}")]), error, "{value}");
         }
         assert_eq!(with(&plain(), &["Sec-WebSocket-Protocol: chat"]), error);
         let two = ["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: superchat"];
+        assert_eq!(with(&offer, &two), Err(response(Field::Subprotocol, Fault::Repeated)));
+        let two = ["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol:"];
         assert_eq!(with(&offer, &two), Err(response(Field::Subprotocol, Fault::Repeated)));
     }
 

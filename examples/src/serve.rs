@@ -22,9 +22,8 @@ const DRAIN: Duration = Duration::from_millis(1500);
 ///
 /// One line that says what failed, such as an address in use.
 pub fn serve(options: &Options, site: impl FnOnce() -> Site) -> Result<(), String> {
-    if options.verbose {
-        log_to_stderr();
-    }
+    // Warnings are for the operator: a limit was reached, a page was refused that a setting would let in.
+    log_to_stderr(if options.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Warn });
     let mut server = bind(options)?;
     let tls = options.tls.as_ref().map(|tls| Certificate::new(tls, &server.local_addrs())).transpose()?;
     let mut scheme = "http";
@@ -121,7 +120,7 @@ fn heed_signals(handle: Handle, tls: Option<Certificate>) -> io::Result<()> {
     Ok(())
 }
 
-fn log_to_stderr() {
+fn log_to_stderr(level: log::LevelFilter) {
     struct Stderr;
 
     impl log::Log for Stderr {
@@ -137,7 +136,7 @@ fn log_to_stderr() {
     }
 
     if log::set_logger(&Stderr).is_ok() {
-        log::set_max_level(log::LevelFilter::Debug);
+        log::set_max_level(level);
     }
 }
 

@@ -129,6 +129,9 @@ fn pages_of_other_origins_are_refused_unless_they_are_allowed() {
     let server = Server::start(DEMO, &["--allow-origin", "https://good.example"]);
     assert_eq!(upgrade(&server, "https://good.example"), 101);
     assert_eq!(upgrade(&server, "https://evil.example"), 403);
+    let server = Server::start(DEMO, &["--allow-origin", "https://*.good.example"]);
+    assert_eq!(upgrade(&server, "https://a.good.example"), 101);
+    assert_eq!(upgrade(&server, "https://evil-good.example"), 403);
     assert_eq!(upgrade(&Server::start(DEMO, &["--allow-origin", "*"]), "https://evil.example"), 101);
 }
 

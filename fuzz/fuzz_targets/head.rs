@@ -119,7 +119,8 @@ impl<'a> Head<'a> {
             .expect(400, origins.len() <= 1 && origins.iter().all(|origin| str::from_utf8(origin).is_ok()));
         let names = self.elements("Sec-WebSocket-Protocol");
         let is_unique = |(i, name): (usize, &&[u8])| !names[..i].contains(name);
-        verdict.expect(400, self.all("Sec-WebSocket-Protocol").is_empty() || (1..=64).contains(&names.len()));
+        // RFC 9110 §5.6.1.2: empty elements are ignored, also if there are no others.
+        verdict.expect(400, names.len() <= 64);
         verdict.expect(400, names.iter().all(|name| is_token(name)));
         verdict.expect(400, names.iter().enumerate().all(is_unique));
         verdict.expect(400, self.are_extensions_right());
@@ -136,7 +137,8 @@ impl<'a> Head<'a> {
         expect(self.has("Connection", "upgrade"));
         expect(self.all("Sec-WebSocket-Accept") == [accept]);
         expect(match self.all("Sec-WebSocket-Protocol")[..] {
-            [] => true,
+            // Without a value it indicates the use of none.
+            [] | [b""] => true,
             [chosen] => subprotocols.iter().any(|offered| offered.as_bytes() == chosen),
             _ => false,
         });

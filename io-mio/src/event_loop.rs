@@ -66,13 +66,15 @@ impl<H: Handler> EventLoop<H> {
     ///
     /// # Errors
     ///
-    /// Those of the operating system: no event queue, no random numbers.
+    /// Those of the operating system: no event queue, no random numbers. `InvalidInput`: a setting
+    /// that cannot have an effect, by its name, such as an origin that no page has.
     pub fn new(handler: H, settings: Settings) -> io::Result<Self> {
         let hub = Hub::new(InboxLimits::of(&settings));
         Self::on_hub(handler, settings, hub, 0)
     }
 
     pub(crate) fn on_hub(handler: H, settings: Settings, hub: Arc<Hub>, worker: u16) -> io::Result<Self> {
+        settings.check()?;
         random::seed()?;
         let poller = Poller::new()?;
         hub.inbox(worker).map_err(io::Error::other)?.set_waker(poller.waker()?);

@@ -46,6 +46,8 @@
 //!   everybody, and lets what was queued be delivered first.
 //! - **Limits.** Everything that a peer could make grow has a limit with a default; they are all in [`Settings`].
 //! - **Browsers.** Only pages of the same origin may connect, unless [`OriginPolicy`] says otherwise.
+//! - **Proxies.** Behind one, all clients have its address, unless [`Settings::trusted_proxies`]
+//!   has it tell theirs.
 //! - **Clients.** [`EventLoop::connect`] and [`Peer::connect`] dial. The connection lives on the same loop, with the same handler.
 //! - **Logs.** What goes wrong with single connections is told to the `log` crate at the level `debug`, what an operator should see at `warn`.
 
@@ -89,10 +91,11 @@ pub use hub::command::CommandError;
 pub use hub::handle::Handle;
 pub use server::Server;
 pub use settings::Settings;
-pub use settings::origin::OriginPolicy;
+pub use settings::origin::{InvalidOrigin, OriginPolicy};
 pub use settings::resolver::Resolver;
 pub use settings::slow_consumer::SlowConsumer;
 pub use settings::topic_limits::TopicLimits;
+pub use settings::trusted_proxies::{InvalidProxies, ProxyHeader, TrustedProxies};
 pub use state::topics::TopicError;
 pub use target::connect::Connect;
 pub use target::connect_error::ConnectError;

@@ -1,6 +1,7 @@
 //! What a connection does now: one function for each phase of its life, and for each thing that happens
 //! to it.
 
+pub(crate) mod announcing;
 pub(crate) mod closing;
 pub(crate) mod dialling;
 pub(crate) mod opening;
@@ -32,6 +33,7 @@ pub(crate) fn begin<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
 /// Its turn goes on.
 pub(crate) fn go_on<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     match turn.slot.phase {
+        Phase::Announced(_) => announcing::read_announcement(turn),
         Phase::Opening(_) => opening::read_request(turn),
         // Its bytes stay in the kernel.
         Phase::Deciding(_) => Then::Wait,
@@ -98,7 +100,7 @@ fn timed_out<H: Handler>(turn: &mut Turn<'_, H>, expired: Expired) -> Then {
             open.conn.fail(CloseCode::INTERNAL_ERROR);
             settling::settle(turn)
         }
-        (Phase::Lingering, _) => Then::Die,
+        (Phase::Announced(_) | Phase::Lingering, _) => Then::Die,
         // The deadlines of one that is dialled are its own.
         (Phase::Dialling(_) | Phase::Dead, _) => Then::Wait,
     }
@@ -123,7 +125,7 @@ pub(crate) fn abort<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     match turn.slot.phase {
         Phase::Dialling(_) => dialling::fail(turn, By::Local, Cause::Aborted),
         Phase::Open(_) => closing::cut(turn, Cause::Aborted),
-        Phase::Opening(_) | Phase::Deciding(_) | Phase::Lingering => Then::Die,
+        Phase::Announced(_) | Phase::Opening(_) | Phase::Deciding(_) | Phase::Lingering => Then::Die,
         Phase::Dead => Then::Wait,
     }
 }
@@ -131,6 +133,7 @@ pub(crate) fn abort<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
 /// The loop shuts down: an open connection is closed with 1001.
 pub(crate) fn shut_down<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     match turn.slot.phase {
+        Phase::Announced(_) => Then::Die,
         Phase::Opening(_) | Phase::Deciding(_) => opening::shut_down(turn),
         Phase::Dialling(_) => dialling::fail(turn, By::Local, Cause::Shutdown),
         Phase::Open(_) => {

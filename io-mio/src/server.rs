@@ -130,7 +130,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of the operating system's event queue; not those of single connections.
+    /// Those of the operating system's event queue, and of [`EventLoop::new`]; not those of single
+    /// connections.
     pub fn run<H: Handler>(self, handler: H) -> io::Result<()> {
         self.hub.set_loops(1, InboxLimits::of(&self.settings));
         let mut event_loop = EventLoop::on_hub(handler, self.settings.clone(), Arc::clone(&self.hub), 0)?;

@@ -1,15 +1,21 @@
 //! Limits and time-outs.
 
+pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod resolver;
 pub(crate) mod slow_consumer;
 pub(crate) mod topic_limits;
+pub(crate) mod trusted_proxies;
+
+use std::io;
+use std::net::IpAddr;
 
 use sansws::{Config, Timeouts};
 
 use crate::settings::origin::OriginPolicy;
 use crate::settings::resolver::Resolver;
 use crate::settings::topic_limits::TopicLimits;
+use crate::settings::trusted_proxies::{ProxyHeader, TrustedProxies};
 
 /// Everything that can be set about an event loop, with defaults that suit a public server.
 ///
@@ -52,8 +58,16 @@ pub struct Settings {
     pub max_connections: usize,
     /// Most connections at a time from one IPv4 address or IPv6 /64, over all workers; one more is answered with 429.
     ///
-    /// Default `None`: behind a proxy every client has the same address. Set it on servers that face the network.
+    /// Default `None`: behind a proxy every client has the same address, unless you
+    /// [trust the proxy](Self::trusted_proxies). Set it on servers that face the network.
     pub max_connections_per_address: Option<usize>,
+    /// Reverse proxies that are trusted to pass on the client's address. Default `None`.
+    ///
+    /// A connection from such a proxy counts towards
+    /// [`max_connections_per_address`](Self::max_connections_per_address) as soon as the client's
+    /// address is known. If the proxy does not pass it on, the connection counts towards the
+    /// proxy's address.
+    pub trusted_proxies: Option<TrustedProxies>,
     /// Most bytes queued for one connection; a message that does not fit is not queued at all. Default 32 MiB.
     ///
     /// A single message longer than this can never be sent. Half of it at most is for what is published while the application is in the
@@ -69,7 +83,7 @@ pub struct Settings {
     pub receive_buffer: usize,
     /// Most reads from one connection before others have their turn, at least 1. Default 4.
     pub reads_per_turn: usize,
-    /// What a connection may subscribe to.
+    /// What connections may subscribe to.
     pub topics: TopicLimits,
     /// Most commands of [`Handle`](crate::Handle)s that wait for one loop. Default 65 536.
     pub max_commands: usize,
@@ -95,6 +109,29 @@ impl Settings {
 }
 
 impl Settings {
+    /// Whether all of them can have an effect.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`, with the name of the setting.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let invalid = |setting: &str, error: &dyn std::error::Error| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("Settings::{setting}: {error}"))
+        };
+        self.origin.check().map_err(|error| invalid("origin", &error))
+    }
+
+    /// Whether this is the address of a proxy that is believed; `is_known`: it may be, without one.
+    pub(crate) fn trusts(&self, ip: Option<IpAddr>, is_known: bool) -> bool {
+        is_known && self.trusted_proxies.as_ref().is_some_and(|proxies| proxies.trusts(ip))
+    }
+
+    /// Whether it says who the client is before anything else.
+    pub(crate) fn announces(&self, ip: Option<IpAddr>, is_known: bool) -> bool {
+        let by = self.trusted_proxies.as_ref().map(TrustedProxies::header);
+        by == Some(ProxyHeader::ProxyProtocol) && self.trusts(ip, is_known)
+    }
+
     /// Values that an event loop can work with, in place of those it cannot.
     pub(crate) fn sensible(mut self) -> Self {
         // No extension is negotiated, so none may be used.
@@ -122,6 +159,7 @@ impl Default for Settings {
             max_control_frames: 1024,
             max_connections: 65_536,
             max_connections_per_address: None,
+            trusted_proxies: None,
             max_buffered: 32 << 20,
             high_water: 256 << 10,
             low_water: 64 << 10,

@@ -61,7 +61,12 @@ fn fixed() -> BTreeMap<&'static str, String> {
             said(include_str!("../src/dial/eyeballs.rs"), "const MAX_ADDRESSES: usize = ").to_string(),
         ),
         ("MAX_THREADS", said(resolve, "const MAX_THREADS: usize = ").to_string()),
-        ("MAX_STUCK", said(resolve, "const MAX_STUCK: usize = ").to_string()),
+        ("MAX_SLOW", said(resolve, "const MAX_SLOW: usize = ").to_string()),
+        ("MAX_HOPS", said(include_str!("../src/conn/forwarded.rs"), "const MAX_HOPS: usize = ").to_string()),
+        (
+            "MAX_PROXY_HEADER",
+            said(include_str!("../src/conn/proxy_header.rs"), "const MAX_PROXY_HEADER: usize = ").to_string(),
+        ),
         ("MAX_NAMES", said(resolve, "const MAX_NAMES: usize = ").to_string()),
         ("MAX_ASKERS", said(resolve, "const MAX_ASKERS: usize = ").to_string()),
         ("MAX_WAKES", said(include_str!("../src/state/timers.rs"), "const MAX_WAKES: usize = ").to_string()),
@@ -96,6 +101,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         max_control_frames,
         max_connections,
         max_connections_per_address,
+        trusted_proxies: _,
         max_buffered,
         high_water,
         low_water,
@@ -112,7 +118,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
     let Timeouts { handshake, ping_interval, write, pong, idle, close, .. } = timeouts;
     let fields = |printed: String| printed.matches(": ").count();
     assert_eq!((fields(format!("{message:?}")), fields(format!("{timeouts:?}"))), (4, 6), "a field is new");
-    let TopicLimits { max_per_connection, max_name_len } = topics;
+    let TopicLimits { max_per_connection, max_name_len, max_per_loop } = topics;
     BTreeMap::from([
         ("Config::max_frame_len", size(max_frame_len as usize)),
         ("Config::max_message_len", size(max_message_len as usize)),
@@ -138,6 +144,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
         ("Settings::max_incomplete_bytes", size(max_incomplete_bytes)),
         ("TopicLimits::max_per_connection", max_per_connection.to_string()),
         ("TopicLimits::max_name_len", size(max_name_len)),
+        ("TopicLimits::max_per_loop", max_per_loop.to_string()),
         ("Timeouts::handshake", time(Some(handshake))),
         ("Timeouts::ping_interval", time(ping_interval)),
         ("Timeouts::write", time(Some(write))),

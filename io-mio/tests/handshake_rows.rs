@@ -153,7 +153,7 @@ fn rows() -> Vec<Row> {
             more("Sec-WebSocket-Protocol: x\r\nSec-WebSocket-Protocol: y\r\n"),
             101,
         ),
-        row("empty subprotocols", more("Sec-WebSocket-Protocol:\r\n"), 400),
+        row("empty subprotocols", more("Sec-WebSocket-Protocol:\r\n"), 101),
         row("subprotocol twice", more("Sec-WebSocket-Protocol: a, a\r\n"), 400),
         row("subprotocol that is no token", more("Sec-WebSocket-Protocol: a b\r\n"), 400),
         row("subprotocol with a separator", more("Sec-WebSocket-Protocol: a/b\r\n"), 400),
@@ -285,6 +285,8 @@ fn a_subprotocol_comes_from_the_offer_or_not_at_all() {
         ("Sec-WebSocket-Protocol: echo.v1\r\n", "Sec-WebSocket-Protocol: echo.v1\r\n"),
         // Never a header without a value.
         ("Sec-WebSocket-Protocol: other\r\n", ""),
+        ("Sec-WebSocket-Protocol:\r\n", ""),
+        ("Sec-WebSocket-Protocol: ,\r\n", ""),
         ("", ""),
     ] {
         let client = Client::connect_with(server.addr, "/echo", offer);

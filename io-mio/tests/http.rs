@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use sansws_mio::{OriginPolicy, Server, Settings, Timeouts};
+use sansws_mio::{Handler, OriginPolicy, Server, Settings, Timeouts};
 use support::{Called, Client, DEADLINE, TestServer, dial, exchange, request};
 
 fn body(response: &str) -> &str {
@@ -259,7 +259,10 @@ fn origins() {
     }
     for origin in ["null", "https://example.com", "http://localhost.example.com", "file://"] {
         let answer = status(&server, origin);
-        assert!(is(&answer, "403") && body(&answer).contains("Origin"), "{origin}: {answer}");
+        assert!(is(&answer, "403") && body(&answer).contains("OriginPolicy::List"), "{origin}: {answer}");
+        // Nothing of the request, and nothing about the server.
+        let port = port(&server).to_string();
+        assert!(!answer.contains(origin) && !answer.contains("127.0.0.1") && !answer.contains(&port));
     }
 
     // A page whose name was made to resolve to this machine says so in both headers.
@@ -280,6 +283,26 @@ fn origins() {
     assert!(is(&status(&any, "null"), "101"));
     // Not a browser.
     drop(server.connect("/echo"));
+}
+
+#[test]
+fn a_server_does_not_start_with_an_origin_that_no_page_has() {
+    let origin = OriginPolicy::List(vec!["https://example.com".into(), "example.org".into()]);
+    let settings = Settings { origin, ..Settings::default() };
+    for workers in [1, 2] {
+        let server = Server::bind("127.0.0.1:0").expect("a free port").settings(settings.clone());
+        let error = server.run_workers(workers, |_| Nothing).expect_err("a setting without effect");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("Settings::origin: \"example.org\""), "{error}");
+    }
+    let server = Server::bind("127.0.0.1:0").expect("a free port").settings(settings);
+    assert_eq!(server.run(Nothing).expect_err("the same").kind(), ErrorKind::InvalidInput);
+}
+
+struct Nothing;
+
+impl Handler for Nothing {
+    type Session = ();
 }
 
 #[test]

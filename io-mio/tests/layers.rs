@@ -14,6 +14,8 @@ const IO_MIO: Layers<'_> = &[
     // What everything may use.
     &["random"],
     // What can be set.
+    &["settings/network"],
+    &["settings/trusted_proxies"],
     &["settings/origin", "settings/resolver", "settings/slow_consumer", "settings/topic_limits"],
     &["settings"],
     // Certificates, and TLS over any stream.
@@ -29,6 +31,7 @@ const IO_MIO: Layers<'_> = &[
     &["target"],
     // One connection, and how it sends.
     &["conn/ending", "conn/out_queue", "conn/pace", "conn/peer_addr", "conn/peer_id", "conn/wire"],
+    &["conn/forwarded", "conn/proxy_header"],
     &["conn/head", "conn/gathering", "conn/shared_frame"],
     &["conn/link"],
     &["conn/sending"],
@@ -51,7 +54,8 @@ const IO_MIO: Layers<'_> = &[
     &["dial/dialling"],
     &["dial"],
     // What one loop keeps.
-    &["state/timers", "state/topics"],
+    &["state/small_set", "state/names"],
+    &["state/timers", "state/topics", "state/warnings"],
     &["state/slots"],
     &["state/assembly"],
     &["state/shared"],
@@ -69,6 +73,7 @@ const IO_MIO: Layers<'_> = &[
     &["phases/settling"],
     &["phases/receiving"],
     &["phases/dialling", "phases/opening"],
+    &["phases/announcing"],
     &["phases"],
     // One thread's turn.
     &["event_loop/accepting"],

@@ -78,7 +78,7 @@ fn nothing_comes_between_fragments() {
 
 #[test]
 fn limits() {
-    let topics = TopicLimits { max_per_connection: 2, max_name_len: 5 };
+    let topics = TopicLimits { max_per_connection: 2, max_name_len: 5, ..TopicLimits::default() };
     let server = TestServer::with(Settings { topics, ..Settings::default() });
     let mut client = server.connect("/commands");
     for (topic, answer) in [

@@ -249,7 +249,8 @@ impl<'h, 'b> Request<'h, 'b> {
         self.headers
     }
 
-    /// Returns the subprotocols that the client offers, in order of its preference.
+    /// Returns the subprotocols that the client offers, in order of its preference. A
+    /// Sec-WebSocket-Protocol without a value offers none.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'h, 'b> {
         self.headers
             .elements(Field::Subprotocol.name())
@@ -359,12 +360,12 @@ impl<'h, 'b> Request<'h, 'b> {
             Ok(_) => return Err(HandshakeError::Request(Field::Origin, Fault::Invalid)),
             Err(fault) => return Err(HandshakeError::Request(Field::Origin, fault)),
         }
-        if self.headers.get(Field::Subprotocol.name()).is_some() {
-            let names = self.headers.elements(Field::Subprotocol.name());
-            // The ABNF requires one name at least.
-            if names.clone().next().is_none() || !are_subprotocols(names) {
-                return Err(HandshakeError::Request(Field::Subprotocol, Fault::Invalid));
-            }
+        // (8) "Optionally, a |Sec-WebSocket-Protocol| header field, with a list of values indicating
+        // which protocols the client would like to speak". RFC 9110 §5.6.1.2: "A recipient MUST parse
+        // and ignore a reasonable number of empty list elements". A list of nothing else, which some
+        // clients send, indicates no protocol, like no header.
+        if !are_subprotocols(self.headers.elements(Field::Subprotocol.name())) {
+            return Err(HandshakeError::Request(Field::Subprotocol, Fault::Invalid));
         }
         if self.headers.get(Field::Extensions.name()).is_some() {
             self.extensions().check().map_err(|fault| HandshakeError::Request(Field::Extensions, fault))?;

@@ -139,10 +139,11 @@ impl<'h, 'b> Response<'h, 'b> {
         self.headers.content_length().ok()
     }
 
-    /// Returns the subprotocol that the server chose.
+    /// Returns the subprotocol that the server chose. A Sec-WebSocket-Protocol without a value
+    /// chooses none.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&'b str> {
-        self.header(Field::Subprotocol.name())
+        self.header(Field::Subprotocol.name()).filter(|name| !name.is_empty())
     }
 
     /// Returns the extensions that the server chose.
@@ -263,10 +264,12 @@ impl<'h, 'b> Response<'h, 'b> {
     }
 
     /// (6) "... this header field indicates the use of a subprotocol that was not present in the
-    /// client's handshake ..."
+    /// client's handshake ..." A header without a value, which some servers send although they must
+    /// not (§4.2.2), indicates the use of none.
     fn check_subprotocol(&self, offer: &Offer<'_>) -> Result<(), Fault> {
         // §11.3.4: in a response it "MUST NOT appear more than once".
         match self.headers.only(Field::Subprotocol.name()) {
+            Ok([]) => Ok(()),
             Ok(chosen) if offer.subprotocols.iter().any(|offered| offered.as_bytes() == chosen) => Ok(()),
             Ok(_) => Err(Fault::NotOffered),
             Err(Fault::Missing) => Ok(()),

@@ -425,9 +425,7 @@ fn subprotocols_are_unique_tokens() {
         assert_accepted(&request_with("", lines));
     }
     for lines in [
-        &["Sec-WebSocket-Protocol:"][..],
-        &["Sec-WebSocket-Protocol: , ,"],
-        &["Sec-WebSocket-Protocol: a b"],
+        &["Sec-WebSocket-Protocol: a b"][..],
         &["Sec-WebSocket-Protocol: a/b"],
         &["Sec-WebSocket-Protocol: \"a\""],
         &["Sec-WebSocket-Protocol: a;b"],
@@ -436,6 +434,21 @@ fn subprotocols_are_unique_tokens() {
         &["Sec-WebSocket-Protocol: a", "Sec-WebSocket-Protocol: a"],
     ] {
         assert_refused(&request_with("", lines), request(Field::Subprotocol, Fault::Invalid), 400);
+    }
+}
+
+/// RFC 9110 §5.6.1.2: "A recipient MUST parse and ignore a reasonable number of empty list elements".
+#[test]
+fn a_list_without_a_subprotocol_offers_none() {
+    for lines in [
+        &["Sec-WebSocket-Protocol:"][..],
+        &["Sec-WebSocket-Protocol: \t "],
+        &["Sec-WebSocket-Protocol: , ,"],
+        &["Sec-WebSocket-Protocol:", "Sec-WebSocket-Protocol: ,"],
+    ] {
+        let input = request_with("", lines);
+        assert_accepted(&input);
+        parsed(&input, |request| assert_eq!(request.subprotocols().count(), 0, "{lines:?}"));
     }
 }
 

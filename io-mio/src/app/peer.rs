@@ -78,7 +78,7 @@ impl<'a, S> Peer<'a, S> {
         self.session
     }
 
-    /// Where the peer is.
+    /// Where the peer is; as [`Request::remote_addr`](crate::Request::remote_addr).
     pub fn remote_addr(&self) -> PeerAddr {
         self.link.remote
     }
@@ -249,12 +249,12 @@ impl<'a, S> Peer<'a, S> {
             return Err(TopicError::NotOpen);
         }
         let Shared { topics, settings, .. } = &mut *self.shared;
-        topics.subscribe(topic, self.id.index, &mut self.link.topics, &settings.topics)
+        topics.subscribe(topic, self.id.index, &settings.topics)
     }
 
     /// Ends a subscription; whether there was one.
     pub fn unsubscribe(&mut self, topic: &str) -> bool {
-        self.shared.topics.unsubscribe(topic, self.id.index, &mut self.link.topics)
+        self.shared.topics.unsubscribe(topic, self.id.index)
     }
 
     /// Whether the peer is subscribed.
@@ -262,9 +262,9 @@ impl<'a, S> Peer<'a, S> {
         self.shared.topics.is_subscribed(topic, self.id.index)
     }
 
-    /// The topics the peer is subscribed to.
+    /// The topics the peer is subscribed to, in no particular order.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
-        self.link.topics.iter().map(|topic| &**topic)
+        self.shared.topics.of(self.id.index)
     }
 
     /// Sends a message to all subscribers of a topic, on all workers; to this peer too, if it is one. It is encoded once.

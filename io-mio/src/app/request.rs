@@ -21,7 +21,9 @@ impl<'a> Request<'a> {
         Self { head, remote }
     }
 
-    /// Where the client is. Behind a proxy that is the proxy.
+    /// Where the client is. Behind a proxy that is the proxy, unless it is one of
+    /// [`Settings::trusted_proxies`](crate::Settings::trusted_proxies); then the port is 0 if it is
+    /// not told.
     pub fn remote_addr(&self) -> PeerAddr {
         self.remote
     }

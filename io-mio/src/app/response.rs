@@ -23,6 +23,10 @@ pub struct Response {
     body: Cow<'static, [u8]>,
 }
 
+/// Behind the error, for developers.
+const ORIGIN_HINT: &str = "The page's origin must match the request's Host header or be in the server's \
+                           OriginPolicy::List. Behind a proxy, list the public origin there.\n";
+
 impl Response {
     /// A response without a body. A status that no HTTP response can end with (below 200 or above 599) becomes 500.
     pub fn new(status: u16) -> Self {
@@ -60,9 +64,21 @@ impl Response {
         Self::new(302).header("Location", location)
     }
 
+    /// The refusal of a connection, see `Settings::max_connections_per_address`.
+    pub(crate) fn too_many_from_address() -> Self {
+        Self::text(429, "too many connections from this address\n")
+    }
+
     /// The refusal of a request because of this error.
     pub(crate) fn refusal(error: &HandshakeError) -> Self {
-        let response = Self::text(error.status(), format!("{error}\n"));
+        let hint = match error {
+            // For whoever puts a server behind a proxy. No page can read it, and it says nothing
+            // about this server: neither what is allowed, nor where it listens, nor what it was
+            // sent.
+            HandshakeError::OriginNotAllowed => ORIGIN_HINT,
+            _ => "",
+        };
+        let response = Self::text(error.status(), format!("{error}\n{hint}"));
         // The driver writes Connection.
         let headers = error.response_headers().iter().filter(|(name, _)| *name != "Connection");
         headers.fold(response, |response, (name, value)| response.header(*name, *value))

@@ -82,7 +82,7 @@ impl std::error::Error for CloseError {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureCause {
-    /// The name has no address.
+    /// The name has no address, or had none in time.
     Resolve(String),
     /// The server was not reached in time.
     ConnectTimedOut,

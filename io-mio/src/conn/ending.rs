@@ -64,9 +64,11 @@ pub enum Cause {
     /// The application gave the connection up: [`Peer::fail`](crate::Peer::fail),
     /// [`EventLoop::abort`](crate::EventLoop::abort).
     Aborted,
-    /// Dialling: the server's name was not resolved.
+    /// Dialling: the server's name was not resolved. The kind of the error is `TimedOut` if there
+    /// was no answer within [`Connect::connect_timeout`](crate::Connect::connect_timeout).
     Resolve(io::Error),
-    /// Dialling: the server was not reached in time; see [`Connect::connect_timeout`](crate::Connect::connect_timeout).
+    /// Dialling: the server, or the proxy, whose address is known, was not reached in time; see
+    /// [`Connect::connect_timeout`](crate::Connect::connect_timeout).
     ConnectTimedOut,
     /// Dialling: there is no way through the proxy.
     Proxy(ProxyError),

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sansws::KeepAlive;
@@ -26,7 +25,6 @@ pub(crate) struct Link {
     pub(crate) received: u64,
     pub(crate) keepalive: KeepAlive,
     pub(crate) remote: PeerAddr,
-    pub(crate) topics: Vec<Arc<str>>,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) slow_consumer: SlowConsumer,
@@ -70,7 +68,6 @@ impl Link {
             received: 0,
             keepalive: KeepAlive::new(now),
             remote,
-            topics: Vec::new(),
             subprotocol: None,
             rare: None,
             slow_consumer: SlowConsumer::default(),

@@ -207,10 +207,7 @@ impl<S, T> Dialling<S, T> {
         self.interest = None;
         match resolved {
             Ok(addresses) => self.wait_for_turn(interleave(&addresses), around),
-            Err(error) if self.proxy().is_some() => {
-                Needs::Failed(By::Remote, Cause::Proxy(ProxyError::Resolve(error)))
-            }
-            Err(error) => Needs::Failed(By::Remote, Cause::Resolve(error)),
+            Err(error) => Needs::Failed(By::Remote, self.not_resolved(error)),
         }
     }
 
@@ -444,10 +441,19 @@ impl<S, T> Dialling<S, T> {
             Stage::Securing | Stage::Responding { .. } | Stage::Refused(_) if is_late => {
                 Needs::Failed(By::Local, Cause::TimedOut(Expired::Handshake))
             }
+            Stage::Resolving if is_late => {
+                let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+                Needs::Failed(By::Local, self.not_resolved(error))
+            }
             _ if is_late => Needs::Failed(By::Local, Cause::ConnectTimedOut),
             Stage::Connecting(_) => Needs::Race,
             _ => Needs::Nothing,
         }
+    }
+
+    /// What it means that the name of the server, or of the proxy, has no addresses.
+    fn not_resolved(&self, error: io::Error) -> Cause {
+        if self.proxy().is_some() { Cause::Proxy(ProxyError::Resolve(error)) } else { Cause::Resolve(error) }
     }
 
     /// What a broken connection means at this stage.

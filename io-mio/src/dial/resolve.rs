@@ -3,36 +3,40 @@
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use crate::conn::peer_id::PeerId;
-use crate::hub::inbox::Inbox;
 use crate::settings::resolver::{Resolved, Resolver};
 
 /// Kept by those who wait for an answer, as long as they do. A name is not resolved for those who have dropped it.
 pub(crate) type Interest = Arc<()>;
 
-/// Has a name resolved. The answer goes to `inbox`, for `peer`; `None`: too many wait already, and there will be none.
+/// Has a name resolved. `answer` is called once, on another thread. `None`: too many wait already,
+/// and it is not called.
 #[must_use]
 pub(crate) fn resolve(
     resolver: &Resolver,
     host: &str,
     port: u16,
-    peer: PeerId,
-    inbox: &Arc<Inbox>,
+    answer: impl FnOnce(Resolved) + Send + 'static,
 ) -> Option<Interest> {
     let interest = Interest::default();
-    let asker = Asker { peer, inbox: Arc::clone(inbox), interest: Arc::downgrade(&interest) };
-    POOL.get_or_init(Pool::default).ask(resolver, host, port, asker).then_some(interest)
+    let asker = Asker { answer: Box::new(answer), interest: Arc::downgrade(&interest) };
+    POOL.get_or_init(|| Pool::new(SLOW)).ask(resolver, host, port, asker).then_some(interest)
 }
 
 static POOL: std::sync::OnceLock<Pool> = std::sync::OnceLock::new();
 
+/// Calls of resolvers at a time that are not slow.
 const MAX_THREADS: usize = 8;
 
-/// Threads more, in place of those whose name nobody waits for any more: no call of a resolver can be ended from outside.
-const MAX_STUCK: usize = 24;
+/// Calls more, while others are slow: no call of a resolver can be ended from outside.
+const MAX_SLOW: usize = 56;
+
+/// A call that takes longer is slow, and so is one whose name nobody waits for any more: the next
+/// name has its turn beside it. So eight names that nobody answers for do not keep those waiting
+/// that are resolved at once.
+const SLOW: Duration = Duration::from_millis(250);
 
 /// Names that wait for a thread.
 const MAX_NAMES: usize = 1024;
@@ -43,21 +47,32 @@ const MAX_ASKERS: usize = 65_536;
 /// A thread without work ends after this time.
 const IDLE: Duration = Duration::from_secs(10);
 
-#[derive(Default)]
 struct Pool {
     state: Mutex<PoolState>,
     work: Condvar,
+    /// [`SLOW`].
+    slow_after: Duration,
 }
 
 #[derive(Default)]
 struct PoolState {
     waiting: VecDeque<Name>,
-    /// Names that are being resolved, each on a thread.
-    running: Vec<Name>,
+    /// Names that are being resolved, each on a thread, and since when.
+    running: Vec<(Name, Instant)>,
     /// All names that wait or are being resolved.
     askers: HashMap<Name, Vec<Asker>>,
+    /// All there are. While names wait, one more than there are calls, to see when a call has
+    /// become slow.
     threads: usize,
-    idle: usize,
+}
+
+/// What a thread does next.
+enum Next {
+    Resolve(Name),
+    /// Looks again after this time, or when there is news.
+    Wait(Duration),
+    /// There is nothing to do.
+    Idle,
 }
 
 /// A name as one resolver is asked for it.
@@ -89,8 +104,7 @@ impl std::hash::Hash for Name {
 }
 
 struct Asker {
-    peer: PeerId,
-    inbox: Arc<Inbox>,
+    answer: Box<dyn FnOnce(Resolved) + Send>,
     interest: Weak<()>,
 }
 
@@ -101,15 +115,36 @@ impl Asker {
 }
 
 impl PoolState {
-    /// The next name that somebody waits for.
-    fn next(&mut self) -> Option<Name> {
-        loop {
-            let name = self.waiting.pop_front()?;
-            if is_awaited(&self.askers, &name) {
-                return Some(name);
-            }
-            self.askers.remove(&name);
+    /// Gives a thread the next name that somebody waits for, if its turn has come.
+    fn next(&mut self, slow_after: Duration) -> Next {
+        while let Some(name) = self.waiting.front().filter(|name| !is_awaited(&mut self.askers, name)) {
+            self.askers.remove(name);
+            self.waiting.pop_front();
         }
+        if self.waiting.is_empty() {
+            return Next::Idle;
+        }
+        if self.running.len() >= MAX_THREADS + MAX_SLOW {
+            return Next::Wait(IDLE);
+        }
+        let now = Instant::now();
+        let (quick, wait) = self.quick(now, slow_after);
+        if quick >= MAX_THREADS {
+            return Next::Wait(wait);
+        }
+        let Some(name) = self.waiting.pop_front() else { return Next::Idle };
+        self.running.push((name.clone(), now));
+        Next::Resolve(name)
+    }
+
+    /// How many calls are not slow, and how long it takes until one of them is.
+    fn quick(&mut self, now: Instant, slow_after: Duration) -> (usize, Duration) {
+        let Self { running, askers, .. } = self;
+        let left = running.iter().filter_map(|(name, since)| {
+            let left = slow_after.saturating_sub(now.saturating_duration_since(*since));
+            (!left.is_zero() && is_awaited(askers, name)).then_some(left)
+        });
+        left.fold((0, IDLE), |(count, wait), left| (count + 1, wait.min(left)))
     }
 
     /// Strikes out the waiting names that nobody waits for any more.
@@ -123,19 +158,22 @@ impl PoolState {
             is_awaited
         });
     }
-
-    /// How many threads there may be now.
-    fn max_threads(&self) -> usize {
-        let stuck = self.running.iter().filter(|name| !is_awaited(&self.askers, name)).count();
-        MAX_THREADS + stuck.min(MAX_STUCK)
-    }
 }
 
-fn is_awaited(askers: &HashMap<Name, Vec<Asker>>, name: &Name) -> bool {
-    askers.get(name).is_some_and(|askers| askers.iter().any(Asker::waits))
+/// Forgets those at the end who have given up, so that nobody is looked at twice.
+fn is_awaited(askers: &mut HashMap<Name, Vec<Asker>>, name: &Name) -> bool {
+    let Some(askers) = askers.get_mut(name) else { return false };
+    while askers.last().is_some_and(|asker| !asker.waits()) {
+        askers.pop();
+    }
+    !askers.is_empty()
 }
 
 impl Pool {
+    fn new(slow_after: Duration) -> Self {
+        Self { state: Mutex::default(), work: Condvar::new(), slow_after }
+    }
+
     fn ask(&'static self, resolver: &Resolver, host: &str, port: u16, asker: Asker) -> bool {
         let name = Name { resolver: resolver.clone(), host: host.into(), port };
         let mut state = self.lock();
@@ -147,8 +185,9 @@ impl Pool {
             if has_room {
                 askers.push(asker);
             }
-            // It may wait for threads that nobody else waits for any more.
+            // It may wait for calls that nobody else waits for any more.
             self.start_thread_if_needed(&mut state);
+            self.work.notify_one();
             return has_room;
         }
         if state.waiting.len() >= MAX_NAMES {
@@ -170,7 +209,13 @@ impl Pool {
     }
 
     fn start_thread_if_needed(&'static self, state: &mut PoolState) {
-        if state.idle >= state.waiting.len() || state.threads >= state.max_threads() {
+        if state.waiting.is_empty() || state.threads >= MAX_THREADS + MAX_SLOW {
+            return;
+        }
+        let (quick, _) = state.quick(Instant::now(), self.slow_after);
+        let turns = MAX_THREADS.saturating_sub(quick).min(state.waiting.len());
+        let free = state.threads.saturating_sub(state.running.len());
+        if free >= turns.max(1) {
             return;
         }
         match thread::Builder::new().name("sansws-resolver".into()).spawn(|| self.run()) {
@@ -181,36 +226,44 @@ impl Pool {
     }
 
     /// The life of one thread.
-    fn run(&self) {
+    fn run(&'static self) {
         let mut state = self.lock();
         loop {
-            let Some(name) = state.next() else {
-                state.idle += 1;
-                let (woken, waited) =
-                    self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
-                state = woken;
-                state.idle -= 1;
-                if waited.timed_out() && state.waiting.is_empty() {
-                    state.threads -= 1;
-                    return;
+            let (wait, is_idle) = match state.next(self.slow_after) {
+                Next::Resolve(name) => {
+                    // Another one sees when the next name has its turn.
+                    self.start_thread_if_needed(&mut state);
+                    drop(state);
+                    self.resolve(&name);
+                    state = self.lock();
+                    let (quick, _) = state.quick(Instant::now(), self.slow_after);
+                    if state.threads > MAX_THREADS + 1 + (state.running.len() - quick) {
+                        state.threads -= 1;
+                        return;
+                    }
+                    continue;
                 }
-                continue;
+                Next::Wait(wait) => (wait, false),
+                Next::Idle => (IDLE, true),
             };
-            state.running.push(name.clone());
-            drop(state);
-            let answer = call(&name);
-            state = self.lock();
-            state.running.retain(|running| *running != name);
-            let askers = state.askers.remove(&name).unwrap_or_default();
-            drop(state);
-            for asker in askers {
-                asker.inbox.resolved(asker.peer, share(&answer));
-            }
-            state = self.lock();
-            if state.threads > state.max_threads() {
+            let (woken, waited) = self.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if is_idle && waited.timed_out() && state.waiting.is_empty() {
                 state.threads -= 1;
                 return;
             }
+        }
+    }
+
+    /// Resolves a name that is among the running ones, and tells those who wait for it.
+    fn resolve(&self, name: &Name) {
+        let answer = call(name);
+        let mut state = self.lock();
+        state.running.retain(|(running, _)| running != name);
+        let askers = state.askers.remove(name).unwrap_or_default();
+        drop(state);
+        for asker in askers {
+            (asker.answer)(share(&answer));
         }
     }
 
@@ -240,26 +293,24 @@ fn share(answer: &Resolved) -> Resolved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Hub;
-    use crate::hub::inbox::InboxLimits;
-    use crate::settings::Settings;
     use std::sync::mpsc::{self, Receiver, Sender};
-    use std::time::Instant;
 
     /// No test waits longer for anything.
     const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Nothing is slow.
+    const NEVER: Duration = Duration::from_secs(1 << 30);
 
     /// A pool whose resolver says which name it was called with, and then has no answer until it is let go on.
     struct Test {
         pool: &'static Pool,
         resolver: Resolver,
-        inbox: Arc<Inbox>,
         called: Receiver<String>,
         go_on: Sender<()>,
     }
 
     impl Test {
-        fn new() -> Self {
+        fn new(slow_after: Duration) -> Self {
             let (tell, called) = mpsc::channel();
             let (go_on, wait) = mpsc::channel();
             let wait = Mutex::new(wait);
@@ -268,19 +319,16 @@ mod tests {
                 let _ = wait.lock().expect("no panic").recv();
                 Err(io::Error::other("only a test"))
             });
-            let hub = Hub::new(InboxLimits::of(&Settings::default()));
-            let inbox = hub.inbox(0).expect("one loop");
-            Self { pool: Box::leak(Box::default()), resolver, inbox, called, go_on }
+            Self { pool: Box::leak(Box::new(Pool::new(slow_after))), resolver, called, go_on }
         }
 
         fn ask(&self, host: &str) -> Option<Interest> {
             let interest = Interest::default();
-            let peer = PeerId { generation: 0, index: 0, worker: 0 };
-            let asker = Asker { peer, inbox: Arc::clone(&self.inbox), interest: Arc::downgrade(&interest) };
+            let asker = Asker { answer: Box::new(|_| {}), interest: Arc::downgrade(&interest) };
             self.pool.ask(&self.resolver, host, 80, asker).then_some(interest)
         }
 
-        /// Has all threads at work.
+        /// Has so many calls going on as there may be while none is slow.
         fn occupy(&self) -> Vec<Interest> {
             let all = (0..MAX_THREADS).map(|n| self.ask(&format!("busy{n}")).expect("room")).collect();
             for _ in 0..MAX_THREADS {
@@ -293,11 +341,63 @@ mod tests {
             self.go_on.send(()).expect("the resolver is there");
             self.called.recv_timeout(PATIENCE).expect("a call")
         }
+
+        fn running(&self) -> usize {
+            self.pool.lock().running.len()
+        }
+    }
+
+    /// Whoever asks for a name that is resolved at once does not wait for those that are not.
+    #[test]
+    fn slow_names_keep_no_others_waiting() {
+        let test = Test::new(Duration::from_millis(1));
+        let mut asked = Vec::new();
+        for n in 0..MAX_THREADS + MAX_SLOW {
+            asked.push(test.ask(&format!("slow{n}")).expect("room"));
+            assert_eq!(test.called.recv_timeout(PATIENCE), Ok(format!("slow{n}")));
+        }
+        // There is an end to that.
+        let _last = test.ask("last");
+        assert_eq!(
+            (test.running(), test.pool.lock().threads),
+            (MAX_THREADS + MAX_SLOW, MAX_THREADS + MAX_SLOW)
+        );
+        assert_eq!(test.next_called(), "last");
+        // When they get done, they are no more than before.
+        for _ in 0..MAX_THREADS + MAX_SLOW {
+            test.go_on.send(()).expect("the resolver is there");
+        }
+        let until = Instant::now() + PATIENCE;
+        while test.pool.lock().threads > MAX_THREADS + 1 {
+            assert!(Instant::now() < until, "{} threads", test.pool.lock().threads);
+            thread::yield_now();
+        }
+    }
+
+    /// Asked for at one time they get their turns too.
+    #[test]
+    fn behind_many_slow_names_others_have_their_turn() {
+        let test = Test::new(Duration::from_millis(1));
+        let _asked: Vec<_> = (0..40).map(|n| test.ask(&format!("slow{n}")).expect("room")).collect();
+        let _fast = test.ask("fast");
+        let called: Vec<_> = (0..41).map(|_| test.called.recv_timeout(PATIENCE).expect("a call")).collect();
+        assert!(called.contains(&"fast".to_owned()), "{called:?}");
+    }
+
+    #[test]
+    fn no_more_calls_go_on_than_may_while_none_is_slow() {
+        let test = Test::new(NEVER);
+        let _busy = test.occupy();
+        let _more: Vec<_> = (0..100).map(|n| test.ask(&format!("more{n}")).expect("room")).collect();
+        for n in 0..100 {
+            assert_eq!(test.next_called(), format!("more{n}"));
+            assert!(test.running() <= MAX_THREADS && test.pool.lock().threads <= MAX_THREADS + 1);
+        }
     }
 
     #[test]
     fn a_name_that_nobody_waits_for_any_more_is_passed_over() {
-        let test = Test::new();
+        let test = Test::new(NEVER);
         let _busy = test.occupy();
         let one = test.ask("one");
         // Of two who ask for this, one goes on waiting.
@@ -311,34 +411,24 @@ mod tests {
     }
 
     #[test]
-    fn threads_whose_names_nobody_waits_for_any_more_have_others_in_their_place() {
-        let test = Test::new();
+    fn a_call_whose_name_nobody_waits_for_any_more_is_slow() {
+        let test = Test::new(NEVER);
         let mut given_up = test.occupy();
-        for n in 0..MAX_STUCK {
+        for n in 0..MAX_SLOW {
             given_up.pop();
             let more = test.ask(&format!("more{n}"));
             assert_eq!(test.called.recv_timeout(PATIENCE), Ok(format!("more{n}")));
             given_up.insert(0, more.expect("room"));
         }
-        // There is an end to that.
         given_up.clear();
         let _last = test.ask("last");
-        assert_eq!(test.pool.lock().threads, MAX_THREADS + MAX_STUCK);
+        assert_eq!(test.running(), MAX_THREADS + MAX_SLOW);
         assert_eq!(test.next_called(), "last");
-        // When they get done, they are no more than before.
-        for _ in 0..MAX_THREADS + MAX_STUCK {
-            test.go_on.send(()).expect("the resolver is there");
-        }
-        let until = Instant::now() + PATIENCE;
-        while test.pool.lock().threads > MAX_THREADS {
-            assert!(Instant::now() < until, "{} threads", test.pool.lock().threads);
-            thread::yield_now();
-        }
     }
 
     #[test]
     fn who_asks_again_for_a_name_that_waits_has_a_thread_in_place_of_one_that_hangs() {
-        let test = Test::new();
+        let test = Test::new(NEVER);
         let busy = test.occupy();
         let first = test.ask("again");
         drop(busy);
@@ -349,7 +439,7 @@ mod tests {
 
     #[test]
     fn names_that_nobody_waits_for_any_more_leave_room_for_others() {
-        let test = Test::new();
+        let test = Test::new(NEVER);
         let _busy = test.occupy();
         let mut waiting: Vec<_> = (0..MAX_NAMES).map(|n| test.ask(&n.to_string())).collect();
         assert!(waiting.iter().all(Option::is_some));
@@ -364,7 +454,7 @@ mod tests {
 
     #[test]
     fn those_who_gave_a_name_up_leave_room_for_others() {
-        let test = Test::new();
+        let test = Test::new(NEVER);
         let _busy = test.occupy();
         let mut waiting: Vec<_> = (0..MAX_ASKERS).map(|_| test.ask("one")).collect();
         assert!(waiting.iter().all(Option::is_some));

@@ -1,7 +1,7 @@
 //! One opening handshake per server at a time, RFC 6455 §4.1.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::conn::peer_id::PeerId;
@@ -32,7 +32,7 @@ impl Remote {
 /// in the order in which they came.
 #[derive(Default)]
 pub(crate) struct Serializer {
-    waiting: HashMap<Remote, BTreeMap<Ticket, PeerId>>,
+    waiting: BTreeMap<Remote, BTreeMap<Ticket, PeerId>>,
     last_ticket: Ticket,
 }
 

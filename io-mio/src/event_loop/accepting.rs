@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::conn::peer_addr::PeerAddr;
 use crate::kernel::listener::{Bound, Listener, Security};
 use crate::kernel::poller::Registry;
-use crate::kernel::transport::Transport;
+use crate::kernel::socket::Socket;
 use crate::state::timers::{Tick, tick_at};
 
 /// Connections accepted before others have their turn.
@@ -70,8 +70,8 @@ impl Accepting {
         self.listeners.iter().any(|listening| listening.ready)
     }
 
-    /// The next connection that may be accepted in this turn. TLS, if it is to be, is still to come.
-    pub(crate) fn next(&mut self, now: Duration) -> Option<(Transport, PeerAddr)> {
+    /// The next connection that may be accepted in this turn, and what it speaks below HTTP.
+    pub(crate) fn next(&mut self, now: Duration) -> Option<(Socket, PeerAddr, Security)> {
         if self.paused_until.is_some() {
             return None;
         }
@@ -79,13 +79,7 @@ impl Accepting {
             while listening.ready && listening.accepted < ACCEPTS_PER_TURN {
                 listening.accepted += 1;
                 let error = match listening.listener.accept() {
-                    Ok((socket, remote)) => match listening.security.secure(socket) {
-                        Ok(transport) => return Some((transport, remote)),
-                        Err(error) => {
-                            log::error!("{remote}: {error}");
-                            continue;
-                        }
-                    },
+                    Ok((socket, remote)) => return Some((socket, remote, listening.security.clone())),
                     Err(error) => error,
                 };
                 match error.kind() {

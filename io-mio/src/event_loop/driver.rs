@@ -15,7 +15,6 @@ use crate::conn::peer_id::PeerId;
 use crate::dial::dialling::Dialling;
 use crate::event_loop::accepting::Accepting;
 use crate::hub::Hub;
-use crate::hub::admission::{Entrance, Full};
 use crate::hub::command::Command;
 use crate::hub::inbox::Received;
 use crate::kernel::edges::{Edges, Readiness};
@@ -26,9 +25,10 @@ use crate::phases;
 use crate::phases::turn::{Then, Turn};
 use crate::settings::Settings;
 use crate::state::deliver::{run, run_deferred};
-use crate::state::shared::Shared;
-use crate::state::slots::{Phase, Slot, Slots};
+use crate::state::shared::{Shared, give_back};
+use crate::state::slots::{Announced, Phase, Slot, Slots};
 use crate::state::timers::{NOT_ARMED, Tick, tick_at};
+use crate::state::warnings::Warning;
 use crate::target::connect::Connect;
 
 /// When the commands of other threads have concerned so many connections, sockets have their turn again.
@@ -46,12 +46,11 @@ pub(crate) struct Driver<H: Handler> {
     /// All connections are read into this.
     buffer: Box<[u8]>,
     accepting: Accepting,
-    entrance: Entrance,
     /// Dialled connections whose wait for another one has ended.
     start_next: VecDeque<PeerId>,
     /// The inbox has something, which has not been taken out.
     woken: bool,
-    received: Received,
+    pub(crate) received: Received,
     /// Slots that are to be served again without an event.
     ready: VecDeque<u32>,
     /// Slots to be freed at the end of the turn.
@@ -73,7 +72,6 @@ impl<H: Handler> Driver<H> {
             handler,
             slots: Slots::new(worker),
             buffer: vec![0; settings.receive_buffer].into_boxed_slice(),
-            entrance: Entrance::new(&hub.admission),
             shared: Shared::new(settings, hub, worker, registry).map_err(io::Error::other)?,
             accepting: Accepting::default(),
             start_next: VecDeque::new(),
@@ -151,6 +149,9 @@ impl<H: Handler> Driver<H> {
             self.slots.remove(index);
         }
         self.shared.gathering.shrink();
+        give_back(&mut self.shared.deferred);
+        give_back(&mut self.shared.dials);
+        give_back(&mut self.received.commands);
         let slots = &self.slots;
         self.shared.timers.compact(slots.len(), |index| slots.get(index).map(|slot| slot.armed));
         self.shutdown_goes_on()
@@ -304,36 +305,58 @@ impl<H: Handler> Driver<H> {
         if !self.accepting.begin(self.shared.now) {
             return;
         }
-        while let Some((transport, remote)) = self.accepting.next(self.shared.now) {
-            self.accepted(transport, remote);
+        while let Some((socket, remote, security)) = self.accepting.next(self.shared.now) {
+            if self.shared.settings.announces(remote.ip(), remote != PeerAddr::Unknown) {
+                let announced = Box::new(Announced { header: Vec::new(), security });
+                self.admit(Transport::Plain(socket), remote, Phase::Announced(announced));
+                continue;
+            }
+            match security.secure(socket) {
+                Ok(transport) => drop(self.accepted(transport, remote)),
+                Err(error) => log::error!("{remote}: {error}"),
+            }
         }
     }
 
+    /// A connection whose request comes first.
     pub(crate) fn accepted(&mut self, transport: Transport, remote: PeerAddr) -> Option<PeerId> {
-        let settings = &self.shared.settings;
-        let (max, max_per_address) = (settings.max_connections, settings.max_connections_per_address);
-        let admitted = self.entrance.admit(remote, max, max_per_address);
+        let head = Box::new(Head::new(self.shared.settings.max_head_len));
+        self.admit(transport, remote, Phase::Opening(head))
+    }
+
+    fn admit(
+        &mut self,
+        transport: Transport,
+        remote: PeerAddr,
+        mut phase: Phase<H::Session>,
+    ) -> Option<PeerId> {
+        let max = self.shared.settings.max_connections;
         let mut link = Link::new(remote, self.shared.now);
-        let (phase, place) = match admitted {
-            Ok(place) => (Phase::Opening(Box::new(Head::new(settings.max_head_len))), place),
-            Err(full) => {
-                let response = match full {
-                    Full::Address => Response::text(429, "too many connections from this address\n"),
-                    Full::Server => Response::text(503, "too many connections\n").header("Retry-After", "10"),
-                };
-                log::debug!("{remote}: {full}");
-                let place = self.entrance.refuse()?;
-                // Without having read the request, as it may never come.
-                let (head, body) = response.encode(false);
-                link.out.push(head.into());
-                link.out.push(body);
-                link.keepalive.closing(self.shared.now);
-                (Phase::Lingering, place)
-            }
-        };
+        let mut place = self.shared.entrance.admit(max);
+        let mut refusal = None;
+        // A proxy says later whose connection it is.
+        if !self.shared.settings.trusts(remote.ip(), remote != PeerAddr::Unknown)
+            && !self.shared.count_address(place.as_mut(), remote)
+        {
+            place = None;
+            refusal = Some(Response::too_many_from_address());
+        } else if place.is_none() {
+            let level = self.shared.warnings.level(Warning::Connections, self.shared.now);
+            log::log!(level, "{remote}: more connections than Settings::max_connections, {max}");
+            refusal = Some(Response::text(503, "too many connections\n").header("Retry-After", "10"));
+        }
+        if let Some(response) = refusal {
+            place = Some(self.shared.entrance.refuse()?);
+            // Without having read the request, as it may never come.
+            let (head, body) = response.encode(false);
+            link.out.push(head.into());
+            link.out.push(body);
+            link.keepalive.closing(self.shared.now);
+            phase = Phase::Lingering;
+        }
         let id = self.insert(link, Edges::new(transport), phase);
         let slot = self.slots.get_peer(id)?;
-        slot.place = Some(place);
+        slot.place = place;
         if let Some(socket) = slot.edges.transport.socket_mut() {
             socket.set_nodelay();
             if let Err(error) = self.shared.registry.watch(socket, id.index) {

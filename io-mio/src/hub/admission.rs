@@ -1,7 +1,6 @@
 //! The limits on how many connections there are, over all loops.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,7 +15,7 @@ const MAX_REFUSALS: usize = 64;
 pub(crate) struct Admission {
     accepted: AtomicUsize,
     /// Only kept if they are limited.
-    by_address: Mutex<HashMap<IpAddr, Weak<Group>>>,
+    by_address: Mutex<BTreeMap<IpAddr, Weak<Group>>>,
 }
 
 /// Where the connections of one loop come in.
@@ -40,15 +39,6 @@ struct Group {
 #[derive(Debug)]
 pub(crate) struct Place(Arc<Group>);
 
-/// Why a connection is not admitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Full {
-    /// The server has as many as it may.
-    Server,
-    /// This address has.
-    Address,
-}
-
 impl Entrance {
     pub(crate) fn new(admission: &Arc<Admission>) -> Self {
         let group = |admission| Arc::new(Group { admission, address: None });
@@ -59,23 +49,23 @@ impl Entrance {
         }
     }
 
-    /// Counts an accepted connection, unless there are `max` of them, or `max_per_address` of its address.
-    pub(crate) fn admit(
-        &self,
-        remote: PeerAddr,
-        max: usize,
-        max_per_address: Option<usize>,
-    ) -> Result<Place, Full> {
+    /// Counts an accepted connection, unless there are `max` of them.
+    pub(crate) fn admit(&self, max: usize) -> Option<Place> {
         let has_room = self.admission.accepted.fetch_add(1, Ordering::Relaxed) < max;
         // From here on it is given back by `Drop`.
-        let mut place = Place(Arc::clone(&self.admitted));
-        if !has_room {
-            return Err(Full::Server);
+        let place = Place(Arc::clone(&self.admitted));
+        has_room.then_some(place)
+    }
+
+    /// Counts it for its address too, once, unless there are `max` of that.
+    pub(crate) fn count_address(&self, place: &mut Place, remote: PeerAddr, max: Option<usize>) -> bool {
+        let (Some(max), Some(ip), None) = (max, remote.ip(), place.0.address) else { return true };
+        let group = self.enter_address(address_group(ip), max);
+        let has_room = group.is_some();
+        if let Some(group) = group {
+            place.0 = group;
         }
-        if let (Some(max), Some(ip)) = (max_per_address, remote.ip()) {
-            place.0 = self.enter_address(address_group(ip), max).ok_or(Full::Address)?;
-        }
-        Ok(place)
+        has_room
     }
 
     fn enter_address(&self, address: IpAddr, max: usize) -> Option<Arc<Group>> {
@@ -127,15 +117,6 @@ impl Admission {
     }
 }
 
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Server => "too many connections",
-            Self::Address => "too many connections from this address",
-        })
-    }
-}
-
 /// One subscriber line usually has a whole IPv6 /64.
 fn address_group(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
@@ -152,21 +133,26 @@ mod tests {
         PeerAddr::Tcp((ip.parse::<IpAddr>().expect("an address"), 1).into())
     }
 
+    fn admit(entrance: &Entrance, ip: &str, max: usize, max_per_address: Option<usize>) -> Option<Place> {
+        let mut place = entrance.admit(max)?;
+        entrance.count_address(&mut place, peer(ip), max_per_address).then_some(place)
+    }
+
     #[test]
     fn addresses_are_counted_by_ipv4_address_and_ipv6_prefix() {
         let admission = Arc::new(Admission::default());
         // The loops of a server count together.
         let loops = [Entrance::new(&admission), Entrance::new(&admission)];
-        let admit = |ip: &str| loops[ip.len() % 2].admit(peer(ip), 10, Some(1));
+        let admit = |ip: &str| admit(&loops[ip.len() % 2], ip, 10, Some(1));
         let first = admit("192.0.2.1").expect("the first");
-        assert_eq!(admit("::ffff:192.0.2.1").err(), Some(Full::Address));
+        assert!(admit("::ffff:192.0.2.1").is_none());
         let others = [admit("192.0.2.2"), admit("2001:db8::1"), admit("2001:db8:0:1::1")];
-        assert!(others.iter().all(Result::is_ok));
-        assert_eq!(admit("2001:db8::2").err(), Some(Full::Address));
+        assert!(others.iter().all(Option::is_some));
+        assert!(admit("2001:db8::2").is_none());
         assert_eq!(admission.counted(), (4, 4));
         drop(first);
         let again = admit("192.0.2.1");
-        assert!(again.is_ok());
+        assert!(again.is_some());
         drop((again, others));
         assert_eq!(admission.counted(), (0, 0), "nothing is kept of those who have left");
     }
@@ -175,12 +161,22 @@ mod tests {
     fn whoever_is_not_admitted_takes_no_place() {
         let admission = Arc::new(Admission::default());
         let entrance = Entrance::new(&admission);
-        let unix = entrance.admit(PeerAddr::Unix, 1, Some(0)).expect("it has no address");
-        assert_eq!(entrance.admit(peer("192.0.2.1"), 1, None).err(), Some(Full::Server));
-        assert_eq!(entrance.admit(peer("192.0.2.1"), 2, Some(0)).err(), Some(Full::Address));
+        let mut unix = entrance.admit(1).expect("it is the first");
+        assert!(entrance.count_address(&mut unix, PeerAddr::Unix, Some(0)), "it has no address");
+        assert!(entrance.admit(1).is_none());
+        assert!(admit(&entrance, "192.0.2.1", 2, Some(0)).is_none());
         assert_eq!(admission.counted(), (1, 0));
         drop(unix);
-        assert!(entrance.admit(peer("192.0.2.1"), 1, None).is_ok());
+        assert!(entrance.admit(1).is_some());
+    }
+
+    #[test]
+    fn a_connection_counts_once_for_an_address() {
+        let admission = Arc::new(Admission::default());
+        let entrance = Entrance::new(&admission);
+        let mut place = admit(&entrance, "192.0.2.1", 10, Some(1)).expect("the first");
+        assert!(entrance.count_address(&mut place, peer("192.0.2.1"), Some(1)), "it has its place");
+        assert_eq!(admission.counted(), (1, 1));
     }
 
     #[test]

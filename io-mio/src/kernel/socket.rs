@@ -53,6 +53,15 @@ impl Socket {
         }
     }
 
+    /// Whether it is a Unix-domain socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            _ => false,
+        }
+    }
+
     /// Small frames go out at once.
     pub(crate) fn set_nodelay(&self) {
         if let Self::Tcp(stream) = self {

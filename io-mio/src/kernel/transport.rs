@@ -121,6 +121,16 @@ impl Transport {
         }
     }
 
+    /// Whether it is a Unix-domain socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        match self {
+            Self::Plain(socket) => socket.is_unix(),
+            #[cfg(feature = "__tls")]
+            Self::Tls(_) => false,
+            Self::None => false,
+        }
+    }
+
     /// Whether it speaks TLS.
     pub(crate) fn is_secure(&self) -> bool {
         match self {

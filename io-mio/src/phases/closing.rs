@@ -65,7 +65,7 @@ pub(crate) fn finish<H: Handler>(turn: &mut Turn<'_, H>) {
     let Open { mut conn, assembler, mut session, .. } = open;
     shared.assembly.forget(&assembler);
     let Slot { id, link, edges, .. } = &mut **slot;
-    shared.topics.unsubscribe_all(id.index, &mut link.topics);
+    shared.topics.unsubscribe_all(id.index);
     link.congested = false;
     // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait to be
     // written. That the transport broke before it was takes nothing away: the peer has said goodbye.

@@ -1,6 +1,7 @@
 //! A connection that is being dialled: sockets and bytes for what the machine in `dial` needs.
 
 use std::io;
+use std::sync::Arc;
 
 use sansws::{Assembler, Connection};
 
@@ -115,7 +116,9 @@ fn supply<H: Handler>(turn: &mut Turn<'_, H>, mut needs: Needs) -> Then {
 fn ask_for<H: Handler>(turn: &mut Turn<'_, H>, host: &str, port: u16) -> io::Result<()> {
     let Turn { slot, shared, .. } = turn;
     let Slot { id, phase: Phase::Dialling(dialling), .. } = &mut **slot else { return Ok(()) };
-    let interest = resolve(&shared.settings.resolver, host, port, *id, &shared.inbox)
+    let (id, inbox) = (*id, Arc::clone(&shared.inbox));
+    let answer = move |resolved| inbox.resolved(id, resolved);
+    let interest = resolve(&shared.settings.resolver, host, port, answer)
         .ok_or_else(|| io::Error::other("too many names wait to be resolved"))?;
     dialling.awaits(interest);
     Ok(())

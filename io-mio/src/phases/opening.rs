@@ -9,13 +9,16 @@ use crate::app::accept::Accept;
 use crate::app::handler::Handler;
 use crate::app::request::Request;
 use crate::app::response::Response;
+use crate::conn::forwarded::{client, header_name};
 use crate::hub::command::Decision;
 use crate::phases::closing::linger;
 use crate::phases::receiving::opened;
 use crate::phases::settling::settle_and_go_on;
 use crate::phases::turn::{Then, Turn};
 use crate::settings::Settings;
+use crate::settings::origin::OriginPolicy;
 use crate::state::slots::{Deciding, Open, Phase, Slot};
+use crate::state::warnings::Warning;
 
 /// What becomes of a request.
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
@@ -104,7 +107,7 @@ fn answer_request<H: Handler>(
 
 fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Decision>) -> Answer<H::Session> {
     let Turn { slot, handler, shared, .. } = turn;
-    let (remote, settings) = (slot.link.remote, &shared.settings);
+    let settings = &shared.settings;
     let mut storage = HeaderStorage::<{ Settings::MOST_HEADERS }>::default();
     let head = match server::Request::parse(head, &mut storage) {
         Ok(Some((head, _))) if head.headers().iter().count() <= settings.max_headers => head,
@@ -116,6 +119,14 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Deci
     if let Err(error) = head.check_head() {
         return Answer::Refuse(error);
     }
+    let proxies = settings.trusted_proxies.as_ref();
+    if let Some((proxies, name)) = proxies.and_then(|proxies| Some((proxies, header_name(proxies)?))) {
+        slot.link.remote = client(slot.link.remote, proxies, head.headers().all(name));
+        if !shared.count_address(slot.place.as_mut(), slot.link.remote) {
+            return Answer::Respond(Response::too_many_from_address());
+        }
+    }
+    let (remote, settings) = (slot.link.remote, &shared.settings);
     let request = Request::new(&head, remote);
     if !head.is_upgrade() {
         return Answer::Respond(handler.request(&request));
@@ -128,9 +139,12 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Deci
     // sites SHOULD verify the |Origin| field is an origin they expect." §4.2.2: otherwise "403
     // Forbidden".
     if let Some(origin) = head.origin() {
-        let secure = slot.edges.transport.is_secure();
-        if !settings.origin.allows(origin, head.host(), shared.reach(remote), secure) {
-            log::debug!("{remote}: origin {origin:?} is not allowed");
+        let transport = &slot.edges.transport;
+        let reach = shared.reach(transport.is_unix());
+        if !settings.origin.allows(origin, head.host(), reach, transport.is_secure()) {
+            let level = shared.warnings.level(Warning::Origin, shared.now);
+            let (host, hint) = (head.host(), OriginPolicy::hint(reach));
+            log::log!(level, "{remote}: Settings::origin does not allow {origin:?}; Host: {host:?}; {hint}");
             return Answer::Refuse(HandshakeError::OriginNotAllowed);
         }
     }
@@ -212,7 +226,7 @@ fn refuse<H: Handler>(turn: &mut Turn<'_, H>, error: &HandshakeError, is_head: b
     respond(turn, Response::refusal(error), is_head);
 }
 
-fn respond<H: Handler>(turn: &mut Turn<'_, H>, response: Response, is_head: bool) {
+pub(crate) fn respond<H: Handler>(turn: &mut Turn<'_, H>, response: Response, is_head: bool) {
     let (head, body) = response.encode(is_head);
     let out = &mut turn.slot.link.out;
     out.push(head.into());

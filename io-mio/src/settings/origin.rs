@@ -1,6 +1,7 @@
 //! Which pages may connect, RFC 6455 §10.2: without this check any page in the user's browser can use the user's cookies here
 //! (cross-site WebSocket hijacking).
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// Which values of the `Origin` header are let in. A request without one is not from a browser and is let in.
@@ -16,7 +17,16 @@ pub enum OriginPolicy {
     /// proxy use a Unix-domain socket.
     #[default]
     SameOrigin,
-    /// As [`SameOrigin`](Self::SameOrigin), and pages of these origins, such as `https://example.com` or `http://localhost:5173`.
+    /// As [`SameOrigin`](Self::SameOrigin), and pages of these origins, such as
+    /// `https://example.com`, `http://localhost:5173` or `https://*.example.com`.
+    ///
+    /// `*` stands for exactly one label, the first one: `https://*.example.com` matches
+    /// `https://www.example.com`, but neither `https://example.com` nor `https://a.b.example.com`.
+    /// It must be followed by at least two labels, or by `localhost`. Scheme and port must match;
+    /// without a port, the port is the scheme's default.
+    ///
+    /// An event loop or server fails to start if an entry cannot match any page, see
+    /// [`check`](Self::check).
     List(Vec<String>),
     /// Pages from everywhere. Only for services that take nothing from cookies or from the network they are in.
     Any,
@@ -33,7 +43,58 @@ pub(crate) enum Reach {
     UnixSocket,
 }
 
+/// An entry of [`OriginPolicy::List`] that cannot match the origin of any page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidOrigin {
+    origin: String,
+    reason: &'static str,
+}
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} cannot be an allowed origin: {}", self.origin, self.reason)
+    }
+}
+
+impl std::error::Error for InvalidOrigin {}
+
 impl OriginPolicy {
+    /// Checks the entries of a [list](Self::List). Every event loop calls this when it is created.
+    ///
+    /// ```
+    /// use sansws_mio::OriginPolicy;
+    ///
+    /// let policy = |origin: &str| OriginPolicy::List(vec![origin.into()]);
+    /// assert!(policy("https://*.example.com").check().is_ok());
+    /// assert!(policy("example.com").check().is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the first entry that is not `scheme://host` or `scheme://host:port`, or that
+    /// browsers never send, such as `wss://example.com` or `https://example.com/chat`.
+    pub fn check(&self) -> Result<(), InvalidOrigin> {
+        let Self::List(allowed) = self else { return Ok(()) };
+        for origin in allowed {
+            Pattern::parse(origin).map_err(|reason| InvalidOrigin { origin: origin.clone(), reason })?;
+        }
+        Ok(())
+    }
+
+    /// For the log: what can be done about a page that was refused.
+    pub(crate) fn hint(reach: Reach) -> &'static str {
+        match reach {
+            Reach::Loopback => {
+                "the server listens on loopback addresses: behind a proxy on this machine, add the public \
+                 origin to OriginPolicy::List, or let the proxy use a Unix-domain socket"
+            }
+            Reach::Public | Reach::UnixSocket => {
+                "to let it in, add it to OriginPolicy::List; the server's own pages are let in if a proxy \
+                 in between passes on Host as it is"
+            }
+        }
+    }
+
     /// Whether a page of `origin` may connect. `host` is the request's `Host`, `secure` whether it came over TLS.
     pub(crate) fn allows(&self, origin: &str, host: Option<&str>, reach: Reach, secure: bool) -> bool {
         if *self == Self::Any {
@@ -55,12 +116,79 @@ impl OriginPolicy {
         match self {
             Self::List(allowed) => allowed
                 .iter()
-                .filter_map(|allowed| Origin::parse(allowed.trim_end_matches('/')))
-                .any(|allowed| {
-                    allowed.scheme.eq_ignore_ascii_case(origin.scheme) && allowed.same_place(&origin)
-                }),
+                .any(|allowed| Pattern::parse(allowed).is_ok_and(|allowed| allowed.covers(&origin))),
             Self::SameOrigin | Self::Any => false,
         }
+    }
+}
+
+/// An entry of a list.
+enum Pattern<'a> {
+    Exactly(Origin<'a>),
+    /// Any one label, then this.
+    Below(Origin<'a>),
+}
+
+impl<'a> Pattern<'a> {
+    fn parse(entry: &'a str) -> Result<Self, &'static str> {
+        match entry {
+            "*" => return Err("use OriginPolicy::Any to let in pages from everywhere"),
+            "null" => return Err("it is nobody's: every sandboxed frame and every file has it"),
+            _ => {}
+        }
+        let entry = entry.trim_end_matches('/');
+        let Some((scheme, authority)) = entry.split_once("://") else {
+            return Err("expected scheme://host or scheme://host:port, such as https://example.com");
+        };
+        // RFC 3986 §3.1: scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+        let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.bytes().all(of_scheme) {
+            return Err("the scheme is malformed");
+        }
+        if scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss") {
+            return Err("the scheme is that of the page, http or https");
+        }
+        let (authority, is_below) =
+            authority.strip_prefix("*.").map_or((authority, false), |rest| (rest, true));
+        if authority.contains('*') {
+            return Err("* can only stand for the first label of the host, as in https://*.example.com");
+        }
+        let Some(origin) = Origin::parse_authority(scheme, authority) else {
+            return Err("expected scheme://host or scheme://host:port and nothing else; a host with other \
+                        letters than those of ASCII is written as xn--...");
+        };
+        if !is_below {
+            return Ok(Self::Exactly(origin));
+        }
+        let Host::Name(name) = origin.host else { return Err("* cannot stand for a part of an IP address") };
+        let mut labels = name.rsplit('.');
+        let last = labels.next().unwrap_or_default();
+        if name.split('.').any(str::is_empty) {
+            return Err("a label of the host is empty");
+        }
+        // URL Standard, "ends in a number checker": such a host is an IPv4 address.
+        if last.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err("* cannot stand for a part of an IP address");
+        }
+        if labels.next().is_none() && !last.eq_ignore_ascii_case("localhost") {
+            return Err("* would stand for everybody's domains: two labels have to follow it");
+        }
+        Ok(Self::Below(origin))
+    }
+
+    fn covers(&self, origin: &Origin<'_>) -> bool {
+        let (allowed, place) = match self {
+            Self::Exactly(allowed) => (allowed, *origin),
+            Self::Below(allowed) => {
+                let Host::Name(name) = origin.host else { return false };
+                let Some((label, rest)) = name.split_once('.') else { return false };
+                if label.is_empty() {
+                    return false;
+                }
+                (allowed, Origin { host: Host::Name(rest), ..*origin })
+            }
+        };
+        allowed.scheme.eq_ignore_ascii_case(origin.scheme) && allowed.same_place(&place)
     }
 }
 
@@ -312,6 +440,121 @@ mod tests {
         {
             assert!(!policy.allows(origin, Some("own.test"), Reach::Public, false), "{origin}");
         }
+    }
+
+    /// Attack A-20: look-alikes.
+    #[test]
+    fn a_wildcard_is_one_label() {
+        let allows = |entry: &str, origin: &str| {
+            let policy = OriginPolicy::List(vec![entry.into()]);
+            assert_eq!(policy.check(), Ok(()), "{entry}");
+            policy.allows(origin, Some("own.test"), Reach::Public, false)
+        };
+        for (entry, origin) in [
+            ("https://*.example.com", "https://www.example.com"),
+            ("https://*.example.com", "https://WWW.Example.COM:443"),
+            ("HTTPS://*.EXAMPLE.com:443/", "https://a-b.example.com"),
+            ("https://*.example.com", "https://www.example.com."),
+            ("https://*.example.com.", "https://www.example.com"),
+            ("https://*.b.example.com", "https://a.b.example.com"),
+            ("http://*.localhost:5173", "http://app.localhost:5173"),
+            ("https://*.xn--bcher-kva.example", "https://www.xn--bcher-kva.example"),
+        ] {
+            assert!(allows(entry, origin), "{entry}: {origin}");
+        }
+        for origin in [
+            "https://example.com",
+            "https://evil-example.com",
+            "https://evilexample.com",
+            "https://a.b.example.com",
+            "https://.example.com",
+            "https://a..example.com",
+            "https://www.example.com..",
+            "https://*.example.com",
+            "https://www.example.com.evil.test",
+            "https://www.example.comevil.test",
+            "https://www.example.org",
+            "https://www.example.com:444",
+            "http://www.example.com",
+            "http://www.example.com:443",
+            "https://www.example.com@evil.test",
+            "https://evil.test/.example.com",
+            "https://evil.test?.example.com",
+            "https://evil.test#.example.com",
+            "https://evil.test\\.example.com",
+            "https://evil.test%2f.example.com",
+            "https://w\u{ff0e}example.com",
+            "https://192.0.2.1",
+            "https://[2001:db8::1]",
+            "null",
+            "",
+        ] {
+            assert!(!allows("https://*.example.com", origin), "{origin}");
+        }
+        assert!(!allows("https://*.example.com:8443", "https://www.example.com"));
+        // `1.2.3.4` is an address, and no name below `2.3.4`.
+        assert!(OriginPolicy::List(vec!["https://*.2.3.4".into()]).check().is_err());
+    }
+
+    #[test]
+    fn an_entry_that_no_page_can_have_is_an_error_that_names_it() {
+        for entry in [
+            "https://example.com",
+            "https://example.com/",
+            "http://localhost:5173",
+            "http://[::1]:9",
+            "https://a_b.example:1",
+            "chrome-extension://abcdefghijklmnop",
+        ] {
+            assert_eq!(OriginPolicy::List(vec![entry.into()]).check(), Ok(()), "{entry}");
+        }
+        for entry in [
+            "",
+            "*",
+            "null",
+            "example.com",
+            "//example.com",
+            "://example.com",
+            "1https://example.com",
+            "ht tps://example.com",
+            "wss://example.com",
+            "https://",
+            "https://example.com/chat",
+            "https://example.com?",
+            "https://me@example.com",
+            "https://example.com:",
+            "https://example.com:65536",
+            "https://example.com ",
+            " https://example.com",
+            "https://example.com,https://example.org",
+            "https://b\u{fc}cher.example",
+            "https://[::1",
+            "https://*",
+            "https://*.",
+            "https://*.com",
+            "https://*.com:8443",
+            "https://**.example.com",
+            "https://*.*.example.com",
+            "https://www.*.example.com",
+            "https://w*.example.com",
+            "https://*example.com",
+            "https://*..example.com",
+            "https://*.example..com",
+            "https://*.192.0.2.1",
+            "https://*.0.2.1",
+            "https://*.[::1]",
+            "*://example.com",
+        ] {
+            let list = OriginPolicy::List(vec!["https://good.example".into(), entry.into()]);
+            let error = list.check().expect_err(entry).to_string();
+            assert!(error.contains(&format!("{entry:?}")), "{error}");
+            let origins =
+                ["https://www.example.com", "https://example.com", "null", "", "https://x.com", entry];
+            for origin in origins {
+                assert!(!list.allows(origin, None, Reach::Public, false), "{entry}: {origin}");
+            }
+        }
+        assert_eq!(OriginPolicy::SameOrigin.check(), Ok(()));
     }
 
     #[test]

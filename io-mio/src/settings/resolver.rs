@@ -6,10 +6,15 @@ use std::{fmt, io};
 
 /// How host names become addresses: [`Settings::resolver`](crate::Settings::resolver).
 ///
-/// A resolver may block. It is called on one of at most eight threads that all event loops of the process share; they start with the first
-/// name and end after some seconds without one. A call that goes on although no connection waits for its name any more has another thread
-/// in its place, as long as there are no more than 32. At most 1024 different names wait; one more cannot be resolved. A name for which no
-/// connection waits any more is passed over. Connections that ask for the same name at the same time share one call.
+/// A resolver may block. It is called on threads that all event loops of the process share. They
+/// start with the first name and end after some seconds without one. Up to eight calls run at a
+/// time. A call that takes longer than 250 ms, or whose name no connection waits for any more, does
+/// not count towards the eight, up to 64 calls in all: names that are never answered do not delay
+/// others.
+///
+/// At most 1024 different names wait; one more cannot be resolved. A name for which no connection
+/// waits any more is skipped. Connections that ask for the same name at the same time share one
+/// call.
 ///
 /// ```
 /// use std::net::SocketAddr;

@@ -11,6 +11,7 @@ use crate::conn::peer_id::PeerId;
 use crate::conn::shared_frame::SharedFrame;
 use crate::dial::serializer::{Remote, Serializer};
 use crate::hub::Hub;
+use crate::hub::admission::{Entrance, Place};
 use crate::hub::command::{Command, CommandError};
 use crate::hub::inbox::{Inbox, publish_on};
 use crate::kernel::poller::Registry;
@@ -19,6 +20,7 @@ use crate::settings::origin::Reach;
 use crate::state::assembly::Assembly;
 use crate::state::timers::{Timers, tick_at};
 use crate::state::topics::Topics;
+use crate::state::warnings::{Warning, Warnings};
 use crate::target::connect::Connect;
 
 /// Loop-wide state that callbacks reach through a [`Peer`](crate::Peer) or a
@@ -41,6 +43,8 @@ pub(crate) struct Shared<S> {
     pub(crate) given_up: Vec<Remote>,
     /// When the loop ends at the latest, once a shutdown has begun.
     pub(crate) shutdown_at: Option<Duration>,
+    pub(crate) entrance: Entrance,
+    pub(crate) warnings: Warnings,
     /// Programs on other machines can connect.
     pub(crate) is_public: bool,
     /// Memory for the receivers of one message.
@@ -50,6 +54,16 @@ pub(crate) struct Shared<S> {
     pub(crate) inbox: Arc<Inbox>,
     /// The other loops of the server.
     others: Vec<Arc<Inbox>>,
+}
+
+/// Memory of an empty queue that is kept between turns, in bytes.
+const KEPT_QUEUE: usize = 256 << 10;
+
+/// Gives the memory of a queue back that was long once and is empty now.
+pub(crate) fn give_back<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() && queue.capacity() * size_of::<T>() > KEPT_QUEUE {
+        *queue = VecDeque::new();
+    }
 }
 
 impl<S> Shared<S> {
@@ -75,6 +89,8 @@ impl<S> Shared<S> {
             serializer: Serializer::default(),
             given_up: Vec::new(),
             shutdown_at: None,
+            entrance: Entrance::new(&hub.admission),
+            warnings: Warnings::default(),
             is_public: false,
             receivers: Vec::new(),
             registry,
@@ -85,12 +101,24 @@ impl<S> Shared<S> {
     }
 
     /// Who could have connected in the way in which this peer did.
-    pub(crate) fn reach(&self, remote: PeerAddr) -> Reach {
-        match remote {
-            _ if self.is_public => Reach::Public,
-            PeerAddr::Unix => Reach::UnixSocket,
-            PeerAddr::Tcp(_) | PeerAddr::Unknown => Reach::Loopback,
+    pub(crate) fn reach(&self, is_unix: bool) -> Reach {
+        match (self.is_public, is_unix) {
+            (true, _) => Reach::Public,
+            (false, true) => Reach::UnixSocket,
+            (false, false) => Reach::Loopback,
         }
+    }
+
+    /// Counts a connection for its address, once, if these are limited. Returns whether there is room.
+    pub(crate) fn count_address(&mut self, place: Option<&mut Place>, remote: PeerAddr) -> bool {
+        let max = self.settings.max_connections_per_address;
+        let has_room = place.is_none_or(|place| self.entrance.count_address(place, remote, max));
+        if !has_room {
+            let level = self.warnings.level(Warning::Address, self.now);
+            let max = max.unwrap_or_default();
+            log::log!(level, "{remote}: more connections than Settings::max_connections_per_address, {max}");
+        }
+        has_room
     }
 
     pub(crate) fn wake_after(&mut self, delay: Duration) {

@@ -9,6 +9,7 @@ use crate::conn::peer_id::PeerId;
 use crate::dial::dialling::Dialling;
 use crate::hub::admission::Place;
 use crate::kernel::edges::Edges;
+use crate::kernel::listener::Security;
 use crate::kernel::socket::Socket;
 use crate::state::timers::{NOT_ARMED, Tick};
 
@@ -35,16 +36,21 @@ impl<S> Slot<S> {
     }
 }
 
+/// The memory of so many slots is kept.
+const KEPT_SLOTS: usize = 256;
+
 /// The slots of a loop, by index.
 pub(crate) struct Slots<S> {
     slab: Slab<Slot<S>>,
     worker: u16,
     next_generation: u32,
+    /// Since memory was last given back.
+    removed: usize,
 }
 
 impl<S> Slots<S> {
     pub(crate) fn new(worker: u16) -> Self {
-        Self { slab: Slab::new(), worker, next_generation: 0 }
+        Self { slab: Slab::new(), worker, next_generation: 0, removed: 0 }
     }
 
     /// Takes a slot for a connection.
@@ -73,11 +79,24 @@ impl<S> Slots<S> {
     }
 
     pub(crate) fn remove(&mut self, index: u32) {
-        self.slab.try_remove(index as usize);
+        self.removed += usize::from(self.slab.try_remove(index as usize).is_some());
+        let room = self.slab.capacity();
+        // What this costs is paid for by the removals. Slots do not move: only what is behind the
+        // last one is given back.
+        let is_worth_it = self.slab.is_empty() || self.removed > room / 8;
+        if is_worth_it && room > 4 * self.slab.len() + KEPT_SLOTS {
+            self.removed = 0;
+            self.slab.shrink_to_fit();
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.slab.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.slab.capacity()
     }
 
     pub(crate) fn indices(&self) -> Vec<u32> {
@@ -88,6 +107,8 @@ impl<S> Slots<S> {
 /// The life of a connection, from top to bottom.
 #[expect(clippy::large_enum_variant, reason = "nearly all slots are open ones")]
 pub(crate) enum Phase<S> {
+    /// Accepted from a proxy that tells who the client is before anything else.
+    Announced(Box<Announced>),
     /// Accepted; the head of the request is arriving.
     Opening(Box<Head>),
     /// Accepted; the application has put off the decision about this request.
@@ -102,6 +123,14 @@ pub(crate) enum Phase<S> {
     /// The socket is closed. The slot is freed at the end of the turn, so that an event later in the turn cannot mean another
     /// connection.
     Dead,
+}
+
+/// A connection of a client whom a proxy announces.
+pub(crate) struct Announced {
+    /// What has come of the PROXY protocol's header.
+    pub(crate) header: Vec<u8>,
+    /// What comes behind it.
+    pub(crate) security: Security,
 }
 
 /// A request that waits for a decision.

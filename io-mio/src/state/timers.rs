@@ -22,6 +22,9 @@ pub(crate) const NOT_ARMED: Tick = Tick::MAX;
 /// The application's timers: more than this many different milliseconds are not kept apart.
 const MAX_WAKES: usize = 1024;
 
+/// Room for so many entries is kept when their connections are gone.
+const KEPT_LOOKS: usize = 1024;
+
 #[derive(Default)]
 pub(crate) struct Timers {
     /// When to look at which slot. An entry that differs from the slot's `armed` is stale.
@@ -55,11 +58,14 @@ impl Timers {
         None
     }
 
-    /// Drops stale entries when they outnumber the live ones.
+    /// Drops stale entries when they outnumber the live ones, and gives memory back.
     pub(crate) fn compact(&mut self, slots: usize, armed_of: impl Fn(u32) -> Option<Tick>) {
         if self.looks.len() > 2 * slots + 64 {
             self.looks.retain(|&Reverse((due, slot))| armed_of(slot) == Some(due));
             self.looks.shrink_to(2 * slots);
+        } else if self.looks.capacity() > 16 * slots + KEPT_LOOKS {
+            // There were many more connections once.
+            self.looks.shrink_to(4 * slots);
         }
     }
 
@@ -109,6 +115,19 @@ mod tests {
         assert_eq!(tick_at(Duration::from_millis(7)), 7);
         assert_eq!(tick_at(Duration::from_micros(7001)), 8);
         assert_eq!(tick_at(Duration::MAX), Tick::MAX);
+    }
+
+    #[test]
+    fn memory_is_given_back() {
+        let mut timers = Timers::default();
+        for slot in 0..50_000 {
+            timers.arm(slot, &mut NOT_ARMED.clone(), 1);
+        }
+        timers.compact(50_000, |_| Some(1));
+        assert!(timers.looks.capacity() >= 50_000);
+        while timers.pop_due(1, |_| Some(1)).is_some() {}
+        timers.compact(3, |_| None);
+        assert!(timers.looks.capacity() < 100, "{}", timers.looks.capacity());
     }
 
     #[test]

@@ -135,6 +135,27 @@ fn the_loop_goes_on_while_a_name_is_resolved_and_one_answer_serves_all() {
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 
+/// Also those that somebody waits for.
+#[test]
+fn names_that_have_no_answer_do_not_hold_up_others() {
+    let (hold, never) = mpsc::channel::<()>();
+    let never = Mutex::new(never);
+    let mut world = world_of(move |host, server| {
+        if host != "server.test" {
+            let _ = never.lock().expect("not poisoned").recv();
+        }
+        vec![server]
+    });
+    let no_limit = |connect: sansws_mio::Connect<_>| connect.connect_timeout(Duration::ZERO);
+    let waiting: Vec<u32> =
+        (0..20).map(|n| world.start(&format!("ws://silent{n}.test/"), no_limit)).collect();
+    world.reach("ws://server.test/").assert_good();
+    drop(hold);
+    for number in waiting {
+        world.wait(number).assert_good();
+    }
+}
+
 #[test]
 fn names_that_nobody_waits_for_any_more_do_not_hold_up_others() {
     const LIMIT: Duration = Duration::from_millis(50);
@@ -151,7 +172,7 @@ fn names_that_nobody_waits_for_any_more_do_not_hold_up_others() {
         .map(|n| world.start(&format!("ws://silent{n}.test/"), |connect| connect.connect_timeout(LIMIT)))
         .collect();
     for number in given_up {
-        world.wait(number).assert_failed("not reached in time");
+        world.wait(number).assert_failed("not resolved: no answer in time");
     }
     world.reach("ws://server.test/").assert_good();
 }

@@ -28,7 +28,10 @@ fn a_silent_resolver() {
         vec![]
     });
     let fate = world.reach_with("ws://slow.test/", |connect| connect.connect_timeout(SHORT));
-    fate.assert_failed("not reached in time");
+    fate.assert_failed("the server's name was not resolved: no answer in time");
+    let proxy = Proxy::new("http://proxy.test").expect("a proxy");
+    let fate = world.reach_with("ws://slow.test/", |connect| connect.connect_timeout(SHORT).proxy(proxy));
+    fate.assert_failed("the proxy's name was not resolved: no answer in time");
 }
 
 #[test]

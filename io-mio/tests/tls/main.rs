@@ -1,5 +1,6 @@
 //! `wss:` and `https:` over real sockets, with certificates made on the spot.
 
+mod announced;
 mod certificates;
 mod drained;
 mod peers;

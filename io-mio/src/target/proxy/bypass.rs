@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::settings::network::Network;
+
 /// A list of rules; see [`Proxy::no_proxy`](crate::Proxy::no_proxy).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Bypass {
@@ -19,7 +21,7 @@ enum Rule {
         port: Option<u16>,
     },
     Ip(IpAddr, Option<u16>),
-    Block(IpAddr, u8),
+    Block(Network),
 }
 
 impl Bypass {
@@ -41,11 +43,8 @@ impl Rule {
         if rule == "*" {
             return Some(Self::All);
         }
-        if let Some((network, bits)) = rule.split_once('/') {
-            let network = network.parse::<IpAddr>().ok()?;
-            let bits = bits.parse::<u8>().ok()?;
-            let most = if network.is_ipv4() { 32 } else { 128 };
-            return (bits <= most).then_some(Self::Block(network, bits));
+        if rule.contains('/') {
+            return Network::parse(rule).map(Self::Block);
         }
         let (host, port) = split_port(rule)?;
         if let Ok(ip) = host.parse::<IpAddr>() {
@@ -68,7 +67,7 @@ impl Rule {
                 fits(port) && ip.is_none() && ((!below_only && host == name) || is_below())
             }
             Self::Ip(own, port) => fits(port) && ip == Some(*own),
-            Self::Block(network, bits) => ip.is_some_and(|ip| is_in(ip, *network, *bits)),
+            Self::Block(network) => ip.is_some_and(|ip| network.contains(ip)),
         }
     }
 }
@@ -86,19 +85,6 @@ fn split_port(rule: &str) -> Option<(&str, Option<u16>)> {
         None => rule.split_once(':').map_or((rule, None), |(host, port)| (host, Some(port))),
     };
     Some((host, port.map(str::parse).transpose().ok()?))
-}
-
-/// Whether the first bits of both are the same.
-fn is_in(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
-    match (ip, network) {
-        (IpAddr::V4(ip), IpAddr::V4(network)) => {
-            (ip.to_bits() ^ network.to_bits()).checked_shr(32 - u32::from(bits)).unwrap_or(0) == 0
-        }
-        (IpAddr::V6(ip), IpAddr::V6(network)) => {
-            (ip.to_bits() ^ network.to_bits()).checked_shr(128 - u32::from(bits)).unwrap_or(0) == 0
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
