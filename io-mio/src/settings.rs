@@ -90,8 +90,8 @@ pub struct Settings {
     /// Most bytes of messages and topics that wait with those commands, and as many again while the loop carries out what it has taken.
     /// A command that is longer waits alone. Default 64 MiB.
     pub max_command_bytes: usize,
-    /// Most bytes of memory for the messages in progress of all connections of a loop; beyond it, the connection with the largest one is
-    /// closed with 1013. Default 1 GiB.
+    /// Most bytes of memory for the messages in progress of all connections of a loop; beyond it, the connections with the largest ones are
+    /// closed with 1013 until an eighth is free. Default 1 GiB.
     ///
     /// A message is in progress when it has begun to arrive and a read ended before it did. A path whose messages are handed out in pieces
     /// ([`Accept::streaming`](crate::Accept::streaming)) has none.

@@ -83,26 +83,32 @@ impl Assembly {
             }
         }
         if self.incomplete > most {
-            self.fail_largest(slots, gathering);
+            self.fail_largest(slots, gathering, most);
         }
     }
 
     /// The messages in progress take too much. To fail whoever has the largest takes nothing from all
-    /// others, however little they have.
-    fn fail_largest<S>(&mut self, slots: &mut Slots<S>, gathering: &mut Gathering) {
-        let size = |slot: &Slot<S>| match &slot.phase {
-            Phase::Open(open) => open.assembler.capacity(),
+    /// others, however little they have. An eighth is freed at once: to look for the largest takes a
+    /// look at every slot.
+    fn fail_largest<S>(&mut self, slots: &mut Slots<S>, gathering: &mut Gathering, most: usize) {
+        let size = |index: u32| match slots.get(index).map(|slot| &slot.phase) {
+            Some(Phase::Open(open)) => open.assembler.capacity(),
             _ => 0,
         };
-        let indices = slots.indices().into_iter();
-        let largest = indices.max_by_key(|index| slots.get(*index).map_or(0, size));
-        let Some(slot) = largest.and_then(|index| slots.get_mut(index)) else { return };
-        let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { return };
-        log::debug!("{}: too many bytes of messages in progress", link.remote);
-        self.forget(&open.assembler);
-        open.assembler = Assembler::new();
-        let (id, conn) = (*id, &mut open.conn);
-        Sending { id, conn, link, wire: edges, gathering, in_turn: false }
-            .fail(CloseCode::TRY_AGAIN_LATER, Cause::TooManyIncompleteBytes);
+        let mut largest: Vec<_> = slots.indices().into_iter().map(|index| (size(index), index)).collect();
+        largest.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, index) in largest {
+            if self.incomplete <= most - most / 8 {
+                return;
+            }
+            let Some(slot) = slots.get_mut(index) else { continue };
+            let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { continue };
+            log::debug!("{}: too many bytes of messages in progress", link.remote);
+            self.forget(&open.assembler);
+            open.assembler = Assembler::new();
+            let (id, conn) = (*id, &mut open.conn);
+            Sending { id, conn, link, wire: edges, gathering, in_turn: false }
+                .fail(CloseCode::TRY_AGAIN_LATER, Cause::TooManyIncompleteBytes);
+        }
     }
 }

@@ -291,6 +291,7 @@ fn messages_in_progress_have_a_limit_in_total() {
     assert_eq!(unmasked(&largest.buffers().written), [0x88, 2, 0x03, 0xf5], "1013");
     assert!(begun.iter().all(|(_, socket)| socket.buffers().written.is_empty()));
     let incomplete = event_loop.driver.shared.assembly.incomplete;
+    assert!(incomplete <= LIMIT - LIMIT / 8, "who is next does not make the loop look at all again");
 
     // The end of a message makes room, and so does the end of a connection.
     begun[0].1.buffers().arrived.extend([1; 40_001]);
