@@ -80,5 +80,5 @@ fn help_and_list() {
         assert!(help.contains(option), "{option}");
     }
     let (list, _, code) = attack(&["--list"]);
-    assert_eq!((code, list.matches(" MiB allowed: ").count()), (Some(0), 17));
+    assert_eq!((code, list.matches(" MiB allowed: ").count()), (Some(0), 18));
 }
