@@ -16,10 +16,10 @@
 /// |---|---:|
 /// | the server at its start | 4.0 MB |
 /// | after the bursts, nobody connected, without this call | 56.6 MB |
-/// | likewise, with it | 7.6 MB |
+/// | likewise, with it | 7.6 to 9.2 MB |
 ///
 /// To reproduce: `cargo build --release && target/release/attack --only unfinished-burst`, whose bursts are
-/// smaller, leaves 2.5 MiB, and 12 to 17 MiB without this call, which is more than it allows.
+/// smaller, leaves 0.3 to 2.6 MiB, and 12 to 17 MiB without this call, which is more than it allows.
 ///
 /// The price is page faults: an echo of 8 MiB takes 10 ms of CPU time instead of 3, one of 3 MiB 1.8 ms
 /// instead of 1.7, shorter ones as long as before.

@@ -86,7 +86,7 @@ pub struct Settings {
     /// glibc does: each large block that is freed raises the size from which on blocks are mapped, and
     /// returned, one by one, up to 32 MiB; smaller ones come from a heap that bursts of unfinished messages
     /// fragment. After 20 bursts of 60 connections with 0.1 to 3 MB each, a server that had started with
-    /// 4 MB had 57 MB with nobody connected, and 8 MB if that size was fixed at 128 KiB. This library does
+    /// 4 MB had 57 MB with nobody connected, and 8 to 9 MB if that size was fixed at 128 KiB. This library does
     /// not change the allocator. A server can: by the environment variable
     /// `MALLOC_MMAP_THRESHOLD_=131072`, by `mallopt(M_MMAP_THRESHOLD, 128 << 10)` before it starts threads,
     /// or by another `#[global_allocator]`. The price is page faults: an echo of 8 MiB took 10 ms of CPU
