@@ -3,6 +3,7 @@
 //! The program starts the demo itself, on loopback and on a port of its own; each attack is bounded in count and in time. Whether it was
 //! borne is a matter of outcomes, of memory and of connections left over; of time only as far as well-behaved clients must not wait for long.
 
+mod bursts;
 mod client;
 mod close_codes;
 mod command_line;
@@ -61,7 +62,7 @@ enum Run {
     },
 }
 
-static ATTACKS: [Attack; 17] = [
+static ATTACKS: [Attack; 18] = [
     Attack {
         name: "slow-handshake",
         about: "2 000 connections that send a request a byte a second",
@@ -124,6 +125,13 @@ static ATTACKS: [Attack; 17] = [
         allowed_mib: 8,
         why: "what is collected has 131 072 bytes at most, on 24 connections",
         run: Run::Now(fragments::without_number),
+    },
+    Attack {
+        name: "unfinished-burst",
+        about: "bursts of connections that begin large messages and go",
+        allowed_mib: 48,
+        why: "20 connections with some 17 MiB, in buffers of twice that at most; what is left has a bound of its own",
+        run: Run::Now(bursts::unfinished),
     },
     Attack {
         name: "ping-flood",

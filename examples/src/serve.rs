@@ -9,6 +9,7 @@ use sansws_mio::{Handle, Server, Settings, TopicLimits};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::memory;
 use crate::options::Options;
 use crate::site::Site;
 use crate::tls::Certificate;
@@ -22,6 +23,7 @@ const DRAIN: Duration = Duration::from_millis(1500);
 ///
 /// One line that says what failed, such as an address in use.
 pub fn serve(options: &Options, site: impl FnOnce() -> Site) -> Result<(), String> {
+    memory::return_large_blocks();
     // Warnings are for the operator: a limit was reached, a page was refused that a setting would let in.
     log_to_stderr(if options.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Warn });
     let mut server = bind(options)?;

@@ -45,6 +45,8 @@
 //! - **The end.** [`Handler::close`] is the one last call about every connection, however it ended. [`Handle::shutdown`] ends the server with 1001 for
 //!   everybody, and lets what was queued be delivered first.
 //! - **Limits.** Everything that a peer could make grow has a limit with a default; they are all in [`Settings`].
+//! - **Memory.** What connections had is freed when they end; whether the process gets smaller is up to its allocator. glibc
+//!   keeps much after bursts of large messages unless it is told otherwise: see [`Settings::max_incomplete_bytes`].
 //! - **Browsers.** Only pages of the same origin may connect, unless [`OriginPolicy`] says otherwise.
 //! - **Proxies.** Behind one, all clients have its address, unless [`Settings::trusted_proxies`]
 //!   has it tell theirs.

@@ -111,7 +111,7 @@ fn held(scene: &Scene) -> Result<(usize, Vec<Outcome>), String> {
     // Who comes after them is served after them.
     let mut witness = Client::connect(scene.server(), "/echo")?;
     witness.echo("all read")?;
-    scene.look_at_memory()?;
+    scene.memory()?;
     witness.close()?;
     // What the server may have said to them against expectation.
     swarm.run(Duration::from_millis(100))?;

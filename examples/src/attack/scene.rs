@@ -84,9 +84,22 @@ impl Scene {
         wanted.min(most)
     }
 
-    /// Looks at the server's memory at a moment when it should be high.
-    pub(super) fn look_at_memory(&self) -> Result<(), String> {
-        self.demo.memory().map(|_| ())
+    /// The server's memory, which counts for the peak: at a moment when it should be high.
+    pub(super) fn memory(&self) -> Result<Memory, String> {
+        self.demo.memory()
+    }
+
+    /// Waits until the server has no more resident memory than `most`, in bytes. Returns what it has then,
+    /// or after `within`.
+    pub(super) fn await_resident(&self, most: u64, within: Duration) -> Result<u64, String> {
+        let deadline = Instant::now() + within;
+        loop {
+            let resident = self.memory()?.resident;
+            if resident <= most || Instant::now() >= deadline {
+                return Ok(resident);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub(super) fn swarm(&self, at_once: usize) -> Result<Swarm, String> {

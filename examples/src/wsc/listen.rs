@@ -17,6 +17,7 @@ use super::input::{Input, Item};
 use super::options::{Options, Wait};
 use crate::clients::command_line::EXIT_UNSENT;
 use crate::clients::signals::on_interrupt;
+use crate::memory;
 
 /// How long clients have to take what is queued for them, and to answer the Close.
 const DRAIN: Duration = Duration::from_millis(1500);
@@ -27,6 +28,7 @@ const DRAIN: Duration = Duration::from_millis(1500);
 ///
 /// What kept it from beginning, such as an address in use.
 pub fn run(options: Options, addr: SocketAddr, echo: bool) -> Result<ExitCode, String> {
+    memory::return_large_blocks();
     let fail = |error: std::io::Error| format!("cannot listen on {addr}: {error}");
     let listener = TcpListener::bind(addr).map_err(fail)?;
     let addr = listener.local_addr().map_err(fail)?;
