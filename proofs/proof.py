@@ -13,17 +13,21 @@ ROOT = HERE.parent
 RESULTS = HERE / "RESULTS.md"
 
 HEAD = """\
-# What machines prove about core
+# What machines prove
 
-Written by `proofs/exhaustive`, `proofs/flash`, `proofs/miri`, `proofs/mutants` and `proofs/coverage`, each its own section. The verdicts on mutants add up over runs of `proofs/mutants --iterate`.
+Written by `proofs/exhaustive`, `proofs/flash`, `proofs/miri`, `proofs/mutants`, `proofs/mutants-driver` and `proofs/coverage`, each its own section. The verdicts on mutants add up over runs of `proofs/mutants --iterate`.
 """
-SECTIONS = ["Exhaustive", "Flash", "Miri", "Mutants", "Coverage"]
+SECTIONS = ["Exhaustive", "Flash", "Miri", "Mutants", "Mutants-driver", "Coverage"]
+MUTANTS_VERSION = "27.1.0"
 
 
 def arguments(name, doc, *options):
     parser = argparse.ArgumentParser(prog=f"proofs/{name}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for flag, help in options:
-        parser.add_argument(flag, action="store_true", help=help)
+    for flag, help, *number in options:
+        if number:
+            parser.add_argument(flag, type=number[0], default=number[1], help=help)
+        else:
+            parser.add_argument(flag, action="store_true", help=help)
     return parser.parse_args()
 
 
@@ -92,3 +96,13 @@ def table(head, rows, total=None):
     if total:
         lines.append("| " + " | ".join(f"**{cell}**" for cell in total) + " |")
     return "\n".join(lines)
+
+
+def is_survivor(entry, mutant):
+    """By what is replaced and in which function, so that lines may move."""
+    return entry["file"] == mutant["file"] and mutant["name"].endswith(f": {entry['mutant']}")
+
+
+def survivor_line(entry):
+    times = f", {entry['count']} times" if "count" in entry else ""
+    return f"- `{entry['file']}`: {entry['mutant']}{times}. {' '.join(entry['reason'].split())}"

@@ -14,7 +14,7 @@ use crate::settings::slow_consumer::SlowConsumer;
 pub struct Accept {
     peer: PeerId,
     decision: Option<Decision>,
-    pub(crate) is_later: bool,
+
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) streaming: bool,
@@ -28,7 +28,6 @@ impl Accept {
         Self {
             peer,
             decision,
-            is_later: false,
             subprotocol: None,
             headers: Vec::new(),
             streaming: false,
@@ -43,14 +42,17 @@ impl Accept {
         self.peer
     }
 
-    /// Puts the decision off, such as for the look-up of a token: return the result as `Err` from
+    /// Postpones the decision, for example while a token is looked up: return the result as `Err` from
     /// [`Handler::upgrade`](crate::Handler::upgrade).
     ///
     /// The request is kept, and `upgrade` is called with it again after
     /// [`Handle::decide`](crate::Handle::decide); then [`decision`](Self::decision) returns what was
     /// decided. Nothing is read from the client meanwhile. A decision that does not come within the time
     /// for the opening handshake ([`Settings::timeouts`](crate::Settings::timeouts)) is answered with
-    /// 503.
+    /// 503. If that time is not limited, the client waits for ever.
+    ///
+    /// [`Handler::close`](crate::Handler::close) is not called for a client that leaves before the
+    /// decision: it was never opened.
     ///
     /// ```
     /// use sansws_mio::{Accept, Handle, Handler, Request, Response};
@@ -78,12 +80,13 @@ impl Accept {
     /// }
     /// ```
     pub fn later(&mut self) -> Response {
-        self.is_later = true;
-        Response::text(503, "no decision in time\n")
+        if self.decision.is_some() {
+            log::warn!("{}: an upgrade is put off again, and its decision was not taken", self.peer);
+        }
+        Response::later()
     }
 
-    /// Takes what was decided, if [`Handle::decide`](crate::Handle::decide) was called with a `T` since
-    /// the decision was put [off](Self::later).
+    /// Returns the value that was given to [`Handle::decide`](crate::Handle::decide), if it is a `T`.
     pub fn decision<T: Any + Send>(&mut self) -> Option<T> {
         match self.decision.take()?.downcast() {
             Ok(decision) => Some(*decision),

@@ -41,6 +41,8 @@ pub trait Handler: Sized {
     /// A client asks for a WebSocket. Its handshake is correct and its origin is [allowed](crate::OriginPolicy).
     ///
     /// Return the session to accept, or the response to refuse with. The default refuses with 404, as fits a client.
+    ///
+    /// The decision can be [postponed](Accept::later); then this is called again with the same request.
     fn upgrade(&mut self, request: &Request<'_>, accept: &mut Accept) -> Result<Self::Session, Response> {
         let _ = (request, accept);
         Err(Response::not_found())

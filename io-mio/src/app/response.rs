@@ -21,6 +21,8 @@ pub struct Response {
     status: u16,
     headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     body: Cow<'static, [u8]>,
+    /// It stands for a decision that comes later.
+    is_later: bool,
 }
 
 /// Behind the error, for developers.
@@ -31,7 +33,16 @@ impl Response {
     /// A response without a body. A status that no HTTP response can end with (below 200 or above 599) becomes 500.
     pub fn new(status: u16) -> Self {
         let status = if (200..=599).contains(&status) { status } else { 500 };
-        Self { status, headers: Vec::new(), body: Cow::Borrowed(&[]) }
+        Self { status, headers: Vec::new(), body: Cow::Borrowed(&[]), is_later: false }
+    }
+
+    /// The answer to a request that is decided later, if no decision comes in time.
+    pub(crate) fn later() -> Self {
+        Self { is_later: true, ..Self::text(503, "no decision in time\n") }
+    }
+
+    pub(crate) fn is_later(&self) -> bool {
+        self.is_later
     }
 
     /// 200 with a page.

@@ -175,18 +175,21 @@ impl<H: Handler> Driver<H> {
                 0 => phases::begin(turn),
                 _ => phases::go_on(turn),
             };
-            if self.step(index, &mut busy_since, go_on) != Some(Then::GoOn) {
+            let then = self.step(index, &mut busy_since, go_on);
+            // Also of a read that has drained the socket: the next one may bring as much work.
+            let took = busy_since.map(|since| since.elapsed());
+            if let (Some(took), Some(slot)) = (took, self.slots.get_mut(index)) {
+                if took > SLICE {
+                    slot.edges.portion.shrink(took.as_micros() / SLICE.as_micros());
+                } else if took < SLICE / 4 {
+                    slot.edges.portion.double(self.buffer.len());
+                }
+            }
+            if then != Some(Then::GoOn) {
                 return self.arm(index);
             }
-            let Some(since) = busy_since else { continue };
-            let Some(slot) = self.slots.get_mut(index) else { return };
-            let took = since.elapsed();
-            if took > SLICE {
-                slot.edges.portion.shrink(took.as_micros() / SLICE.as_micros());
+            if took.is_some_and(|took| took > SLICE) {
                 break;
-            }
-            if took < SLICE / 4 {
-                slot.edges.portion.double(self.buffer.len());
             }
         }
         if self.slots.get(index).is_some_and(|slot| slot.edges.readable) {
@@ -346,6 +349,10 @@ impl<H: Handler> Driver<H> {
             refusal = Some(Response::text(503, "too many connections\n").header("Retry-After", "10"));
         }
         if let Some(response) = refusal {
+            // HTTP on a port of TLS would only be taken for a broken server.
+            if matches!(&phase, Phase::Announced(announced) if announced.security.is_tls()) {
+                return None;
+            }
             place = Some(self.shared.entrance.refuse()?);
             // Without having read the request, as it may never come.
             let (head, body) = response.encode(false);

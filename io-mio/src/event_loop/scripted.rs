@@ -63,7 +63,8 @@ impl<H: Handler> EventLoop<H> {
         for edge in edges {
             if self.driver.slots.get_peer(edge.peer).is_some() {
                 let Edge { readable, writable, ended, .. } = *edge;
-                self.driver.socket_ready(edge.peer.index, Readiness { readable, writable, ended });
+                self.driver
+                    .socket_ready(edge.peer.index, Readiness { readable, writable, ended, broken: false });
             }
         }
         self.driver.rest_of_turn()

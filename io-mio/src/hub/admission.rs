@@ -71,10 +71,11 @@ impl Entrance {
     fn enter_address(&self, address: IpAddr, max: usize) -> Option<Arc<Group>> {
         let mut by_address = self.admission.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = by_address.get(&address).and_then(Weak::upgrade) {
+            // This connection counts already.
+            let has_room = Arc::strong_count(&group) <= max;
             // What is dropped here may be the last, and want the lock.
             drop(by_address);
-            // This connection counts already.
-            return (Arc::strong_count(&group) <= max).then_some(group);
+            return has_room.then_some(group);
         }
         if max == 0 {
             return None;

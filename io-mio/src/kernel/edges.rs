@@ -26,6 +26,8 @@ pub(crate) struct Readiness {
     pub(crate) writable: bool,
     /// The peer sent FIN, or the socket is broken.
     pub(crate) ended: bool,
+    /// The socket is broken, such as by a reset.
+    pub(crate) broken: bool,
 }
 
 /// A transport, and what is known of it since the last event: it is not asked in vain.
@@ -38,6 +40,8 @@ pub(crate) struct Edges {
     /// An event said that the peer sent FIN: a short read does not mean that there is nothing more to
     /// read.
     read_closed: bool,
+    /// An event said that the socket is broken.
+    pub(crate) broken: bool,
     /// The end of the peer's stream was read.
     pub(crate) eof: bool,
     /// The kernel took nothing more, and now does again: the peer has acknowledged something.
@@ -58,6 +62,7 @@ impl Edges {
             readable: false,
             writable: false,
             read_closed: false,
+            broken: false,
             eof: false,
             progress: false,
             fin_sent: false,
@@ -76,6 +81,7 @@ impl Edges {
         // After the peer's FIN every event says so again.
         self.readable |= (readiness.readable || readiness.ended) && !self.eof;
         self.read_closed |= readiness.ended;
+        self.broken |= readiness.broken;
         if readiness.writable {
             // It took nothing more before: the peer has acknowledged something.
             self.progress |= !self.writable;

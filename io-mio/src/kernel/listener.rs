@@ -147,6 +147,10 @@ pub(crate) enum Security {
 }
 
 impl Security {
+    pub(crate) fn is_tls(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
     /// The transport over an accepted socket. Its handshake is still to come.
     pub(crate) fn secure(&self, socket: Socket) -> io::Result<Transport> {
         match self {

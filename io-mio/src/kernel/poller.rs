@@ -79,6 +79,7 @@ impl Poller {
                 readable: event.is_readable(),
                 writable: event.is_writable() || event.is_write_closed() || event.is_error(),
                 ended: event.is_error() || event.is_read_closed(),
+                broken: event.is_error(),
             };
             Ready::Socket(token.0 as u32, readiness)
         })

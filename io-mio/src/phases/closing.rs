@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use sansws::{CloseCode, MAX_CONTROL_LEN, State};
+use sansws::{CloseCode, Connection, ProtocolError, State};
 
 use crate::app::handler::Handler;
 use crate::app::peer::Peer;
@@ -12,12 +12,13 @@ use crate::conn::wire::Wire;
 use crate::phases::turn::{Then, Turn};
 use crate::state::slots::{Open, Phase, Slot};
 
-/// How long FIN waits behind the Close of a connection that failed, unless the peer's Close comes.
+/// How long FIN waits behind the Close of a connection that failed, unless the peer ends first.
 ///
 /// A peer that is in the middle of a long message hears of the failure late, and a proxy in between that
-/// gets FIN together with the Close tears both connections down before it has handed the Close on: the
-/// peer would see 1006 instead of the code.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// gets FIN together with the Close may tear both connections down before it has handed the Close on:
+/// the peer would see 1006 instead of the code. What arrives meanwhile is discarded, the peer's Close
+/// included, as §7.1.7 has it.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Sees whether an open connection is closing, and whether it has closed.
 pub(crate) fn settle_closing<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
@@ -76,12 +77,18 @@ pub(crate) fn finish<H: Handler>(turn: &mut Turn<'_, H>) {
     let code = conn.close_code();
     let reason = conn.close_reason().to_owned();
     let by = *link.closed_by.get_or_insert(By::Local);
-    // §7.1.7: "_Fail the WebSocket Connection_" sends a Close frame, and only then closes.
-    if conn.state() == State::Failed && !edges.eof && !link.broken {
+    // §7.1.7: an endpoint that fails the connection sends a Close frame "and then" closes.
+    if conn.state() == State::Failed && !edges.eof && !link.broken && !has_closed(&conn) {
         link.rare().fin_at = Some(shared.now.saturating_add(LAST_WORDS));
     }
     let closed = Closed { code, reason: &reason, was_clean, by, cause: cause.as_ref() };
     handler.close(&mut Peer::in_turn(*id, &mut conn, link, edges, &mut session, shared), closed);
+}
+
+/// Whether the peer has said its last word, if in a wrong way: it waits for the end.
+fn has_closed(conn: &Connection) -> bool {
+    use ProtocolError::{InvalidCloseCode, InvalidCloseLength, InvalidCloseReason};
+    matches!(conn.failure(), Some(InvalidCloseCode | InvalidCloseLength | InvalidCloseReason))
 }
 
 /// Writes what is left, sends FIN, and discards what the peer sends up to its own FIN.
@@ -106,11 +113,7 @@ pub(crate) fn linger<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     for _ in 0..turn.shared.settings.reads_per_turn {
         match turn.read() {
             None => break,
-            Some(Ok(len)) => {
-                if turn.slot.link.fin_at().is_some() && ends_with_close(&turn.buffer[..len]) {
-                    turn.slot.link.rare().fin_at = None;
-                }
-            }
+            Some(Ok(_)) => {}
             Some(Err(_)) => return Then::Die,
         }
     }
@@ -144,20 +147,6 @@ fn send_fin<H: Handler>(turn: &mut Turn<'_, H>) {
             link.broken = true;
         }
     }
-}
-
-/// Whether these bytes of a connection that failed end with what looks like a Close frame: the peer's
-/// answer. Where its frames begin is not known any more.
-fn ends_with_close(bytes: &[u8]) -> bool {
-    const CLOSE: u8 = 0x88;
-    (0..=MAX_CONTROL_LEN).filter(|len| *len != 1).any(|len| {
-        // Of a client with a masking key, of a server without.
-        [(0x80, 6), (0, 2)].iter().any(|(mask, head)| {
-            let start = bytes.len().checked_sub(head + len);
-            let head = start.and_then(|start| bytes.get(start..start + 2));
-            head == Some(&[CLOSE, mask | len as u8])
-        })
-    })
 }
 
 /// Ends an open connection at once, for this reason.

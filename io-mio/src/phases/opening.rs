@@ -151,7 +151,7 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Deci
     let mut accept = Accept::new(slot.id, decision);
     let session = match handler.upgrade(&request, &mut accept) {
         Ok(session) => session,
-        Err(_) if accept.is_later => return Answer::Later,
+        Err(response) if response.is_later() => return Answer::Later,
         Err(response) => return Answer::Respond(response),
     };
     let headers: Vec<(&str, &str)> = accept.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -199,7 +199,7 @@ pub(crate) fn timed_out<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
         return Then::Die;
     }
     let response = match turn.slot.phase {
-        Phase::Deciding(_) => Response::text(503, "no decision in time\n"),
+        Phase::Deciding(_) => Response::later(),
         _ => Response::text(408, "no request in time\n"),
     };
     let is_head = is_head(turn);

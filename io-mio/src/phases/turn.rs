@@ -24,7 +24,8 @@ pub(crate) struct Turn<'a, H: Handler> {
     pub(crate) busy_since: Option<Instant>,
 }
 
-/// What is next for the connection whose turn it was.
+/// What is next for the connection whose turn it was. [`GoOn`](Self::GoOn) is about this turn,
+/// [`Turn::again`] about the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Then {

@@ -49,7 +49,7 @@ impl Attempt {
         Self { number, plan, retry, cause, url: None, said: Vec::new(), asker: Some(asker) }
     }
 
-    /// Which retry in a row this is; 0: none.
+    /// Returns the number of consecutive retries; 0 for the first attempt.
     pub fn retry(&self) -> u32 {
         self.retry
     }
@@ -99,7 +99,7 @@ impl Attempt {
     ///
     /// # Errors
     ///
-    /// [`SyntaxError`]: the URL, or the request, cannot be. The attempt has failed then.
+    /// [`SyntaxError`] if the URL or a header is invalid. The attempt then counts as failed.
     pub fn start(mut self) -> Result<(), SyntaxError> {
         match self.plan.with(self.url.as_deref(), std::mem::take(&mut self.said)) {
             Ok(plan) => {
@@ -113,7 +113,7 @@ impl Attempt {
         }
     }
 
-    /// Makes no attempt any more: [`ReliableEvent::GaveUp`](crate::ReliableEvent::GaveUp) follows.
+    /// Ends reconnecting: [`ReliableEvent::GaveUp`](crate::ReliableEvent::GaveUp) follows.
     pub fn give_up(mut self, why: &str) {
         self.fail(why, true);
     }

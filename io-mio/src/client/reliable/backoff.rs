@@ -133,7 +133,9 @@ impl Backoff {
     /// long; default 10 s. Only then the retries are counted, and the delays begin, anew.
     ///
     /// A server that accepts connections and closes them at once (it is overloaded, or checks a
-    /// token behind the handshake) is so backed off from as one that refuses them.
+    /// token behind the handshake) is retried with the same growing delays as one that refuses
+    /// connections. A server that first sends a message that says so counts as proven: if it closes
+    /// with a code of its own, list that code in [`final_codes`](Self::final_codes).
     /// [`Duration::ZERO`]: every connection that opens is proven.
     #[must_use]
     pub fn proven_after(mut self, time: Duration) -> Self {

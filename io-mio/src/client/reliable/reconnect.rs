@@ -33,7 +33,7 @@ pub enum Next {
     },
 }
 
-/// Where a [`Backoff`] stands: one for each connection that is to be kept alive.
+/// The state of a [`Backoff`] for one connection that is to be kept alive.
 ///
 /// `now` is the time since any moment, the same one in all calls.
 ///

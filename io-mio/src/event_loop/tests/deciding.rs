@@ -11,6 +11,7 @@ use crate::conn::peer_id::PeerId;
 use crate::event_loop::EventLoop;
 use crate::event_loop::scripted::Edge;
 use crate::event_loop::tests::virtual_time::{Socket, ms};
+use crate::kernel::edges::Readiness;
 use crate::settings::Settings;
 
 const REQUEST: &[u8] = b"GET /?token=7 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -152,6 +153,20 @@ fn a_shutdown_or_an_abort_ends_the_wait() {
     scene.event_loop.abort(scene.peer);
     scene.turn(40, &[]);
     assert_eq!((scene.event_loop.handle().connections(), scene.written()), (0, String::new()));
+    scene.decide(Some("alice"));
+    assert_eq!(scene.event_loop.handler().asked, 1);
+}
+
+#[test]
+fn a_client_that_resets_waits_for_no_decision() {
+    let mut scene = Scene::new();
+    let fin = Readiness { readable: true, writable: true, ended: true, broken: false };
+    scene.event_loop.driver.socket_ready(scene.peer.index, fin);
+    scene.turn(25, &[]);
+    assert_eq!(scene.event_loop.handle().connections(), 1, "it may wait for the answer");
+    scene.event_loop.driver.socket_ready(scene.peer.index, Readiness { broken: true, ..fin });
+    scene.turn(26, &[]);
+    assert_eq!(scene.event_loop.handle().connections(), 0);
     scene.decide(Some("alice"));
     assert_eq!(scene.event_loop.handler().asked, 1);
 }

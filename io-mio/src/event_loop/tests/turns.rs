@@ -117,6 +117,29 @@ fn settle(event_loop: &mut EventLoop<App>, now: Duration) -> usize {
     turns
 }
 
+/// Also if each read has drained the socket, so that no turn goes on.
+#[test]
+fn a_burst_of_much_work_makes_the_next_portion_smaller() {
+    const SUBSCRIBERS: usize = 20;
+    let mut event_loop = event_loop(On::MessagePublish, Settings::default());
+    let publisher = Socket::with_room(1_000_000);
+    let peer = event_loop.dialled_scripted(Box::new(publisher.clone()), ());
+    for _ in 0..SUBSCRIBERS {
+        event_loop.dialled_scripted(Box::new(Socket::with_room(10_000_000)), ());
+    }
+    settle(&mut event_loop, ms(1));
+    let portion = |event_loop: &mut EventLoop<App>| {
+        event_loop.driver.slots.get_peer(peer).expect("it is there").edges.portion.bytes()
+    };
+    let before = portion(&mut event_loop);
+    // Less than a portion; no machine delivers so much in a millisecond.
+    publisher.buffers().arrived = [0x82, 0].repeat(before / 2 - 10);
+    event_loop.scripted_turn(ms(1), &[readable(peer)]);
+    assert!(publisher.buffers().arrived.is_empty());
+    let after = portion(&mut event_loop);
+    assert!(after < before, "{after} after {before}");
+}
+
 #[test]
 fn who_publishes_to_many_is_read_in_smaller_portions() {
     const SUBSCRIBERS: usize = 20;
