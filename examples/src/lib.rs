@@ -11,6 +11,7 @@
 pub mod attack;
 pub mod chat;
 pub mod clients;
+pub mod metrics;
 pub mod options;
 pub mod pages;
 pub mod serve;
