@@ -13,6 +13,7 @@ pub mod attack;
 pub mod chat;
 pub mod clients;
 pub mod memory;
+pub mod metrics;
 pub mod options;
 pub mod pages;
 pub mod serve;

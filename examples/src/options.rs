@@ -34,6 +34,8 @@ pub struct Options {
     pub bind: Vec<SocketAddr>,
     /// Which pages may connect.
     pub origin: OriginPolicy,
+    /// Where to serve the metrics. Nowhere by default.
+    pub metrics: Vec<SocketAddr>,
     /// Whether to log connections.
     pub verbose: bool,
     /// Whether to speak TLS.
@@ -149,7 +151,9 @@ impl Program {
             help += "  --seed N             the simulated market does the same for the same N (default 0)\n  \
                  --replay FILE.csv    quotes from a file of lines seconds,symbol,price,volume\n";
         }
-        help += "  -v, --verbose        log connections to stderr\n  -h, --help           print this\n  \
+        help += "  --metrics ADDR       serve metrics for Prometheus at http://ADDR/metrics (HOST:PORT, or PORT on\n                       \
+             loopback), without TLS and password; off by default\n  \
+             -v, --verbose        log connections to stderr\n  -h, --help           print this\n  \
              -V, --version        print the version\n";
         help
     }
@@ -158,11 +162,13 @@ impl Program {
 fn try_parse(program: Program, mut parser: lexopt::Parser) -> Result<Parsed, lexopt::Error> {
     let mut bind = Vec::new();
     let mut origins = Vec::new();
+    let mut metrics = Vec::new();
     let (mut verbose, mut seed, mut replay) = (false, 0, None);
     let (mut certificates, mut key, mut self_signed) = (None, None, false);
     while let Some(arg) = parser.next()? {
         match arg {
-            Long("bind") => bind.extend(addresses(&parser.value()?.string()?)?),
+            Long("bind") => bind.extend(addresses("--bind", &parser.value()?.string()?)?),
+            Long("metrics") => metrics.extend(addresses("--metrics", &parser.value()?.string()?)?),
             Long("allow-origin") => origins.push(parser.value()?.string()?),
             Long("tls-cert") => certificates = Some(parser.value()?.into()),
             Long("tls-key") => key = Some(parser.value()?.into()),
@@ -189,7 +195,7 @@ fn try_parse(program: Program, mut parser: lexopt::Parser) -> Result<Parsed, lex
     };
     origin.check().map_err(|error| format!("--allow-origin: {error}"))?;
     let tls = tls(certificates, key, self_signed)?;
-    Ok(Parsed::Run(Options { bind, origin, verbose, tls, seed, replay }))
+    Ok(Parsed::Run(Options { bind, origin, metrics, verbose, tls, seed, replay }))
 }
 
 fn tls(
@@ -209,13 +215,13 @@ fn tls(
     }
 }
 
-fn addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
+fn addresses(option: &str, text: &str) -> Result<Vec<SocketAddr>, String> {
     if let Ok(port) = text.trim_start_matches(':').parse() {
         return Ok(loopback(port).into());
     }
     let found = text
         .to_socket_addrs()
-        .map_err(|error| format!("--bind {text}: {error} (HOST:PORT or PORT is expected)"))?;
+        .map_err(|error| format!("{option} {text}: {error} (HOST:PORT or PORT is expected)"))?;
     Ok(found.collect())
 }
 
@@ -254,6 +260,13 @@ mod tests {
     }
 
     #[test]
+    fn metrics_are_served_only_where_they_are_asked_for() {
+        assert_eq!(options(&[]).metrics, []);
+        assert_eq!(options(&["--metrics", "9100"]).metrics, loopback(9100));
+        assert_eq!(options(&["--metrics", "10.0.0.1:9100"]).metrics, ["10.0.0.1:9100".parse().unwrap()]);
+    }
+
+    #[test]
     fn origins_widen_the_policy() {
         let list =
             options(&["--allow-origin", "https://a.example", "--allow-origin", "http://b.example:81/"])
@@ -278,6 +291,8 @@ mod tests {
             (&["--bind"], "--bind"),
             (&["--bind", "nowhere"], "--bind nowhere"),
             (&["--bind", "127.0.0.1:99999"], "--bind 127.0.0.1:99999"),
+            (&["--metrics"], "--metrics"),
+            (&["--metrics", "nowhere"], "--metrics nowhere"),
             (&["--allow-origin", "example.com"], "scheme://host"),
             (&["--allow-origin", "https://a/b"], "scheme://host"),
             (&["--allow-origin", "https://*.com"], "--allow-origin: \"https://*.com\""),
@@ -296,7 +311,16 @@ mod tests {
     #[test]
     fn help_names_every_option_and_no_other() {
         let Parsed::Print(help) = parse(Program::Demo, &["--help"]) else { panic!() };
-        for option in ["--bind", "--allow-origin", "--seed", "--replay", "--verbose", "--help", "--version"] {
+        for option in [
+            "--bind",
+            "--allow-origin",
+            "--metrics",
+            "--seed",
+            "--replay",
+            "--verbose",
+            "--help",
+            "--version",
+        ] {
             assert!(help.contains(option), "{option}");
         }
         for option in ["--tls-cert", "--tls-key", "--tls-self-signed"] {

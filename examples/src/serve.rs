@@ -10,6 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::memory;
+use crate::metrics::MetricsSite;
 use crate::options::Options;
 use crate::site::Site;
 use crate::tls::Certificate;
@@ -26,7 +27,9 @@ pub fn serve(options: &Options, site: impl FnOnce() -> Site) -> Result<(), Strin
     memory::return_large_blocks();
     // Warnings are for the operator: a limit was reached, a page was refused that a setting would let in.
     log_to_stderr(if options.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Warn });
-    let mut server = bind(options)?;
+    let server = bind(&options.bind, "--bind")?;
+    let mut server = server.settings(Settings { origin: options.origin.clone(), ..settings() });
+    let metrics = metrics(&options.metrics, server.handle())?;
     let tls = options.tls.as_ref().map(|tls| Certificate::new(tls, &server.local_addrs())).transpose()?;
     let mut scheme = "http";
     if let Some(tls) = &tls {
@@ -40,12 +43,40 @@ pub fn serve(options: &Options, site: impl FnOnce() -> Site) -> Result<(), Strin
     for addr in server.local_addrs() {
         say(io::stdout(), &format!("listening on {scheme}://{}/", host(addr)));
     }
-    server.run(site()).map_err(|error| error.to_string())
+    let served = server.run(site()).map_err(|error| error.to_string());
+    if let Some(metrics) = metrics {
+        metrics.shutdown(Duration::ZERO);
+    }
+    served
 }
 
-fn bind(options: &Options) -> Result<Server, String> {
+/// Serves metrics here, if anywhere, on a thread of its own.
+fn metrics(bind_to: &[SocketAddr], of: Handle) -> Result<Option<Handle>, String> {
+    if bind_to.is_empty() {
+        return Ok(None);
+    }
+    let server =
+        bind(bind_to, "--metrics")?.settings(Settings { max_connections: 64, ..Settings::default() });
+    let handle = server.handle();
+    for addr in server.local_addrs() {
+        say(io::stdout(), &format!("metrics on http://{}/metrics", host(addr)));
+    }
+    let run = move || {
+        if let Err(error) = server.run(MetricsSite::new(of)) {
+            say(io::stderr(), &format!("error: metrics are not served any more: {error}"));
+        }
+    };
+    thread::Builder::new()
+        .name("metrics".into())
+        .spawn(run)
+        .map_err(|error| format!("cannot serve metrics: {error}"))?;
+    Ok(Some(handle))
+}
+
+/// `option` is the one that has these addresses.
+fn bind(addresses: &[SocketAddr], option: &str) -> Result<Server, String> {
     let mut server: Option<Server> = None;
-    for (i, &addr) in options.bind.iter().enumerate() {
+    for (i, &addr) in addresses.iter().enumerate() {
         let bound = match server.take() {
             None => Server::bind(addr),
             Some(server) => {
@@ -58,10 +89,9 @@ fn bind(options: &Options) -> Result<Server, String> {
                 }
             }
         };
-        server = Some(bound.map_err(|error| format!("cannot listen on {addr}: {}", reason(&error)))?);
+        server = Some(bound.map_err(|error| format!("cannot listen on {addr}: {}", reason(&error, option)))?);
     }
-    let server = server.ok_or("no address to listen on")?;
-    Ok(server.settings(Settings { origin: options.origin.clone(), ..settings() }))
+    server.ok_or_else(|| "no address to listen on".into())
 }
 
 fn settings() -> Settings {
@@ -80,11 +110,11 @@ fn is_missing(addr: SocketAddr) -> bool {
     addr.is_ipv6() && unbound.is_err_and(|error| error.kind() != io::ErrorKind::PermissionDenied)
 }
 
-fn reason(error: &io::Error) -> String {
+fn reason(error: &io::Error, option: &str) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "the port is in use (--bind takes another)".into(),
+        io::ErrorKind::AddrInUse => format!("the port is in use ({option} takes another)"),
         io::ErrorKind::AddrNotAvailable => "this machine does not have the address".into(),
-        io::ErrorKind::PermissionDenied => "the port needs privileges (--bind takes another)".into(),
+        io::ErrorKind::PermissionDenied => format!("the port needs privileges ({option} takes another)"),
         _ => error.to_string(),
     }
 }

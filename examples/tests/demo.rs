@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output};
+use std::time::Instant;
 
-use support::{Client, Heard, Server};
+use support::{Client, Heard, Server, http};
 
 const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
@@ -154,6 +155,50 @@ fn a_log_that_nobody_reads_ends_nothing() {
 }
 
 #[test]
+fn metrics_are_served_at_a_port_of_their_own_if_asked_for() {
+    let get = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert!(demo().http(get).starts_with("HTTP/1.1 404 "));
+
+    let mut server = Server::start(DEMO, &["--metrics", "127.0.0.1:0"]);
+    assert!(server.http(get).starts_with("HTTP/1.1 404 "), "not where everybody can connect");
+    let printed = server.printed.iter().find_map(|line| line.strip_prefix("metrics on http://localhost:"));
+    let port = printed.and_then(|rest| rest.strip_suffix("/metrics")).expect("said").parse().expect("a port");
+    let ask = |request: &str| http(SocketAddr::from(([127, 0, 0, 1], port)), request);
+    let mut client = server.client("/echo");
+    client.send("hello");
+    assert_eq!(client.hear(), Heard::Text("hello".into()));
+    // The answer is there before the turn that sent it is over.
+    let start = Instant::now();
+    let response = loop {
+        let response = ask(get);
+        if response.contains("\nsansws_messages_sent_total 1\n") {
+            break response;
+        }
+        assert!(start.elapsed() < support::DEADLINE, "{response}");
+    };
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    assert!(
+        response.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{response}"
+    );
+    for line in [
+        "# TYPE sansws_connections gauge",
+        "sansws_connections{phase=\"open\"} 1",
+        "sansws_messages_received_total 1",
+        "sansws_http_refusals_total{status=\"404\"} 1",
+    ] {
+        assert!(response.lines().any(|other| other == line), "{line}: {response}");
+    }
+    assert!(
+        ask("POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 405 ")
+    );
+    assert!(ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 404 "));
+    server.terminate();
+    assert_eq!(client.hear(), Heard::Close(1001));
+    assert!(server.wait().success());
+}
+
+#[test]
 fn help_and_version_go_to_stdout() {
     let help = run(&["--help"]);
     assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--bind ADDR"));
@@ -170,6 +215,8 @@ fn mistakes_on_the_command_line_are_one_line_and_exit_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     assert_fails(&["--bind", &addr], &format!("cannot listen on {addr}: the port is in use"));
+    let metrics = ["--bind", "127.0.0.1:0", "--metrics", &addr];
+    assert_fails(&metrics, &format!("cannot listen on {addr}: the port is in use (--metrics takes another)"));
 }
 
 impl Server {

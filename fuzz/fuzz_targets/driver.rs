@@ -275,6 +275,8 @@ impl World {
                 (kernel.readable_edge || kernel.writable_edge) && !kernel.closed
             });
             if self.is_over || (!self.event_loop.is_busy() && !pending) {
+                let metrics = self.event_loop.handle().metrics();
+                assert!(self.event_loop.gauges_are_right(), "{metrics:?}");
                 return;
             }
             idle_turns = if self.progress() == progress { idle_turns + 1 } else { 0 };
@@ -317,6 +319,8 @@ impl World {
             assert!(end.kernel.lock().closed, "the socket is still open");
             assert_eq!(record.opened, record.closed, "opened, closed");
         }
+        let metrics = self.event_loop.handle().metrics();
+        assert!(metrics.connections_open == 0 && metrics.queued_bytes == 0, "{metrics:?}");
         self.check();
     }
 

@@ -137,7 +137,10 @@ impl<H: Handler> EventLoop<H> {
     ///
     /// Those of the operating system's event queue; not those of single connections.
     pub fn run(&mut self) -> io::Result<()> {
-        while self.turn(None)? {}
+        let mut now = self.driver.elapsed();
+        while let Some(ended) = self.turn_from(now, None)? {
+            now = ended;
+        }
         Ok(())
     }
 
@@ -147,7 +150,13 @@ impl<H: Handler> EventLoop<H> {
     ///
     /// As [`run`](Self::run).
     pub fn turn(&mut self, max_wait: Option<Duration>) -> io::Result<bool> {
-        let wait = match (self.driver.max_wait(), max_wait) {
+        let now = self.driver.elapsed();
+        Ok(self.turn_from(now, max_wait)?.is_some())
+    }
+
+    /// A turn that begins at `now` with a wait. Returns when it ended; `None` once a shutdown is done.
+    fn turn_from(&mut self, now: Duration, max_wait: Option<Duration>) -> io::Result<Option<Duration>> {
+        let wait = match (self.driver.max_wait(now), max_wait) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
@@ -160,7 +169,10 @@ impl<H: Handler> EventLoop<H> {
                 Ready::Socket(index, readiness) => self.driver.socket_ready(index, readiness),
             }
         }
-        Ok(self.driver.rest_of_turn())
+        let goes_on = self.driver.rest_of_turn();
+        let ended = self.driver.elapsed();
+        self.driver.turn_ended(ended);
+        Ok(goes_on.then_some(ended))
     }
 
     /// The handler.

@@ -12,10 +12,13 @@ use std::time::Duration;
 use crate::hub::admission::Admission;
 use crate::hub::command::CommandError;
 use crate::hub::inbox::{Inbox, InboxLimits};
+use crate::metrics::{Counters, Metrics};
 
 /// What the loops of one server share.
 pub(crate) struct Hub {
     inboxes: RwLock<Vec<Arc<Inbox>>>,
+    /// Of each loop.
+    counters: RwLock<Vec<Arc<Counters>>>,
     /// All that have a socket.
     pub(crate) connections: AtomicUsize,
     pub(crate) admission: Arc<Admission>,
@@ -26,6 +29,7 @@ impl Hub {
     pub(crate) fn new(limits: InboxLimits) -> Arc<Self> {
         Arc::new(Self {
             inboxes: RwLock::new(vec![Inbox::new(limits)]),
+            counters: RwLock::new(vec![Arc::default()]),
             connections: AtomicUsize::new(0),
             admission: Arc::default(),
         })
@@ -40,6 +44,8 @@ impl Hub {
             // A shutdown before the start is for every loop.
             inbox.start_anew(limits, shutdown);
         }
+        let mut counters = self.counters.write().unwrap_or_else(PoisonError::into_inner);
+        counters.resize_with(loops, Arc::default);
     }
 
     pub(crate) fn inboxes(&self) -> Vec<Arc<Inbox>> {
@@ -49,6 +55,18 @@ impl Hub {
     pub(crate) fn inbox(&self, worker: u16) -> Result<Arc<Inbox>, CommandError> {
         let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
         inboxes.get(usize::from(worker)).cloned().ok_or(CommandError::Stopped)
+    }
+
+    /// The numbers of a loop.
+    pub(crate) fn counters(&self, worker: u16) -> Result<Arc<Counters>, CommandError> {
+        let counters = self.counters.read().unwrap_or_else(PoisonError::into_inner);
+        counters.get(usize::from(worker)).cloned().ok_or(CommandError::Stopped)
+    }
+
+    /// The numbers of all loops together.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let counters = self.counters.read().unwrap_or_else(PoisonError::into_inner);
+        Metrics::sum(counters.iter().map(|counters| &**counters))
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) {

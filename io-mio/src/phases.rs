@@ -80,28 +80,47 @@ pub(crate) fn deadline<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
 
 fn timed_out<H: Handler>(turn: &mut Turn<'_, H>, expired: Expired) -> Then {
     let cause = Cause::TimedOut(expired);
-    let Slot { link, phase, .. } = &mut *turn.slot;
+    let Turn { slot, shared, .. } = turn;
+    let Slot { link, phase, .. } = &mut **slot;
+    let counters = &shared.counters;
     match (phase, expired) {
-        (Phase::Opening(_) | Phase::Deciding(_), _) => opening::timed_out(turn),
+        (Phase::Opening(_), _) => {
+            counters.timeouts_request.add(1);
+            opening::timed_out(turn)
+        }
+        (Phase::Deciding(_), _) => {
+            counters.timeouts_decision.add(1);
+            opening::timed_out(turn)
+        }
         (Phase::Open(_), Expired::PingDue) => {
             ping(turn);
             Then::Wait
         }
         (Phase::Open(_), Expired::Idle) => {
+            counters.timeouts_idle.add(1);
             closing::close(turn, CloseCode::GOING_AWAY, "silent for too long", cause);
             settling::settle(turn)
         }
         (Phase::Open(_), Expired::Close) => {
             log::debug!("{}: the closing handshake took too long", link.remote);
+            counters.timeouts_closing.add(1);
             closing::cut(turn, cause)
         }
         (Phase::Open(open), _) => {
+            counters.timeouts_pong.add(1);
             // §7.1.7: fail the connection.
             link.blame(By::Local, Some(cause));
             open.conn.fail(CloseCode::INTERNAL_ERROR);
             settling::settle(turn)
         }
-        (Phase::Announced(_) | Phase::Lingering, _) => Then::Die,
+        (Phase::Announced(_), _) => {
+            counters.timeouts_request.add(1);
+            Then::Die
+        }
+        (Phase::Lingering, _) => {
+            counters.timeouts_closing.add(1);
+            Then::Die
+        }
         // The deadlines of one that is dialled are its own.
         (Phase::Dialling(_) | Phase::Dead, _) => Then::Wait,
     }

@@ -12,7 +12,7 @@ use layers::{Layers, check_folder};
 /// ARCHITECTURE.md, "io-mio", from the bottom to the top. Each file of io-mio/src stands here.
 const IO_MIO: Layers<'_> = &[
     // What everything may use.
-    &["random"],
+    &["metrics", "random"],
     // What can be set.
     &["settings/network"],
     &["settings/trusted_proxies"],

@@ -108,13 +108,18 @@ impl Server {
 
     /// The whole response to a plain HTTP request.
     pub fn http(&self, head: &str) -> String {
-        let mut tcp = TcpStream::connect(self.addr).unwrap();
-        tcp.set_read_timeout(Some(DEADLINE)).unwrap();
-        tcp.write_all(head.as_bytes()).unwrap();
-        let mut response = Vec::new();
-        tcp.read_to_end(&mut response).unwrap();
-        String::from_utf8_lossy(&response).into_owned()
+        http(self.addr, head)
     }
+}
+
+/// The whole response to a plain HTTP request to this address.
+pub fn http(addr: SocketAddr, head: &str) -> String {
+    let mut tcp = TcpStream::connect(addr).unwrap();
+    tcp.set_read_timeout(Some(DEADLINE)).unwrap();
+    tcp.write_all(head.as_bytes()).unwrap();
+    let mut response = Vec::new();
+    tcp.read_to_end(&mut response).unwrap();
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 impl Drop for Server {

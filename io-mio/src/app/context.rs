@@ -9,6 +9,7 @@ use crate::app::peer::Peer;
 use crate::conn::peer_id::PeerId;
 use crate::conn::shared_frame::SharedFrame;
 use crate::hub::command::CommandError;
+use crate::metrics::Metrics;
 use crate::state::deliver::{publish_here, run_deferred};
 use crate::state::shared::Shared;
 use crate::state::slots::{Phase, Slot, Slots};
@@ -90,6 +91,13 @@ impl<'a, S> Context<'a, S> {
     /// How many peers of this loop are subscribed to a topic.
     pub fn subscribers(&self, topic: &str) -> usize {
         self.shared.topics.count(topic)
+    }
+
+    /// What this loop holds now, and what it has done since it was made.
+    ///
+    /// [`Handle::metrics`](crate::Handle::metrics) returns the sum over all loops of the server.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
     }
 
     /// Dials a connection on this loop.

@@ -8,11 +8,13 @@ use std::time::Duration;
 use sansws::KeepAlive;
 
 use crate::conn::ending::{By, Cause};
+use crate::conn::gathering::Gathering;
 use crate::conn::out_queue::{Flushed, OutQueue};
 use crate::conn::pace::Flood;
 use crate::conn::peer_addr::PeerAddr;
 use crate::conn::shared_frame::SharedFrame;
 use crate::conn::wire::Wire;
+use crate::metrics::Counters;
 use crate::settings::slow_consumer::SlowConsumer;
 
 /// Everything about a connection that is neither its protocol state, nor its socket, nor the
@@ -110,6 +112,17 @@ impl Link {
         self.waiting(wire) + rare
     }
 
+    /// Bytes that are kept for the kernel, or behind a fragmented message.
+    pub(crate) fn held(&self, wire: &dyn Wire) -> usize {
+        self.waiting(wire) + self.rare.as_ref().map_or(0, |rare| rare.held_len)
+    }
+
+    /// Whether none are kept, at a glance; what is with the wire left aside.
+    #[inline]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.out.has_no_heap() && self.rare.is_none()
+    }
+
     /// Bytes that the kernel is still to take.
     pub(crate) fn waiting(&self, wire: &dyn Wire) -> usize {
         self.out.len() + wire.unsent()
@@ -135,8 +148,9 @@ impl Link {
     }
 
     /// Bytes of the peer's have come. Whatever they are, they are a sign of life.
-    pub(crate) fn received(&mut self, len: usize, now: Duration) {
+    pub(crate) fn received(&mut self, len: usize, now: Duration, counters: &Counters) {
         self.received += len as u64;
+        counters.bytes_received.add(len as u64);
         self.keepalive.received(now);
     }
 
@@ -145,26 +159,29 @@ impl Link {
         self.congested && self.slow_consumer == SlowConsumer::Pause
     }
 
-    /// Writes `gathered`, the output of this connection's turn, then what is queued. What the kernel does
-    /// not take is queued. `gathered` is empty afterwards.
-    pub(crate) fn flush(&mut self, gathered: &mut Vec<u8>, wire: &mut dyn Wire) {
+    /// Writes what was gathered, the output of this connection's turn, then what is queued. What the
+    /// kernel does not take is queued. Nothing is gathered afterwards.
+    pub(crate) fn flush(&mut self, gathering: &mut Gathering, wire: &mut dyn Wire) {
+        let Gathering { bytes: gathered, counters, .. } = gathering;
         if !gathered.is_empty() {
-            let start = self.write_at_once(gathered, &[], wire);
+            let start = self.write_at_once(gathered, &[], wire, counters);
             self.queue(&gathered[start..]);
             gathered.clear();
         }
-        self.flush_queue(wire);
+        self.flush_queue(wire, counters);
     }
 
     /// Writes what is queued, as far as the kernel takes it.
-    pub(crate) fn flush_queue(&mut self, wire: &mut dyn Wire) {
+    pub(crate) fn flush_queue(&mut self, wire: &mut dyn Wire, counters: &Counters) {
         if self.broken {
             return self.discard_queue();
         }
         if !self.out.is_empty() {
             let before = self.out.len();
             let flushed = self.out.flush(|slices| wire.write_vectored(slices));
-            self.written += (before - self.out.len()) as u64;
+            let written = (before - self.out.len()) as u64;
+            self.written += written;
+            counters.bytes_sent.add(written);
             match flushed {
                 Ok(Flushed::All) => {}
                 Ok(Flushed::Blocked) => return,
@@ -180,9 +197,10 @@ impl Link {
         }
     }
 
-    /// Writes `gathered` and then a payload that is not copied as long as the kernel takes it.
-    pub(crate) fn write_through(&mut self, gathered: &mut Vec<u8>, payload: &[u8], wire: &mut dyn Wire) {
-        let start = self.write_at_once(gathered, payload, wire);
+    /// Writes what was gathered and then a payload that is not copied as long as the kernel takes it.
+    pub(crate) fn write_through(&mut self, gathering: &mut Gathering, payload: &[u8], wire: &mut dyn Wire) {
+        let Gathering { bytes: gathered, counters, .. } = gathering;
+        let start = self.write_at_once(gathered, payload, wire, counters);
         self.queue(gathered.get(start..).unwrap_or_default());
         self.queue(payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default());
         gathered.clear();
@@ -190,7 +208,7 @@ impl Link {
 
     /// Writes bytes that need not be queued as long as nothing is. Returns how many went.
     #[inline]
-    fn write_at_once(&mut self, head: &[u8], tail: &[u8], wire: &mut dyn Wire) -> usize {
+    fn write_at_once(&mut self, head: &[u8], tail: &[u8], wire: &mut dyn Wire, counters: &Counters) -> usize {
         let (mut start, total) = (0, head.len() + tail.len());
         while start < total && !self.broken && self.out.is_empty() {
             let rest = tail.get(start.saturating_sub(head.len())..).unwrap_or_default();
@@ -203,6 +221,7 @@ impl Link {
                 Ok(written) => {
                     let end = start.saturating_add(written).min(total);
                     self.written += (end - start) as u64;
+                    counters.bytes_sent.add((end - start) as u64);
                     start = end;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,

@@ -43,6 +43,12 @@ impl OutQueue {
         self.len() == 0
     }
 
+    /// Whether it is empty, at a glance: one with heap may be too.
+    #[inline]
+    pub(crate) fn has_no_heap(&self) -> bool {
+        self.queue.is_none()
+    }
+
     /// Bytes in the queue.
     #[inline]
     pub(crate) fn len(&self) -> usize {

@@ -89,7 +89,7 @@ impl Sending<'_> {
 
     /// Writes what was gathered and what is queued.
     pub(crate) fn flush(&mut self) {
-        self.link.flush(&mut self.gathering.bytes, self.wire);
+        self.link.flush(self.gathering, self.wire);
     }
 
     /// Has the loop write this connection's queue before it waits.
@@ -106,14 +106,21 @@ impl Sending<'_> {
 
     /// Whether `len` more bytes may be queued. What the kernel takes at once makes room; if that is not enough, `drained` tells when there
     /// may be some.
+    #[inline]
     fn make_room(&mut self, len: usize) -> bool {
-        if len <= self.room() {
-            return true;
-        }
+        len <= self.room() || self.write_to_make_room(len)
+    }
+
+    #[cold]
+    fn write_to_make_room(&mut self, len: usize) -> bool {
         if self.is_gathering() {
             self.flush();
         } else {
-            self.link.flush_queue(self.wire);
+            self.link.flush_queue(self.wire, &self.gathering.counters);
+            if !self.in_turn {
+                // It may have drained, of which no event would tell.
+                self.mark_dirty();
+            }
         }
         let fits = len <= self.room();
         if !fits && self.link.waiting(self.wire) > 0 && !self.link.broken {
@@ -223,24 +230,27 @@ impl Sending<'_> {
             return self.send_large(message.kind(), payload);
         }
         match message {
-            Message::Text(text) => self.append_within(CHECKED, |conn, out| conn.send_text(text, out)),
+            Message::Text(text) => self.append_within(CHECKED, |conn, out| conn.send_text(text, out))?,
             Message::Binary(payload) => {
-                self.append_within(CHECKED, |conn, out| conn.send_binary(payload, out))
+                self.append_within(CHECKED, |conn, out| conn.send_binary(payload, out))?;
             }
         }
+        self.gathering.messages_sent += 1;
+        Ok(())
     }
 
     fn send_large(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
         let header = self.conn.frame_header(kind, payload.len() as u64)?;
         if self.is_gathering() {
             self.gathering.bytes.extend_from_slice(header.as_bytes());
-            self.link.write_through(&mut self.gathering.bytes, payload, self.wire);
+            self.link.write_through(self.gathering, payload, self.wire);
             self.check_congestion();
         } else {
             self.link.out.push_copy(header.as_bytes());
             self.link.out.push_copy(payload);
             self.appended_to_queue();
         }
+        self.gathering.messages_sent += 1;
         Ok(())
     }
 
@@ -257,6 +267,7 @@ impl Sending<'_> {
             }
         }
         if last {
+            self.gathering.messages_sent += 1;
             self.release_held();
         }
         Ok(())
@@ -268,17 +279,23 @@ impl Sending<'_> {
             return Err(SendError::NotOpen);
         }
         if self.link.slow_consumer == SlowConsumer::Drop && self.link.congested {
-            self.link.rare().dropped += 1;
+            self.drop_message();
             return Err(SendError::OutputFull);
         }
         let result = self.enqueue(frame);
         if result == Err(SendError::OutputFull) {
             match self.link.slow_consumer {
-                SlowConsumer::Drop => self.link.rare().dropped += 1,
+                SlowConsumer::Drop => self.drop_message(),
                 SlowConsumer::Pause | SlowConsumer::Close(_) => self.give_up_on_slow_consumer(),
             }
         }
         result
+    }
+
+    /// A published message passes the peer by.
+    fn drop_message(&mut self) {
+        self.link.rare().dropped += 1;
+        self.gathering.counters.messages_dropped.add(1);
     }
 
     /// Queues a shared frame behind what there is.
@@ -296,6 +313,10 @@ impl Sending<'_> {
                 }
                 rare.held_len += frame.max_len();
                 rare.held.push_back(frame.clone());
+                if !self.in_turn {
+                    // Its turn counts what waits.
+                    self.mark_dirty();
+                }
                 Ok(())
             }
             other => other,
@@ -306,11 +327,14 @@ impl Sending<'_> {
         let shareable =
             self.conn.role() == Role::Server && frame.bytes().len() > COPY_UP_TO && !self.is_gathering();
         if !shareable {
-            return self.append(|conn, out| conn.send_prepared(frame.prepared(), out));
+            self.append(|conn, out| conn.send_prepared(frame.prepared(), out))?;
+            self.gathering.messages_sent += 1;
+            return Ok(());
         }
         // Asked for its checks only: a server's header is in the frame already.
         self.conn.frame_header(frame.prepared().kind(), frame.prepared().payload().len() as u64)?;
         self.link.out.push(frame.bytes().clone());
+        self.gathering.messages_sent += 1;
         self.appended_to_queue();
         Ok(())
     }
@@ -327,7 +351,7 @@ impl Sending<'_> {
                     rare.held.push_front(frame);
                     return;
                 }
-                Err(SendError::OutputFull) => self.link.rare().dropped += 1,
+                Err(SendError::OutputFull) => self.drop_message(),
                 Ok(()) | Err(_) => {}
             }
         }
@@ -342,7 +366,7 @@ impl Sending<'_> {
             return;
         }
         // Only what the kernel refuses tells of a slow reader: it may not have been asked in this turn.
-        self.link.flush_queue(self.wire);
+        self.link.flush_queue(self.wire, &self.gathering.counters);
         if self.link.out.len() <= high_water || self.link.broken {
             return;
         }
@@ -359,6 +383,8 @@ impl Sending<'_> {
         };
         log::debug!("{}: reads too slowly, {} bytes queued", self.link.remote, self.link.queued(self.wire));
         // Refused only if it is closing already.
-        let _ = self.close(code, "reads too slowly", Some(Cause::SlowConsumer));
+        if self.close(code, "reads too slowly", Some(Cause::SlowConsumer)).is_ok() {
+            self.gathering.counters.slow_consumers.add(1);
+        }
     }
 }

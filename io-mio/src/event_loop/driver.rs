@@ -97,13 +97,12 @@ impl<H: Handler> Driver<H> {
             || self.accepting.is_ready()
     }
 
-    /// How long the loop may sleep.
-    pub(crate) fn max_wait(&self) -> Option<Duration> {
+    /// How long the loop may sleep, at this time since it began.
+    pub(crate) fn max_wait(&self, now: Duration) -> Option<Duration> {
         if self.is_busy() {
             return Some(Duration::ZERO);
         }
         let next = self.next_tick().into_iter().chain(self.accepting.paused_until()).min()?;
-        let now = self.epoch.elapsed();
         // A millisecond is rounded up, so that the loop does not spin through the rest of it.
         Some(Duration::from_millis(next).saturating_sub(now).min(Duration::from_secs(3600)))
     }
@@ -114,7 +113,17 @@ impl<H: Handler> Driver<H> {
     }
 
     pub(crate) fn read_clock(&mut self) {
-        self.shared.now = self.epoch.elapsed();
+        self.shared.now = self.elapsed();
+    }
+
+    /// The time since the loop began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// A turn has ended, at this time since the loop began.
+    pub(crate) fn turn_ended(&self, now: Duration) {
+        self.shared.counters.turn_took(now.saturating_sub(self.shared.now));
     }
 
     /// The part of a turn that follows the events. `false`: the loop has shut down.
@@ -152,6 +161,8 @@ impl<H: Handler> Driver<H> {
         give_back(&mut self.shared.deferred);
         give_back(&mut self.shared.dials);
         give_back(&mut self.received.commands);
+        self.shared.counters.turns.add(1);
+        self.shared.publish_counts();
         let slots = &self.slots;
         self.shared.timers.compact(slots.len(), |index| slots.get(index).map(|slot| slot.armed));
         self.shutdown_goes_on()
@@ -255,6 +266,7 @@ impl<H: Handler> Driver<H> {
     /// Sees to it that the loop looks at the connection when its next deadline comes.
     fn arm(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.count(&self.shared.counters);
         let deadline = match &slot.phase {
             Phase::Dead => None,
             Phase::Dialling(dialling) => dialling.poll_timeout(),
@@ -283,6 +295,7 @@ impl<H: Handler> Driver<H> {
             slot.link.out.clear();
             slot.armed = NOT_ARMED;
             slot.place = None;
+            slot.count(&self.shared.counters);
             self.shared.uncount_connection();
             self.dead.push(index);
         }
@@ -333,6 +346,7 @@ impl<H: Handler> Driver<H> {
         remote: PeerAddr,
         mut phase: Phase<H::Session>,
     ) -> Option<PeerId> {
+        self.shared.counters.accepted.add(1);
         let max = self.shared.settings.max_connections;
         let mut link = Link::new(remote, self.shared.now);
         let mut place = self.shared.entrance.admit(max);
@@ -349,11 +363,15 @@ impl<H: Handler> Driver<H> {
             refusal = Some(Response::text(503, "too many connections\n").header("Retry-After", "10"));
         }
         if let Some(response) = refusal {
+            let counters = &self.shared.counters;
             // HTTP on a port of TLS would only be taken for a broken server.
-            if matches!(&phase, Phase::Announced(announced) if announced.security.is_tls()) {
+            let is_tls = matches!(&phase, Phase::Announced(announced) if announced.security.is_tls());
+            let Some(told) = self.shared.entrance.refuse().filter(|_| !is_tls) else {
+                counters.dropped_connections.add(1);
                 return None;
-            }
-            place = Some(self.shared.entrance.refuse()?);
+            };
+            place = Some(told);
+            counters.answered(response.status());
             // Without having read the request, as it may never come.
             let (head, body) = response.encode(false);
             link.out.push(head.into());
@@ -380,6 +398,7 @@ impl<H: Handler> Driver<H> {
     pub(crate) fn dial(&mut self, connect: Connect<H::Session>) -> PeerId {
         let mut link = Link::new(PeerAddr::Unknown, self.shared.now);
         link.slow_consumer = connect.slow_consumer;
+        self.shared.counters.dialled.add(1);
         let dialling = Phase::Dialling(Box::new(Dialling::new(connect)));
         let id = self.insert(link, Edges::new(Transport::None), dialling);
         self.turn_of(id, phases::dialling::start);
@@ -520,5 +539,6 @@ impl<H: Handler> Drop for Driver<H> {
         for index in self.slots.indices() {
             self.die(index);
         }
+        self.shared.publish_counts();
     }
 }

@@ -56,6 +56,7 @@ impl<H: Handler> EventLoop<H> {
     }
 
     /// One turn at `now`, with these events. Returns `false` once a shutdown is done.
+    #[inline]
     pub fn scripted_turn(&mut self, now: Duration, edges: &[Edge]) -> bool {
         self.driver.shared.now = now;
         // The waker is an event of the kernel's too.
@@ -68,6 +69,12 @@ impl<H: Handler> EventLoop<H> {
             }
         }
         self.driver.rest_of_turn()
+    }
+
+    /// Whether the gauges of [`Metrics`](crate::Metrics) are what counting anew finds. While the loop is
+    /// busy, what is to be flushed may be missing.
+    pub fn gauges_are_right(&self) -> bool {
+        self.driver.slots.gauges_are_right(&self.driver.shared.metrics())
     }
 
     /// Whether the next turn is due without an event.

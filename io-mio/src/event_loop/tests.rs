@@ -4,6 +4,7 @@ mod commands;
 mod deciding;
 mod found_by_fuzzing;
 mod last_words;
+mod metrics;
 mod turns;
 mod virtual_time;
 mod writing;

@@ -13,6 +13,7 @@ use crate::conn::shared_frame::SharedFrame;
 use crate::hub::Hub;
 use crate::hub::command::{Command, CommandError};
 use crate::hub::inbox::publish_on;
+use crate::metrics::Metrics;
 
 /// Reaches a server or an event loop from any thread, and from inside its own callbacks.
 ///
@@ -88,6 +89,11 @@ impl Handle {
     /// Connections that were accepted or dialled and still have a socket, on all workers; those in a handshake count.
     pub fn connections(&self) -> usize {
         self.hub.connections.load(Ordering::Relaxed)
+    }
+
+    /// What all loops hold now, and what they have done since they were made. Waits for none of them.
+    pub fn metrics(&self) -> Metrics {
+        self.hub.metrics()
     }
 }
 

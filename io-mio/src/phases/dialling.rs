@@ -24,6 +24,7 @@ use crate::settings::resolver::Resolved;
 use crate::state::shared::Shared;
 use crate::state::slots::{Open, Phase, Slot};
 use crate::target::connect::Connect;
+use crate::target::proxy::ProxyError;
 
 /// Starts to dial. A failure is told to the handler.
 pub(crate) fn start<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
@@ -284,6 +285,16 @@ pub(crate) fn fail<H: Handler>(turn: &mut Turn<'_, H>, by: By, cause: Cause) -> 
     }
     let Phase::Dialling(dialling) = std::mem::replace(phase, Phase::Lingering) else { return Then::Wait };
     let (mut session, by, cause) = dialling.into_failed(by, cause, &mut around(*id, shared).0);
+    shared.counters.dials_failed.add(1);
+    match &cause {
+        // If it was not resolved for another reason, the resolver has said so.
+        Cause::Resolve(_) | Cause::Proxy(ProxyError::Resolve(_)) if by == By::Local => {
+            shared.counters.timeouts_resolve.add(1);
+        }
+        Cause::ConnectTimedOut => shared.counters.timeouts_connect.add(1),
+        Cause::TimedOut(_) => shared.counters.timeouts_handshake.add(1),
+        _ => {}
+    }
     // Nothing can be sent: a connection that has ended says so.
     let mut conn = Connection::client(&shared.settings.message, random::masking_key);
     conn.receive_eof();

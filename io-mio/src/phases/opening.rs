@@ -227,6 +227,7 @@ fn refuse<H: Handler>(turn: &mut Turn<'_, H>, error: &HandshakeError, is_head: b
 }
 
 pub(crate) fn respond<H: Handler>(turn: &mut Turn<'_, H>, response: Response, is_head: bool) {
+    turn.shared.counters.answered(response.status());
     let (head, body) = response.encode(is_head);
     let out = &mut turn.slot.link.out;
     out.push(head.into());

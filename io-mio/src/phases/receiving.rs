@@ -24,6 +24,7 @@ const WORTH_A_PLACE: usize = 4 << 10;
 /// The connection is open; `rest` are its first frames. What is sent is gathered.
 pub(crate) fn opened<H: Handler>(turn: &mut Turn<'_, H>, rest: &mut [u8]) {
     turn.slot.link.keepalive.opened(turn.shared.now);
+    turn.shared.counters.opened.add(1);
     turn.tell(Handler::open);
     feed(turn, 0, rest);
 }
@@ -59,7 +60,7 @@ fn read_in_two<H: Handler>(turn: &mut Turn<'_, H>) -> Option<io::Result<Read>> {
         &mut **slot
     {
         if is_wanted {
-            let now = shared.now;
+            let (now, counters) = (shared.now, &shared.counters);
             // Making space may take memory.
             shared.assembly.grow(assembler, |assembler| {
                 let Some(space) = assembler.space(conn).filter(|space| space.len() >= WORTH_A_PLACE) else {
@@ -72,7 +73,7 @@ fn read_in_two<H: Handler>(turn: &mut Turn<'_, H>) -> Option<io::Result<Read>> {
                 let wanted = space.len() + rest.len();
                 let read = edges.read(wanted, |transport| transport.read_two(space, rest));
                 if let Some(Ok(len @ 1..)) = read {
-                    link.received(len, now);
+                    link.received(len, now, counters);
                 }
                 done = Some(read);
             });
@@ -94,8 +95,10 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
     let Open { conn, assembler, session, streaming } = open;
     let id = *id;
     link.flood.more(in_place + input.len(), shared.settings.receive_buffer);
+    let mut messages = 0;
     shared.assembly.lend(assembler);
     if let Some(message) = assembler.filled(conn, in_place) {
+        messages += 1;
         handler.message(&mut Peer::in_turn(id, conn, link, edges, session, shared), message);
     } else if let Some(error) = conn.failure().filter(|_| in_place > 0) {
         failed(conn, link, error);
@@ -105,21 +108,25 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
             // After `close` the application hears nothing but the end.
             Event::Text(_) | Event::Binary(_) if link.closed_by.is_some() => {}
             Event::Text(chunk) if *streaming => {
+                messages += u64::from(chunk.last);
                 handler.chunk(&mut Peer::in_turn(id, conn, link, edges, session, shared), Chunk::Text(chunk));
             }
             Event::Text(chunk) => match assembler.text(chunk) {
                 Ok(Some(message)) => {
+                    messages += 1;
                     handler.message(&mut Peer::in_turn(id, conn, link, edges, session, shared), message);
                 }
                 Ok(None) => {}
                 Err(error) => failed(conn, link, error),
             },
             Event::Binary(chunk) if *streaming => {
+                messages += u64::from(chunk.last);
                 handler
                     .chunk(&mut Peer::in_turn(id, conn, link, edges, session, shared), Chunk::Binary(chunk));
             }
             Event::Binary(chunk) => match assembler.binary(chunk) {
                 Ok(Some(message)) => {
+                    messages += 1;
                     handler.message(&mut Peer::in_turn(id, conn, link, edges, session, shared), message);
                 }
                 Ok(None) => {}
@@ -159,6 +166,7 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
             break;
         }
     }
+    shared.messages_received += messages;
     if !edges.readable {
         // All that has come has been read.
         link.flood = Flood::default();

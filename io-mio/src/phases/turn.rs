@@ -57,7 +57,7 @@ impl<H: Handler> Turn<'_, H> {
     /// Writes what was gathered and what is queued, as far as the kernel takes it.
     #[inline]
     pub(crate) fn flush(&mut self) {
-        self.slot.link.flush(&mut self.shared.gathering.bytes, &mut self.slot.edges);
+        self.slot.link.flush(&mut self.shared.gathering, &mut self.slot.edges);
     }
 
     /// Reads one [portion](crate::conn::pace::Portion) into the buffer. `None`: there is nothing to read
@@ -90,7 +90,7 @@ pub(crate) fn read<S>(
     }
     let read = slot.edges.read(wanted, read)?;
     if let Ok(len @ 1..) = read {
-        slot.link.received(len, shared.now);
+        slot.link.received(len, shared.now, &shared.counters);
     }
     Some(read)
 }

@@ -15,6 +15,7 @@ use crate::hub::admission::{Entrance, Place};
 use crate::hub::command::{Command, CommandError};
 use crate::hub::inbox::{Inbox, publish_on};
 use crate::kernel::poller::Registry;
+use crate::metrics::{Counters, Metrics};
 use crate::settings::Settings;
 use crate::settings::origin::Reach;
 use crate::state::assembly::Assembly;
@@ -30,6 +31,9 @@ pub(crate) struct Shared<S> {
     /// Since the loop began; read once a turn.
     pub(crate) now: Duration,
     pub(crate) worker: u16,
+    /// Messages that were received since this was published last.
+    pub(crate) messages_received: u64,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) gathering: Gathering,
     pub(crate) assembly: Assembly,
     pub(crate) topics: Topics,
@@ -73,11 +77,13 @@ impl<S> Shared<S> {
         worker: u16,
         registry: Registry,
     ) -> Result<Self, CommandError> {
-        let inbox = hub.inbox(worker)?;
+        let (inbox, counters) = (hub.inbox(worker)?, hub.counters(worker)?);
         let mut others = hub.inboxes();
         others.retain(|other| !Arc::ptr_eq(other, &inbox));
         Ok(Self {
-            gathering: Gathering::new(&settings),
+            gathering: Gathering::new(&settings, Arc::clone(&counters)),
+            messages_received: 0,
+            counters,
             settings,
             now: Duration::ZERO,
             worker,
@@ -150,6 +156,20 @@ impl<S> Shared<S> {
         } else {
             self.hub.inbox(peer.worker)?.push(command)
         }
+    }
+
+    /// The numbers of this loop.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::sum([&*self.counters]);
+        metrics.messages_received += self.messages_received;
+        metrics.messages_sent += self.gathering.messages_sent;
+        metrics
+    }
+
+    /// Publishes what is counted for each message, which is cheaper in fields of its own.
+    pub(crate) fn publish_counts(&mut self) {
+        self.counters.messages_received.add(std::mem::take(&mut self.messages_received));
+        self.counters.messages_sent.add(std::mem::take(&mut self.gathering.messages_sent));
     }
 
     /// A connection has a socket, or is about to.

@@ -11,6 +11,8 @@ use crate::hub::admission::Place;
 use crate::kernel::edges::Edges;
 use crate::kernel::listener::Security;
 use crate::kernel::socket::Socket;
+use crate::kernel::transport::Transport;
+use crate::metrics::{Counters, Standing};
 use crate::state::timers::{NOT_ARMED, Tick};
 
 /// One connection, in parts: a message borrows the assembler while a [`Peer`](crate::Peer) borrows
@@ -26,6 +28,10 @@ pub(crate) struct Slot<S> {
     pub(crate) armed: Tick,
     /// It is on the list of those that are served again without waiting for an event.
     pub(crate) ready: bool,
+    /// What it is counted as in the loop's gauges.
+    counted_as: Standing,
+    /// How many bytes it is counted with.
+    counted_queued: usize,
 }
 
 impl<S> Slot<S> {
@@ -33,6 +39,39 @@ impl<S> Slot<S> {
     #[inline]
     pub(crate) fn is_paused(&self) -> bool {
         (self.link.holds_back() || self.edges.paused) && self.link.closed_by.is_none()
+    }
+
+    /// Brings the loop's gauges up to date with what this connection is and holds.
+    #[inline]
+    pub(crate) fn count(&mut self, counters: &Counters) {
+        let is_as_most_are = self.counted_as == Standing::Open
+            && self.link.closed_by.is_none()
+            && self.counted_queued == 0
+            && self.link.holds_nothing()
+            && matches!(self.edges.transport, Transport::Plain(_));
+        if !is_as_most_are {
+            self.count_anew(counters);
+        }
+    }
+
+    #[cold]
+    fn count_anew(&mut self, counters: &Counters) {
+        let (standing, queued) = self.counts();
+        counters.moved(std::mem::replace(&mut self.counted_as, standing), standing);
+        counters.queued_bytes.sub(std::mem::replace(&mut self.counted_queued, queued) as u64);
+        counters.queued_bytes.add(queued as u64);
+    }
+
+    /// What it is to be counted as, and with how many bytes.
+    fn counts(&self) -> (Standing, usize) {
+        let standing = match &self.phase {
+            Phase::Announced(_) | Phase::Opening(_) | Phase::Deciding(_) => Standing::Opening,
+            Phase::Dialling(_) => Standing::Dialling,
+            Phase::Open(_) if self.link.closed_by.is_none() => Standing::Open,
+            Phase::Open(_) | Phase::Lingering => Standing::Closing,
+            Phase::Dead => return (Standing::Gone, 0),
+        };
+        (standing, self.link.held(&self.edges))
     }
 }
 
@@ -59,7 +98,17 @@ impl<S> Slots<S> {
         // Memory ends long before four billion slots.
         let id = PeerId { generation: self.next_generation, index: entry.key() as u32, worker: self.worker };
         self.next_generation = self.next_generation.wrapping_add(1);
-        entry.insert(Slot { id, link, edges, phase, place: None, armed: NOT_ARMED, ready: false });
+        entry.insert(Slot {
+            id,
+            link,
+            edges,
+            phase,
+            place: None,
+            armed: NOT_ARMED,
+            ready: false,
+            counted_as: Standing::Gone,
+            counted_queued: 0,
+        });
         id
     }
 
@@ -97,6 +146,19 @@ impl<S> Slots<S> {
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         self.slab.capacity()
+    }
+
+    /// Counts anew what the gauges have, apart from connections that are to be flushed still.
+    #[cfg(any(test, feature = "__scripted"))]
+    pub(crate) fn gauges_are_right(&self, gauges: &crate::Metrics) -> bool {
+        let afresh = Counters::default();
+        for (_, slot) in &self.slab {
+            let (standing, queued) = slot.counts();
+            afresh.moved(Standing::Gone, standing);
+            afresh.queued_bytes.add(queued as u64);
+        }
+        let afresh = crate::Metrics::sum([&afresh]);
+        afresh.gauges() == gauges.gauges()
     }
 
     pub(crate) fn indices(&self) -> Vec<u32> {
@@ -155,6 +217,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         // Without heap of its own. The timers add 16 bytes; mio has some for itself in debug builds.
-        assert!(size_of::<Slot<()>>() <= 624, "{} bytes", size_of::<Slot<()>>());
+        assert!(size_of::<Slot<()>>() <= 632, "{} bytes", size_of::<Slot<()>>());
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Buffers {
     pub(crate) written: Vec<u8>,
     /// Writing fails, as without memory in the kernel: no event tells of it.
     pub(crate) is_broken: bool,
+    /// The peer's stream has ended behind what arrived.
+    pub(crate) ended: bool,
     pub(crate) fin: bool,
 }
 
@@ -51,7 +53,7 @@ impl Script for Socket {
         let mut socket = self.buffers();
         let len = socket.arrived.len().min(buffer.len());
         if len == 0 {
-            return Err(ErrorKind::WouldBlock.into());
+            return if socket.ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
         }
         buffer[..len].copy_from_slice(&socket.arrived[..len]);
         socket.arrived.drain(..len);

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use crate::app::handler::Handler;
 use crate::app::peer::Peer;
 use crate::conn::ending::Closed;
+use crate::conn::gathering::Gathering;
 use crate::conn::link::Link;
 use crate::conn::peer_addr::PeerAddr;
 use crate::event_loop::EventLoop;
@@ -102,18 +103,20 @@ fn writes() -> impl Strategy<Value = Vec<Write>> {
 }
 
 /// Writes, with the kernel ready again before each. Returns all bytes that should have gone out.
-fn carry_out(link: &mut Link, edges: &mut Edges, writes: &[Write]) -> Vec<u8> {
+fn carry_out(link: &mut Link, edges: &mut Edges, gathering: &mut Gathering, writes: &[Write]) -> Vec<u8> {
     let mut all = Vec::new();
     for write in writes {
         edges.writable = true;
         match write {
             Write::Gathered(bytes) => {
                 all.extend_from_slice(bytes);
-                link.flush(&mut bytes.clone(), edges);
+                gathering.bytes.clone_from(bytes);
+                link.flush(gathering, edges);
             }
             Write::Through(head, payload) => {
                 all.extend_from_slice(&[&head[..], payload].concat());
-                link.write_through(&mut head.clone(), payload, edges);
+                gathering.bytes.clone_from(head);
+                link.write_through(gathering, payload, edges);
             }
             Write::Queued(bytes) => {
                 all.extend_from_slice(bytes);
@@ -192,14 +195,16 @@ proptest! {
     fn bytes_are_written_once_and_in_order(acts in acts(), writes in writes()) {
         let patience = acts.len() + 1;
         let (mut link, mut edges, socket) = link(acts);
-        let all = carry_out(&mut link, &mut edges, &writes);
+        let mut gathering = Gathering::new(&Settings::default(), Arc::default());
+        let all = carry_out(&mut link, &mut edges, &mut gathering, &writes);
         prop_assert_eq!(socket.0.lock().unwrap().wire.len() + link.queued(&edges), all.len());
         for _ in 0..patience {
             edges.writable = true;
-            link.flush_queue(&mut edges);
+            link.flush_queue(&mut edges, &gathering.counters);
         }
         prop_assert!(link.is_flushed(&edges) && !link.broken);
         prop_assert_eq!(link.written, all.len() as u64);
+        prop_assert_eq!(gathering.counters.bytes_sent.get(), link.written);
         prop_assert_eq!(&socket.0.lock().unwrap().wire, &all);
     }
 
@@ -209,10 +214,11 @@ proptest! {
     ) {
         let patience = before.len() + 1;
         let (mut link, mut edges, socket) = link([vec![last], before].concat());
-        let all = carry_out(&mut link, &mut edges, &writes);
+        let mut gathering = Gathering::new(&Settings::default(), Arc::default());
+        let all = carry_out(&mut link, &mut edges, &mut gathering, &writes);
         for _ in 0..patience {
             edges.writable = true;
-            link.flush_queue(&mut edges);
+            link.flush_queue(&mut edges, &gathering.counters);
         }
         let kernel = socket.0.lock().unwrap();
         prop_assert!(all.starts_with(&kernel.wire));
