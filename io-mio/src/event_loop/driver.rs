@@ -458,8 +458,10 @@ impl<H: Handler> Driver<H> {
             self.woken = false;
             self.shared.inbox.take(&mut self.received);
         }
-        for (id, resolved) in std::mem::take(&mut self.received.resolved) {
-            self.turn_of(id, |turn| phases::dialling::resolved(turn, resolved));
+        if !self.received.resolved.is_empty() {
+            for (id, resolved) in std::mem::take(&mut self.received.resolved) {
+                self.turn_of(id, |turn| phases::dialling::resolved(turn, resolved));
+            }
         }
         let mut deliveries = 0;
         while deliveries < DELIVERIES_PER_TURN {

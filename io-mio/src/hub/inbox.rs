@@ -160,7 +160,9 @@ impl Inbox {
         let mut state = self.lock();
         std::mem::swap(&mut state.commands, &mut received.commands);
         state.bytes = 0;
-        received.resolved.extend(std::mem::take(&mut state.resolved));
+        if !state.resolved.is_empty() {
+            received.resolved.extend(std::mem::take(&mut state.resolved));
+        }
         received.wake |= std::mem::take(&mut state.wake);
         received.shutdown = received.shutdown.into_iter().chain(state.shutdown.take()).min();
         state.notified = false;

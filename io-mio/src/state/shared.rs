@@ -64,8 +64,9 @@ pub(crate) struct Shared<S> {
 const KEPT_QUEUE: usize = 256 << 10;
 
 /// Gives the memory of a queue back that was long once and is empty now.
+#[inline]
 pub(crate) fn give_back<T>(queue: &mut VecDeque<T>) {
-    if queue.is_empty() && queue.capacity() * size_of::<T>() > KEPT_QUEUE {
+    if queue.capacity() > KEPT_QUEUE / size_of::<T>().max(1) && queue.is_empty() {
         *queue = VecDeque::new();
     }
 }

@@ -217,6 +217,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         // Without heap of its own. The timers add 16 bytes; mio has some for itself in debug builds.
-        assert!(size_of::<Slot<()>>() <= 632, "{} bytes", size_of::<Slot<()>>());
+        assert!(size_of::<Slot<()>>() <= 616, "{} bytes", size_of::<Slot<()>>());
     }
 }
