@@ -53,6 +53,17 @@ fn queues_give_their_memory_back() {
     }
 }
 
+/// A short queue does, so that not every turn asks for memory.
+#[test]
+fn short_queues_keep_their_memory() {
+    let mut event_loop = EventLoop::new(Wakes::default(), Settings::default()).expect("a loop");
+    let close = Command::close(NOBODY, CloseCode::NORMAL, "").expect("a command");
+    event_loop.driver.shared.command(NOBODY, close).expect("of this loop");
+    event_loop.turn(Some(Duration::ZERO)).expect("a turn");
+    let deferred = &event_loop.driver.shared.deferred;
+    assert!(deferred.is_empty() && deferred.capacity() > 0);
+}
+
 fn connect() -> Connect<()> {
     let address = "127.0.0.1:1".parse().expect("an address");
     Connect::new("ws://localhost:1/", address, ()).expect("a URL")
