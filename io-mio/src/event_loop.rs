@@ -27,8 +27,8 @@ use crate::target::connect::Connect;
 
 /// One event loop and all of its connections, on one thread.
 ///
-/// Servers are more easily made with a [`Server`](crate::Server). An event loop of one's own is for programs that dial, and for those that have something
-/// else to do between [turns](Self::turn).
+/// Servers are more easily made with a [`Server`](crate::Server). An event loop of one's own is for
+/// programs that dial, and for those that have something else to do between [turns](Self::turn).
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -118,8 +118,8 @@ impl<H: Handler> EventLoop<H> {
         self.driver.dial(connect)
     }
 
-    /// Ends a connection at once, without a closing handshake; also one that is being dialled. [`Handler::close`] is called before this
-    /// returns, unless it was called already.
+    /// Ends a connection at once, without a closing handshake; also one that is being dialled.
+    /// [`Handler::close`] is called before this returns, unless it was called already.
     pub fn abort(&mut self, peer: PeerId) {
         self.driver.read_clock();
         self.driver.abort(peer);
@@ -144,7 +144,8 @@ impl<H: Handler> EventLoop<H> {
         Ok(())
     }
 
-    /// Waits for something to happen, at most `max_wait`, and deals with it. Returns `false` once a shutdown is done.
+    /// Waits for something to happen, at most `max_wait`, and deals with it. Returns `false` once a
+    /// shutdown is done.
     ///
     /// # Errors
     ///
@@ -154,7 +155,8 @@ impl<H: Handler> EventLoop<H> {
         Ok(self.turn_from(now, max_wait)?.is_some())
     }
 
-    /// A turn that begins at `now` with a wait. Returns when it ended; `None` once a shutdown is done.
+    /// A turn that begins at `now` with a wait. Returns when it ended; `None` once a shutdown is
+    /// done.
     fn turn_from(&mut self, now: Duration, max_wait: Option<Duration>) -> io::Result<Option<Duration>> {
         let wait = match (self.driver.max_wait(now), max_wait) {
             (Some(a), Some(b)) => Some(a.min(b)),

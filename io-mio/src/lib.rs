@@ -1,4 +1,5 @@
-//! WebSocket servers and clients on [mio](https://docs.rs/mio): the driver of the [`sansws`] engine.
+//! WebSocket servers and clients on [mio](https://docs.rs/mio): the driver of the [`sansws`]
+//! engine.
 //!
 //! An application implements [`Handler`] and gives it to a [`Server`]:
 //!
@@ -26,32 +27,42 @@
 //!
 //! # How it works
 //!
-//! One [`EventLoop`] per thread owns all of its connections, and one of everything that they can share: the buffer that they are read into,
-//! the buffer in which all replies to one read are gathered to be written with one system call, the timers, the topics. A message that came in
-//! one piece is handed out from where it was read. A connection owns an output queue only while the kernel refuses bytes, and a
-//! buffer for a message only while that comes in pieces; an idle one owns none.
+//! One [`EventLoop`] per thread owns all of its connections, and one of everything that they can
+//! share: the buffer that they are read into, the buffer in which all replies to one read are
+//! gathered to be written with one system call, the timers, the topics. A message that came in one
+//! piece is handed out from where it was read. A connection owns an output queue only while the
+//! kernel refuses bytes, and a buffer for a message only while that comes in pieces; an idle one
+//! owns none.
 //!
-//! There is no locking and no waiting inside a loop: every call of the [`Handler`] gets what it may act on as an argument. That is a
-//! [`Peer`], one connection with the application's own state of it, or a [`Context`] with all of them. Other threads reach the loop through a
-//! [`Handle`].
+//! There is no locking and no waiting inside a loop: every call of the [`Handler`] gets what it may
+//! act on as an argument. That is a [`Peer`], one connection with the application's own state of
+//! it, or a [`Context`] with all of them. Other threads reach the loop through a [`Handle`].
 //!
 //! # What to know
 //!
-//! - **Topics.** [`Peer::subscribe`] and [`Peer::publish`] send one message to many. It is encoded once and shared by all receivers, on all
-//!   [workers](Server::run_workers). What is published in a call goes out when the call returns; for each receiver the order is kept.
-//! - **Slow readers.** What the kernel does not take is queued, up to [`Settings::max_buffered`]; beyond that a message is refused, never
-//!   dropped in silence. Past [`Settings::high_water`] a connection is congested, and [`SlowConsumer`] says what that means; back
-//!   at [`Settings::low_water`] comes [`Handler::drained`].
-//! - **The end.** [`Handler::close`] is the one last call about every connection, however it ended. [`Handle::shutdown`] ends the server with 1001 for
-//!   everybody, and lets what was queued be delivered first.
-//! - **Limits.** Everything that a peer could make grow has a limit with a default; they are all in [`Settings`].
-//! - **Memory.** What connections had is freed when they end; whether the process gets smaller is up to its allocator. glibc
-//!   keeps much after bursts of large messages unless it is told otherwise: see [`Settings::max_incomplete_bytes`].
-//! - **Browsers.** Only pages of the same origin may connect, unless [`OriginPolicy`] says otherwise.
+//! - **Topics.** [`Peer::subscribe`] and [`Peer::publish`] send one message to many. It is encoded
+//!   once and shared by all receivers, on all [workers](Server::run_workers). What is published in
+//!   a call goes out when the call returns; for each receiver the order is kept.
+//! - **Slow readers.** What the kernel does not take is queued, up to [`Settings::max_buffered`];
+//!   beyond that a message is refused, never dropped in silence. Past [`Settings::high_water`] a
+//!   connection is congested, and [`SlowConsumer`] says what that means; back at
+//!   [`Settings::low_water`] comes [`Handler::drained`].
+//! - **The end.** [`Handler::close`] is the one last call about every connection, however it ended.
+//!   [`Handle::shutdown`] ends the server with 1001 for everybody, and lets what was queued be
+//!   delivered first.
+//! - **Limits.** Everything that a peer could make grow has a limit with a default; they are all in
+//!   [`Settings`].
+//! - **Memory.** What connections had is freed when they end; whether the process gets smaller is
+//!   up to its allocator. glibc keeps much after bursts of large messages unless it is told
+//!   otherwise: see [`Settings::max_incomplete_bytes`].
+//! - **Browsers.** Only pages of the same origin may connect, unless [`OriginPolicy`] says
+//!   otherwise.
 //! - **Proxies.** Behind one, all clients have its address, unless [`Settings::trusted_proxies`]
 //!   has it tell theirs.
-//! - **Clients.** [`EventLoop::connect`] and [`Peer::connect`] dial. The connection lives on the same loop, with the same handler.
-//! - **Logs.** What goes wrong with single connections is told to the `log` crate at the level `debug`, what an operator should see at `warn`.
+//! - **Clients.** [`EventLoop::connect`] and [`Peer::connect`] dial. The connection lives on the
+//!   same loop, with the same handler.
+//! - **Logs.** What goes wrong with single connections is told to the `log` crate at the level
+//!   `debug`, what an operator should see at `warn`.
 
 #![forbid(unsafe_code)]
 #![doc(test(attr(deny(warnings), allow(dead_code))))]

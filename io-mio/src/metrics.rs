@@ -31,12 +31,12 @@ macro_rules! metrics {
         /// What the event loops of a server hold now, and what they have done since they were made.
         ///
         /// [`Handle::metrics`](crate::Handle::metrics) returns the sum over all loops,
-        /// [`Context::metrics`](crate::Context::metrics) the numbers of one. Reading them waits for no
-        /// loop.
+        /// [`Context::metrics`](crate::Context::metrics) the numbers of one. Reading them waits for
+        /// no loop.
         ///
-        /// They are those of the end of a loop's last turn; some are newer. As the loops go on meanwhile,
-        /// numbers that belong together can differ a little. Counters begin with 0 when a loop is made,
-        /// and never fall.
+        /// They are those of the end of a loop's last turn; some are newer. As the loops go on
+        /// meanwhile, numbers that belong together can differ a little. Counters begin with 0 when
+        /// a loop is made, and never fall.
         ///
         /// Bytes are those of WebSocket frames and HTTP heads and contents, inside of TLS.
         ///
@@ -58,11 +58,11 @@ macro_rules! metrics {
             $($(#[doc = $doc])+ pub $name: u64,)+
             /// Counter: requests that were refused, by HTTP status.
             pub refusals: Refusals,
-            /// Counter: time that the turns took, without the waits between them. With several loops it
-            /// grows by up to that many seconds a second.
+            /// Counter: time that the turns took, without the waits between them. With several
+            /// loops it grows by up to that many seconds a second.
             pub turn_time: Duration,
-            /// The longest time that a turn took. Meanwhile all other connections of its loop had to wait.
-            /// It never falls; of several loops it is the longest.
+            /// The longest time that a turn took. Meanwhile all other connections of its loop had
+            /// to wait. It never falls; of several loops it is the longest.
             pub longest_turn: Duration,
         }
 
@@ -93,22 +93,24 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Gauge: accepted connections whose request has not been answered yet. A TLS handshake is part of it.
+    /// Gauge: accepted connections whose request has not been answered yet. A TLS handshake is part
+    /// of it.
     connections_opening,
-    /// Gauge: connections that are being dialled, including those that wait for a name or for their turn.
+    /// Gauge: connections that are being dialled, including those that wait for a name or for their
+    /// turn.
     connections_dialling,
     /// Gauge: open connections, accepted or dialled, on which no Close frame was sent or received.
     connections_open,
-    /// Gauge: connections that end but have a socket still: in the closing handshake, or until what was
-    /// written has been taken by the peer, an HTTP response for one.
+    /// Gauge: connections that end but have a socket still: in the closing handshake, or until what
+    /// was written has been taken by the peer, an HTTP response for one.
     connections_closing,
-    /// Gauge: bytes that were sent and that the kernel has not taken yet, of all connections. What TLS
-    /// holds back counts too.
+    /// Gauge: bytes that were sent and that the kernel has not taken yet, of all connections. What
+    /// TLS holds back counts too.
     queued_bytes,
     /// Counter: connections that were accepted, including those that are one too many.
     accepted,
-    /// Counter: accepted connections that were closed without an answer: one too many, while 64 others
-    /// were being told so. They are in `accepted` too.
+    /// Counter: accepted connections that were closed without an answer: one too many, while 64
+    /// others were being told so. They are in `accepted` too.
     dropped_connections,
     /// Counter: connections that the application dialled.
     dialled,
@@ -120,7 +122,8 @@ metrics! {
     responses,
     /// Counter: messages that were received whole and passed to the handler.
     messages_received,
-    /// Counter: messages that were sent, written or queued. A published one counts for each receiver.
+    /// Counter: messages that were sent, written or queued. A published one counts for each
+    /// receiver.
     messages_sent,
     /// Counter: bytes that were read.
     bytes_received,
@@ -135,9 +138,11 @@ metrics! {
     timeouts_request,
     /// Counter: requests about which the application did not decide in time.
     timeouts_decision,
-    /// Counter: dialled connections whose name, the server's or the proxy's, was not resolved in time.
+    /// Counter: dialled connections whose name, the server's or the proxy's, was not resolved in
+    /// time.
     timeouts_resolve,
-    /// Counter: dialled connections that did not reach the server in time, though the name was resolved.
+    /// Counter: dialled connections that did not reach the server in time, though the name was
+    /// resolved.
     timeouts_connect,
     /// Counter: dialled connections whose opening handshake, or whose TLS handshake, took too long.
     timeouts_handshake,
@@ -146,8 +151,8 @@ metrics! {
     /// Counter: open connections that were silent for longer than
     /// [`Timeouts::idle`](crate::Timeouts) allows.
     timeouts_idle,
-    /// Counter: connections that did not close in time: no Close frame came, or no end of the stream.
-    /// One that timed out before, for silence for one, can be here too.
+    /// Counter: connections that did not close in time: no Close frame came, or no end of the
+    /// stream. One that timed out before, for silence for one, can be here too.
     timeouts_closing,
     /// Counter: turns of the loop.
     turns,
@@ -156,8 +161,8 @@ metrics! {
 /// Statuses with a number of their own, and one for all others.
 const PLACES: usize = Refusals::STATUSES.len() + 1;
 
-/// How many requests a server has refused, by HTTP status: every response from 400 on, the handler's
-/// own and those to plain HTTP requests included.
+/// How many requests a server has refused, by HTTP status: every response from 400 on, the
+/// handler's own and those to plain HTTP requests included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refusals([u64; PLACES]);
 
@@ -185,8 +190,8 @@ impl Refusals {
         self.0.iter().sum()
     }
 
-    /// Each of the [`STATUSES`](Self::STATUSES) in ascending order with its number, also if that is 0;
-    /// then `None` with the number of all others.
+    /// Each of the [`STATUSES`](Self::STATUSES) in ascending order with its number, also if that is
+    /// 0; then `None` with the number of all others.
     pub fn iter(&self) -> impl Iterator<Item = (Option<u16>, u64)> {
         Self::STATUSES.into_iter().map(Some).chain([None]).zip(self.0)
     }

@@ -1,5 +1,5 @@
-//! What a connection does now: one function for each phase of its life, and for each thing that happens
-//! to it.
+//! What a connection does now: one function for each phase of its life, and for each thing that
+//! happens to it.
 
 pub(crate) mod announcing;
 pub(crate) mod closing;
@@ -45,8 +45,8 @@ pub(crate) fn go_on<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     }
 }
 
-/// A deadline may have come: whether what has arrived is to be read first. It counts, even if the loop
-/// was too busy to read it.
+/// A deadline may have come: whether what has arrived is to be read first. It counts, even if the
+/// loop was too busy to read it.
 pub(crate) fn reads_before_deadline<S>(slot: &mut Slot<S>, shared: &Shared<S>) -> bool {
     let Slot { link, edges, phase: Phase::Open(_), .. } = slot else { return false };
     if link.keepalive.poll_timeout(&shared.settings.timeouts).is_none_or(|due| due > shared.now) {
@@ -129,8 +129,8 @@ fn timed_out<H: Handler>(turn: &mut Turn<'_, H>, expired: Expired) -> Then {
 fn ping<H: Handler>(turn: &mut Turn<'_, H>) {
     let now = turn.shared.now;
     let Some(mut sending) = turn.sending() else { return };
-    // A Ping behind a full queue would say nothing. There the kernel says whether the peer lives: it
-    // takes more, or not.
+    // A Ping behind a full queue would say nothing. There the kernel says whether the peer lives:
+    // it takes more, or not.
     if sending.link.is_flushed(sending.wire) {
         // Refused only when the connection is closing, which has a deadline of its own.
         let _ = sending.append(|conn, out| conn.send_ping(&[], out));

@@ -1,4 +1,5 @@
-//! Masking-keys and nonces: ChaCha20 seeded by the operating system, one generator per thread, so that a key costs no syscall.
+//! Masking-keys and nonces: ChaCha20 seeded by the operating system, one generator per thread, so
+//! that a key costs no syscall.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,7 +10,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sansws::MaskingKey;
 
-/// What the operating system gave, once per process. Each thread draws from a stream of its own under this seed.
+/// What the operating system gave, once per process. Each thread draws from a stream of its own
+/// under this seed.
 static SEED: OnceLock<[u8; 32]> = OnceLock::new();
 static NEXT_STREAM: AtomicU64 = AtomicU64::new(0);
 
@@ -17,7 +19,8 @@ thread_local! {
     static GENERATOR: RefCell<Option<ChaCha20Rng>> = const { RefCell::new(None) };
 }
 
-/// Takes the seed from the operating system. Every event loop calls this before it has a connection.
+/// Takes the seed from the operating system. Every event loop calls this before it has a
+/// connection.
 pub(crate) fn seed() -> io::Result<()> {
     if SEED.get().is_none() {
         let mut seed = [0; 32];
@@ -28,12 +31,14 @@ pub(crate) fn seed() -> io::Result<()> {
     Ok(())
 }
 
-/// RFC 6455 §5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of entropy".
+/// RFC 6455 §5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived
+/// from a strong source of entropy".
 pub(crate) fn masking_key() -> MaskingKey {
     with_generator(|generator| generator.next_u32().to_ne_bytes())
 }
 
-/// RFC 6455 §4.1: "a nonce consisting of a randomly selected 16-byte value", "selected randomly for each connection".
+/// RFC 6455 §4.1: "a nonce consisting of a randomly selected 16-byte value", "selected randomly for
+/// each connection".
 pub(crate) fn nonce() -> [u8; 16] {
     let mut nonce = [0; 16];
     with_generator(|generator| generator.fill_bytes(&mut nonce));
@@ -52,7 +57,8 @@ fn with_generator<T>(draw: impl FnOnce(&mut ChaCha20Rng) -> T) -> T {
 
 fn new_generator() -> ChaCha20Rng {
     if let Err(error) = seed() {
-        // Cannot be reached: no event loop is built without a seed. Predictable keys would be worse than stopping.
+        // Cannot be reached: no event loop is built without a seed. Predictable keys would be worse
+        // than stopping.
         log::error!("no random numbers from the operating system: {error}");
         std::process::abort();
     }

@@ -142,10 +142,12 @@ impl Server {
         event_loop.run()
     }
 
-    /// Runs `workers` event loops, one of them on this thread, until a [shutdown](Handle::shutdown) is done. At least one, at most 65 535.
+    /// Runs `workers` event loops, one of them on this thread, until a [shutdown](Handle::shutdown)
+    /// is done. At least one, at most 65 535.
     ///
-    /// `handler` is called once on each thread, with the number of the loop, and makes a handler of its own for it. The kernel spreads
-    /// the connections (`SO_REUSEPORT`). What is published reaches the subscribers of all loops.
+    /// `handler` is called once on each thread, with the number of the loop, and makes a handler of
+    /// its own for it. The kernel spreads the connections (`SO_REUSEPORT`). What is published
+    /// reaches the subscribers of all loops.
     ///
     /// # Errors
     ///

@@ -33,30 +33,39 @@ use crate::settings::trusted_proxies::{ProxyHeader, TrustedProxies};
 pub struct Settings {
     /// Which pages may connect (RFC 6455 §10.2). Default: those of the same origin.
     pub origin: OriginPolicy,
-    /// Limits on frames, messages and fragments received (§10.4). Default 16 MiB for a frame and a message.
+    /// Limits on frames, messages and fragments received (§10.4). Default 16 MiB for a frame and a
+    /// message.
     ///
     /// [`Config::compression`] has no effect: no extension is negotiated.
     pub message: Config,
-    /// Opening handshake (default 10 s), Ping interval (30 s), Pong (20 s), silence (unlimited), closing handshake (5 s).
+    /// Opening handshake (default 10 s), Ping interval (30 s), Pong (20 s), silence (unlimited),
+    /// closing handshake (5 s).
     ///
-    /// While output is queued no Ping is sent; that the kernel takes some of it counts as life. The time for the closing handshake
-    /// begins anew whenever some of the output is taken.
+    /// While output is queued no Ping is sent; that the kernel takes some of it counts as life. The
+    /// time for the closing handshake begins anew whenever some of the output is taken.
     pub timeouts: Timeouts,
-    /// Longest head of an HTTP request or response, in bytes; more is answered with 431. Default 16 KiB.
+    /// Longest head of an HTTP request or response, in bytes; more is answered with 431. Default 16
+    /// KiB.
     pub max_head_len: usize,
-    /// Most header lines in a head, at most [`Settings::MOST_HEADERS`]; more is answered with 431. Default 100.
+    /// Most header lines in a head, at most [`Settings::MOST_HEADERS`]; more is answered with 431.
+    /// Default 100.
     pub max_headers: usize,
-    /// Most bytes that are read of the content of a dialled server's response that is not a 101, for
-    /// [`Cause::Refused`](crate::Cause::Refused); the rest is cut off. 0: none, and the dial fails at once. Default 4 KiB.
+    /// Most bytes that are read of the content of a dialled server's response that is not a 101,
+    /// for [`Cause::Refused`](crate::Cause::Refused); the rest is cut off. 0: none, and the dial
+    /// fails at once. Default 4 KiB.
     pub max_refusal_content: usize,
-    /// Most control frames in [`receive_buffer`](Self::receive_buffer) bytes of a peer that sends faster than it is read, at most
-    /// [`Settings::MOST_CONTROL_FRAMES`]; more closes with 1008. Default 1024.
+    /// Most control frames in [`receive_buffer`](Self::receive_buffer) bytes of a peer that sends
+    /// faster than it is read, at most [`Settings::MOST_CONTROL_FRAMES`]; more closes with 1008.
+    /// Default 1024.
     pub max_control_frames: u32,
-    /// Most connections accepted at a time, over all workers; one more is answered with 503. Default 65 536.
+    /// Most connections accepted at a time, over all workers; one more is answered with 503.
+    /// Default 65 536.
     ///
-    /// The operating system's limit on open files is usually lower; at that one the server stops accepting for a moment.
+    /// The operating system's limit on open files is usually lower; at that one the server stops
+    /// accepting for a moment.
     pub max_connections: usize,
-    /// Most connections at a time from one IPv4 address or IPv6 /64, over all workers; one more is answered with 429.
+    /// Most connections at a time from one IPv4 address or IPv6 /64, over all workers; one more is
+    /// answered with 429.
     ///
     /// Default `None`: behind a proxy every client has the same address, unless you
     /// [trust the proxy](Self::trusted_proxies). Set it on servers that face the network.
@@ -68,18 +77,23 @@ pub struct Settings {
     /// address is known. If the proxy does not pass it on, the connection counts towards the
     /// proxy's address.
     pub trusted_proxies: Option<TrustedProxies>,
-    /// Most bytes queued for one connection; a message that does not fit is not queued at all. Default 32 MiB.
+    /// Most bytes queued for one connection; a message that does not fit is not queued at all.
+    /// Default 32 MiB.
     ///
-    /// A single message longer than this can never be sent. Half of it at most is for what is published while the application is in the
-    /// middle of a fragmented message.
+    /// A single message longer than this can never be sent. Half of it at most is for what is
+    /// published while the application is in the middle of a fragmented message.
     pub max_buffered: usize,
-    /// With more bytes queued than this a connection is congested, see [`SlowConsumer`](crate::SlowConsumer). Default 256 KiB.
+    /// With more bytes queued than this a connection is congested, see
+    /// [`SlowConsumer`](crate::SlowConsumer). Default 256 KiB.
     pub high_water: usize,
-    /// With no more bytes queued than this it no longer is, and [`Handler::drained`](crate::Handler::drained) is called. Default 64 KiB.
+    /// With no more bytes queued than this it no longer is, and
+    /// [`Handler::drained`](crate::Handler::drained) is called. Default 64 KiB.
     pub low_water: usize,
-    /// Size of the one buffer of each loop that all connections are read into, in bytes, at least 1024. Default 128 KiB.
+    /// Size of the one buffer of each loop that all connections are read into, in bytes, at least
+    /// 1024. Default 128 KiB.
     ///
-    /// Of a connection whose messages take the application long, only a part of so much is read at a time, down to 512 bytes.
+    /// Of a connection whose messages take the application long, only a part of so much is read at
+    /// a time, down to 512 bytes.
     pub receive_buffer: usize,
     /// Most reads from one connection before others have their turn, at least 1. Default 4.
     pub reads_per_turn: usize,
@@ -87,26 +101,30 @@ pub struct Settings {
     pub topics: TopicLimits,
     /// Most commands of [`Handle`](crate::Handle)s that wait for one loop. Default 65 536.
     pub max_commands: usize,
-    /// Most bytes of messages and topics that wait with those commands, and as many again while the loop carries out what it has taken.
-    /// A command that is longer waits alone. Default 64 MiB.
+    /// Most bytes of messages and topics that wait with those commands, and as many again while the
+    /// loop carries out what it has taken. A command that is longer waits alone. Default 64 MiB.
     pub max_command_bytes: usize,
-    /// Most bytes of memory for the messages in progress of all connections of a loop; beyond it, the connections with the largest ones are
-    /// closed with 1013 until an eighth is free. Default 1 GiB.
+    /// Most bytes of memory for the messages in progress of all connections of a loop; beyond it,
+    /// the connections with the largest ones are closed with 1013 until an eighth is free. Default
+    /// 1 GiB.
     ///
-    /// A message is in progress when it has begun to arrive and a read ended before it did. A path whose messages are handed out in pieces
-    /// ([`Accept::streaming`](crate::Accept::streaming)) has none.
+    /// A message is in progress when it has begun to arrive and a read ended before it did. A path
+    /// whose messages are handed out in pieces ([`Accept::streaming`](crate::Accept::streaming))
+    /// has none.
     ///
-    /// When a connection ends, this memory goes back to the allocator of the program, which may keep it.
-    /// glibc does: each large block that is freed raises the size from which on blocks are mapped, and
-    /// returned, one by one, up to 32 MiB; smaller ones come from a heap that bursts of unfinished messages
-    /// fragment. After 20 bursts of 60 connections with 0.1 to 3 MB each, a server that had started with
-    /// 4 MB had 57 MB with nobody connected, and 8 to 9 MB if that size was fixed at 128 KiB. This library does
-    /// not change the allocator. A server can: by the environment variable
-    /// `MALLOC_MMAP_THRESHOLD_=131072`, by `mallopt(M_MMAP_THRESHOLD, 128 << 10)` before it starts threads,
-    /// or by another `#[global_allocator]`. The price is page faults: an echo of 8 MiB took 10 ms of CPU
-    /// time instead of 3, one of 1 MiB as long as before.
+    /// When a connection ends, this memory goes back to the allocator of the program, which may
+    /// keep it. glibc does: each large block that is freed raises the size from which on blocks are
+    /// mapped, and returned, one by one, up to 32 MiB; smaller ones come from a heap that bursts of
+    /// unfinished messages fragment. After 20 bursts of 60 connections with 0.1 to 3 MB each, a
+    /// server that had started with 4 MB had 57 MB with nobody connected, and 8 to 9 MB if that
+    /// size was fixed at 128 KiB. This library does not change the allocator. A server can: by the
+    /// environment variable `MALLOC_MMAP_THRESHOLD_=131072`, by `mallopt(M_MMAP_THRESHOLD, 128 <<
+    /// 10)` before it starts threads, or by another `#[global_allocator]`. The price is page
+    /// faults: an echo of 8 MiB took 10 ms of CPU time instead of 3, one of 1 MiB as long as
+    /// before.
     pub max_incomplete_bytes: usize,
-    /// How the host names of dialled URLs, and of proxies, become addresses. Default: as the operating system does it.
+    /// How the host names of dialled URLs, and of proxies, become addresses. Default: as the
+    /// operating system does it.
     pub resolver: Resolver,
 }
 
@@ -148,7 +166,8 @@ impl Settings {
         self.message.compression = false;
         self.max_headers = self.max_headers.min(Self::MOST_HEADERS);
         self.max_control_frames = self.max_control_frames.min(Self::MOST_CONTROL_FRAMES);
-        // A queue must be congested before it is full: whoever is refused has to hear when there is room.
+        // A queue must be congested before it is full: whoever is refused has to hear when there is
+        // room.
         self.high_water = self.high_water.min(self.max_buffered / 2);
         self.low_water = self.low_water.min(self.high_water);
         self.reads_per_turn = self.reads_per_turn.max(1);

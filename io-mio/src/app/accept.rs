@@ -42,13 +42,14 @@ impl Accept {
         self.peer
     }
 
-    /// Postpones the decision, for example while a token is looked up: return the result as `Err` from
-    /// [`Handler::upgrade`](crate::Handler::upgrade).
+    /// Postpones the decision, for example while a token is looked up: return the result as `Err`
+    /// from [`Handler::upgrade`](crate::Handler::upgrade).
     ///
     /// The request is kept, and `upgrade` is called with it again after
-    /// [`Handle::decide`](crate::Handle::decide); then [`decision`](Self::decision) returns what was
-    /// decided. Nothing is read from the client meanwhile. A decision that does not come within the time
-    /// for the opening handshake ([`Settings::timeouts`](crate::Settings::timeouts)) is answered with
+    /// [`Handle::decide`](crate::Handle::decide); then [`decision`](Self::decision) returns what
+    /// was decided. Nothing is read from the client meanwhile. A decision that does not come within
+    /// the time for the opening handshake ([`Settings::timeouts`](crate::Settings::timeouts)) is
+    /// answered with
     /// 503. If that time is not limited, the client waits for ever.
     ///
     /// [`Handler::close`](crate::Handler::close) is not called for a client that leaves before the
@@ -86,7 +87,8 @@ impl Accept {
         Response::later()
     }
 
-    /// Returns the value that was given to [`Handle::decide`](crate::Handle::decide), if it is a `T`.
+    /// Returns the value that was given to [`Handle::decide`](crate::Handle::decide), if it is a
+    /// `T`.
     pub fn decision<T: Any + Send>(&mut self) -> Option<T> {
         match self.decision.take()?.downcast() {
             Ok(decision) => Some(*decision),
@@ -116,15 +118,16 @@ impl Accept {
         self
     }
 
-    /// Whether messages are handed out in pieces as they arrive, to [`Handler::chunk`](crate::Handler::chunk), without being collected.
-    /// Default `false`.
+    /// Whether messages are handed out in pieces as they arrive, to
+    /// [`Handler::chunk`](crate::Handler::chunk), without being collected. Default `false`.
     pub fn streaming(&mut self, on: bool) -> &mut Self {
         self.streaming = on;
         self
     }
 
-    /// Longest message of this client, in bytes, if it is to be shorter than [`Settings::message`](crate::Settings::message) says: a longer one fails
-    /// the connection with 1009, by its header. What a client can make the server collect is this much.
+    /// Longest message of this client, in bytes, if it is to be shorter than
+    /// [`Settings::message`](crate::Settings::message) says: a longer one fails the connection with
+    /// 1009, by its header. What a client can make the server collect is this much.
     pub fn max_message_len(&mut self, len: u64) -> &mut Self {
         self.max_message_len = Some(len);
         self
@@ -136,9 +139,12 @@ impl Accept {
         self
     }
 
-    /// With more bytes queued than this the connection is congested, instead of with [`Settings::high_water`](crate::Settings::high_water);
-    /// at least [`low_water`](crate::Settings::low_water), at most half of [`max_buffered`](crate::Settings::max_buffered). With [`SlowConsumer::Close`] it has to have room for what
-    /// others may say at a time: one message longer than that would close those who read as fast as their network takes it.
+    /// With more bytes queued than this the connection is congested, instead of with
+    /// [`Settings::high_water`](crate::Settings::high_water); at least
+    /// [`low_water`](crate::Settings::low_water), at most half of
+    /// [`max_buffered`](crate::Settings::max_buffered). With [`SlowConsumer::Close`] it has to have
+    /// room for what others may say at a time: one message longer than that would close those who
+    /// read as fast as their network takes it.
     pub fn high_water(&mut self, bytes: usize) -> &mut Self {
         self.high_water = NonZeroU32::new(u32::try_from(bytes).unwrap_or(u32::MAX)).or(Some(NonZeroU32::MIN));
         self

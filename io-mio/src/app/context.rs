@@ -15,7 +15,8 @@ use crate::state::shared::Shared;
 use crate::state::slots::{Phase, Slot, Slots};
 use crate::target::connect::Connect;
 
-/// The event loop during [`Handler::wake`](crate::Handler::wake): all of its connections can be reached.
+/// The event loop during [`Handler::wake`](crate::Handler::wake): all of its connections can be
+/// reached.
 pub struct Context<'a, S> {
     slots: &'a mut Slots<S>,
     shared: &'a mut Shared<S>,
@@ -65,12 +66,13 @@ impl<'a, S> Context<'a, S> {
 
     /// Sends a message to all subscribers of a topic, on all workers. It is encoded once.
     ///
-    /// With several workers, each has a handler and so a [`wake`](crate::Handler::wake) of its own; [`publish_here`](Self::publish_here) does
-    /// not reach the others.
+    /// With several workers, each has a handler and so a [`wake`](crate::Handler::wake) of its own;
+    /// [`publish_here`](Self::publish_here) does not reach the others.
     ///
     /// # Errors
     ///
-    /// [`CommandError::Full`] if another worker has too much waiting: its subscribers do not get the message.
+    /// [`CommandError::Full`] if another worker has too much waiting: its subscribers do not get
+    /// the message.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), CommandError> {
         if self.shared.nobody_wants(topic) {
             return Ok(());
@@ -105,7 +107,8 @@ impl<'a, S> Context<'a, S> {
         self.shared.dial(connect);
     }
 
-    /// Has [`Handler::wake`](crate::Handler::wake) called after this time. At most 1 024 different moments are kept apart.
+    /// Has [`Handler::wake`](crate::Handler::wake) called after this time. At most 1 024 different
+    /// moments are kept apart.
     pub fn wake_after(&mut self, delay: Duration) {
         self.shared.wake_after(delay);
     }

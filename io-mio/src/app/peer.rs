@@ -19,8 +19,9 @@ use crate::target::connect::Connect;
 
 /// One connection, during a call of the [`Handler`](crate::Handler).
 ///
-/// What is sent on it goes out when the read that led to the call has been dealt with: all replies in one write. What is published, or
-/// sent to others, goes out after that. For each receiver the order is kept.
+/// What is sent on it goes out when the read that led to the call has been dealt with: all replies
+/// in one write. What is published, or sent to others, goes out after that. For each receiver the
+/// order is kept.
 pub struct Peer<'a, S> {
     id: PeerId,
     conn: &'a mut Connection,
@@ -102,9 +103,10 @@ impl<'a, S> Peer<'a, S> {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutputFull`] if more than [`max_buffered`](crate::Settings::max_buffered) bytes would wait, else
-    /// [`SendError::NotOpen`] or [`SendError::MessageInProgress`]. Nothing was sent then. After `OutputFull` comes
-    /// [`Handler::drained`](crate::Handler::drained), unless nothing waits: then the message alone is too long. (Or
+    /// [`SendError::OutputFull`] if more than [`max_buffered`](crate::Settings::max_buffered) bytes
+    /// would wait, else [`SendError::NotOpen`] or [`SendError::MessageInProgress`]. Nothing was
+    /// sent then. After `OutputFull` comes [`Handler::drained`](crate::Handler::drained), unless
+    /// nothing waits: then the message alone is too long. (Or
     /// [`Handler::close`](crate::Handler::close), if the connection is broken.)
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
@@ -131,7 +133,8 @@ impl<'a, S> Peer<'a, S> {
         self.sending().send(Message::Binary(payload))
     }
 
-    /// Sends a fragment of a text message: the first begins the message, `last` ends it (RFC 6455 §5.4).
+    /// Sends a fragment of a text message: the first begins the message, `last` ends it (RFC 6455
+    /// §5.4).
     ///
     /// Until then no other message can be sent; published ones wait.
     ///
@@ -142,7 +145,8 @@ impl<'a, S> Peer<'a, S> {
         self.sending().send_fragment(Message::Text(text), last)
     }
 
-    /// Sends a fragment of a binary message: the first begins the message, `last` ends it (RFC 6455 §5.4).
+    /// Sends a fragment of a binary message: the first begins the message, `last` ends it (RFC 6455
+    /// §5.4).
     ///
     /// # Errors
     ///
@@ -151,8 +155,8 @@ impl<'a, S> Peer<'a, S> {
         self.sending().send_fragment(Message::Binary(payload), last)
     }
 
-    /// Sends a Ping with up to 125 bytes; [`Handler::pong`](crate::Handler::pong) tells of the answer. The driver sends its own to find dead
-    /// connections.
+    /// Sends a Ping with up to 125 bytes; [`Handler::pong`](crate::Handler::pong) tells of the
+    /// answer. The driver sends its own to find dead connections.
     ///
     /// # Errors
     ///
@@ -161,8 +165,9 @@ impl<'a, S> Peer<'a, S> {
         self.sending().append(|conn, out| conn.send_ping(payload, out))
     }
 
-    /// Starts the closing handshake. No message comes from this peer any more; [`Handler::close`](crate::Handler::close) is called when it
-    /// has answered, or has not in time.
+    /// Starts the closing handshake. No message comes from this peer any more;
+    /// [`Handler::close`](crate::Handler::close) is called when it has answered, or has not in
+    /// time.
     ///
     /// The reason is for a log, at most 123 bytes.
     ///
@@ -173,7 +178,8 @@ impl<'a, S> Peer<'a, S> {
         self.sending().close(code, reason, None)
     }
 
-    /// Starts the closing handshake with a Close frame that says nothing; the peer sees 1005. Else as [`close`](Self::close).
+    /// Starts the closing handshake with a Close frame that says nothing; the peer sees 1005. Else
+    /// as [`close`](Self::close).
     ///
     /// # Errors
     ///
@@ -182,19 +188,23 @@ impl<'a, S> Peer<'a, S> {
         self.sending().close_without_status()
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7): what is queued and a Close frame with this code go out, nothing more is received, and
-    /// [`Handler::close`](crate::Handler::close) tells of [`Cause::Aborted`](crate::Cause::Aborted).
+    /// Fails the connection (RFC 6455 §7.1.7): what is queued and a Close frame with this code go
+    /// out, nothing more is received, and [`Handler::close`](crate::Handler::close) tells of
+    /// [`Cause::Aborted`](crate::Cause::Aborted).
     ///
-    /// A code that must not be sent becomes 1011. A connection that is closing already goes on closing.
+    /// A code that must not be sent becomes 1011. A connection that is closing already goes on
+    /// closing.
     pub fn fail(&mut self, code: CloseCode) {
         self.sending().fail(code, Cause::Aborted);
     }
 
-    /// Whether messages are read from this peer, from now on; default `true`. Without, its bytes stay in the kernel, which in the end stops
-    /// the peer from sending. Messages that were read already are still delivered, at most one
-    /// [`receive_buffer`](crate::Settings::receive_buffer) full.
+    /// Whether messages are read from this peer, from now on; default `true`. Without, its bytes
+    /// stay in the kernel, which in the end stops the peer from sending. Messages that were read
+    /// already are still delivered, at most one [`receive_buffer`](crate::Settings::receive_buffer)
+    /// full.
     ///
-    /// While nothing is read, silence is not taken for death. A connection that is closing is read in any case.
+    /// While nothing is read, silence is not taken for death. A connection that is closing is read
+    /// in any case.
     pub fn set_reading(&mut self, on: bool) {
         self.edges.paused = !on;
         if on && self.edges.readable {
@@ -202,39 +212,45 @@ impl<'a, S> Peer<'a, S> {
         }
     }
 
-    /// Bytes of frames that the kernel has taken since the connection was opened, control frames and, on a dialled connection, the request
-    /// included.
+    /// Bytes of frames that the kernel has taken since the connection was opened, control frames
+    /// and, on a dialled connection, the request included.
     ///
-    /// With [`buffered_amount`](Self::buffered_amount) it tells what became of a message: sent when the two added up to `n`, it has been
-    /// handed over whole once this is at least `n`. Over TLS that is told once all records that wait are written, at most 64 KiB of them.
+    /// With [`buffered_amount`](Self::buffered_amount) it tells what became of a message: sent when
+    /// the two added up to `n`, it has been handed over whole once this is at least `n`. Over TLS
+    /// that is told once all records that wait are written, at most 64 KiB of them.
     pub fn written(&self) -> u64 {
         self.link.surely_written(self.edges)
     }
 
-    /// As [`written`](Self::written), but at most: over TLS what was sent last is in records, and of those that wait the kernel may have some.
+    /// As [`written`](Self::written), but at most: over TLS what was sent last is in records, and
+    /// of those that wait the kernel may have some.
     ///
     /// When a connection has ended, only what lies beyond this has surely not arrived.
     pub fn written_at_most(&self) -> u64 {
         self.link.written
     }
 
-    /// Bytes that were read since the connection was opened, the opening handshake included. Whatever they are, they are a sign of life.
+    /// Bytes that were read since the connection was opened, the opening handshake included.
+    /// Whatever they are, they are a sign of life.
     pub fn received(&self) -> u64 {
         self.link.received
     }
 
-    /// Bytes that were sent and that the kernel has not taken yet, or never will: what is sent when the connection is broken counts too.
+    /// Bytes that were sent and that the kernel has not taken yet, or never will: what is sent when
+    /// the connection is broken counts too.
     pub fn buffered_amount(&self) -> usize {
         buffered(self.link, self.edges, &self.shared.gathering, self.in_turn)
     }
 
-    /// Whether more than [`high_water`](crate::Settings::high_water) bytes wait, so that [`Handler::drained`](crate::Handler::drained) will be
-    /// called. A sender of much sends until then, and goes on in `drained`.
+    /// Whether more than [`high_water`](crate::Settings::high_water) bytes wait, so that
+    /// [`Handler::drained`](crate::Handler::drained) will be called. A sender of much sends until
+    /// then, and goes on in `drained`.
     pub fn is_congested(&self) -> bool {
         self.link.congested
     }
 
-    /// How many published messages [`SlowConsumer::Drop`](crate::SlowConsumer::Drop) had pass the peer by since this was last asked.
+    /// How many published messages [`SlowConsumer::Drop`](crate::SlowConsumer::Drop) had pass the
+    /// peer by since this was last asked.
     pub fn take_dropped(&mut self) -> u64 {
         self.link.rare.as_mut().map_or(0, |rare| std::mem::take(&mut rare.dropped))
     }
@@ -267,11 +283,13 @@ impl<'a, S> Peer<'a, S> {
         self.shared.topics.of(self.id.index)
     }
 
-    /// Sends a message to all subscribers of a topic, on all workers; to this peer too, if it is one. It is encoded once.
+    /// Sends a message to all subscribers of a topic, on all workers; to this peer too, if it is
+    /// one. It is encoded once.
     ///
     /// # Errors
     ///
-    /// [`CommandError::Full`] if another worker has too much waiting: its subscribers do not get the message.
+    /// [`CommandError::Full`] if another worker has too much waiting: its subscribers do not get
+    /// the message.
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), CommandError> {
         if self.shared.nobody_wants(topic) {
             return Ok(());
@@ -308,8 +326,8 @@ impl<'a, S> Peer<'a, S> {
         result
     }
 
-    /// Sends a message to another peer, if it is there. What happens if it reads too slowly is up to its
-    /// [`SlowConsumer`](crate::SlowConsumer).
+    /// Sends a message to another peer, if it is there. What happens if it reads too slowly is up
+    /// to its [`SlowConsumer`](crate::SlowConsumer).
     ///
     /// # Errors
     ///
@@ -344,7 +362,8 @@ impl<'a, S> Peer<'a, S> {
         self.shared.dial(connect);
     }
 
-    /// Has [`Handler::wake`](crate::Handler::wake) called after this time. At most 1 024 different moments are kept apart.
+    /// Has [`Handler::wake`](crate::Handler::wake) called after this time. At most 1 024 different
+    /// moments are kept apart.
     pub fn wake_after(&mut self, delay: Duration) {
         self.shared.wake_after(delay);
     }

@@ -8,8 +8,8 @@ use crate::conn::peer_addr::PeerAddr;
 
 /// The head of an HTTP request, for a WebSocket or not, and who sent it.
 ///
-/// Everything about the head (`path()`, `query()`, `header(..)`, `subprotocols()`, `origin()`, …) is reached through
-/// [`sansws::handshake::server::Request`], to which this dereferences.
+/// Everything about the head (`path()`, `query()`, `header(..)`, `subprotocols()`, `origin()`, …)
+/// is reached through [`sansws::handshake::server::Request`], to which this dereferences.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     head: &'a server::Request<'a, 'a>,

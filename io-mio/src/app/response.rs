@@ -30,7 +30,8 @@ const ORIGIN_HINT: &str = "The page's origin must match the request's Host heade
                            OriginPolicy::List. Behind a proxy, list the public origin there.\n";
 
 impl Response {
-    /// A response without a body. A status that no HTTP response can end with (below 200 or above 599) becomes 500.
+    /// A response without a body. A status that no HTTP response can end with (below 200 or above
+    /// 599) becomes 500.
     pub fn new(status: u16) -> Self {
         let status = if (200..=599).contains(&status) { status } else { 500 };
         Self { status, headers: Vec::new(), body: Cow::Borrowed(&[]), is_later: false }
@@ -97,9 +98,10 @@ impl Response {
 
     /// Adds a header.
     ///
-    /// A header whose name is not a token, or whose value has control characters such as CR and LF, is left out and a warning is
-    /// logged. The driver writes `Content-Length`, `Transfer-Encoding` and `Connection`, and `Date` if it is not given. With an
-    /// `Upgrade` header, `Connection` has the option `Upgrade`; a 426 that has none gets `Upgrade: websocket`.
+    /// A header whose name is not a token, or whose value has control characters such as CR and LF,
+    /// is left out and a warning is logged. The driver writes `Content-Length`, `Transfer-Encoding`
+    /// and `Connection`, and `Date` if it is not given. With an `Upgrade` header, `Connection` has
+    /// the option `Upgrade`; a 426 that has none gets `Upgrade: websocket`.
     pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
         let (name, value) = (name.into(), value.into());
         let reserved = ["content-length", "transfer-encoding", "connection"];
@@ -138,8 +140,8 @@ impl Response {
         if self.status == 426 && !self.has("Upgrade") {
             self.headers.push(("Upgrade".into(), "websocket".into()));
         }
-        // RFC 9110 §6.6.1: "An origin server with a clock MUST generate a Date header field in all 2xx (Successful), 3xx (Redirection),
-        // and 4xx (Client Error) responses".
+        // RFC 9110 §6.6.1: "An origin server with a clock MUST generate a Date header field in all
+        // 2xx (Successful), 3xx (Redirection), and 4xx (Client Error) responses".
         if self.status < 500 && !self.has("Date") {
             self.headers.push(("Date".into(), httpdate::fmt_http_date(now).into()));
         }

@@ -19,7 +19,8 @@ pub enum SyntaxError {
     Url(url::ParseError),
     /// The scheme is not one of `ws`, `wss`, `http`, `https` and, on Unix, `ws+unix`.
     Scheme,
-    /// The URL has a fragment (`#…`, an empty one too). RFC 6455 §3 has none, and it is not cut off in silence.
+    /// The URL has a fragment (`#…`, an empty one too). RFC 6455 §3 has none, and it is not cut off
+    /// in silence.
     Fragment,
     /// A subprotocol is not a token, or is there twice.
     Protocol,
@@ -107,7 +108,8 @@ pub enum FailureCause {
         /// When the server wants to be asked again, from the response on; see [`Cause::Refused`].
         retry_after: Option<Duration>,
     },
-    /// The server's response is not a correct opening handshake, or lacks a subprotocol that was asked for.
+    /// The server's response is not a correct opening handshake, or lacks a subprotocol that was
+    /// asked for.
     Handshake(HandshakeError),
     /// The server broke the protocol or exceeded a limit.
     Protocol(ProtocolError),

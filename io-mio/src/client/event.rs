@@ -20,7 +20,8 @@ pub enum ReadyState {
     Closed = 3,
 }
 
-/// What a browser hands binary messages out as. In Rust they are [`Bytes`] either way: the value is kept, and means nothing.
+/// What a browser hands binary messages out as. In Rust they are [`Bytes`] either way: the value is
+/// kept, and means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BinaryType {
     /// `"blob"`, the standard's default.
@@ -40,7 +41,8 @@ pub enum Event {
     Message(Data),
     /// The connection failed; [`Close`](Self::Close) follows.
     ///
-    /// The event says nothing more, as in a browser; [`WebSocket::failure_cause`](crate::WebSocket::failure_cause) does.
+    /// The event says nothing more, as in a browser;
+    /// [`WebSocket::failure_cause`](crate::WebSocket::failure_cause) does.
     Error,
     /// The connection is closed, or could not be set up. Exactly once, last.
     Close(CloseEvent),
@@ -75,8 +77,8 @@ pub enum EventKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseEvent {
-    /// The status code that the server sent; 1005 if its Close frame had none; 1006 if there was none, whatever the reason (RFC 6455
-    /// §7.1.5).
+    /// The status code that the server sent; 1005 if its Close frame had none; 1006 if there was
+    /// none, whatever the reason (RFC 6455 §7.1.5).
     pub code: u16,
     /// The reason that the server sent, or nothing.
     pub reason: String,

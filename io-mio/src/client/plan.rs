@@ -56,7 +56,8 @@ impl fmt::Debug for Options {
     }
 }
 
-/// A URL record, and a request for it that can be written. Any number of connections can be made by it.
+/// A URL record, and a request for it that can be written. Any number of connections can be made by
+/// it.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The URL record, serialised.
@@ -71,15 +72,17 @@ impl Plan {
     /// The part of the constructor's steps that can throw.
     pub(crate) fn new(options: Options) -> Result<Self, SyntaxError> {
         let url = parse_url(&options.url)?;
-        // "If any of the values in protocols occur more than once or otherwise fail to match the requirements for elements that
-        // comprise the value of `Sec-WebSocket-Protocol` fields as defined by The WebSocket protocol, then throw a SyntaxError."
+        // "If any of the values in protocols occur more than once or otherwise fail to match the
+        // requirements for elements that comprise the value of `Sec-WebSocket-Protocol` fields as
+        // defined by The WebSocket protocol, then throw a SyntaxError."
         for (index, protocol) in options.protocols.iter().enumerate() {
             if !is_token(protocol) || options.protocols.iter().take(index).any(|earlier| earlier == protocol)
             {
                 return Err(SyntaxError::Protocol);
             }
         }
-        // A client that waits with reading until the server reads could wait for ever: the server may do the same.
+        // A client that waits with reading until the server reads could wait for ever: the server
+        // may do the same.
         let mut connect = Connect::url(url.as_str(), ())
             .map_err(SyntaxError::Connect)?
             .subprotocol_required(true)
@@ -137,8 +140,9 @@ fn checked(mut connect: Connect<()>, said: Vec<Say>) -> Result<Connect<()>, Synt
 /// Steps 2 to 5 of "obtain a URL record", without a base URL: there is no page.
 fn parse_url(text: &str) -> Result<Url, SyntaxError> {
     let mut url = Url::parse(text).map_err(SyntaxError::Url)?;
-    // "If urlRecord's scheme is `http`, then set urlRecord's scheme to `ws`. Otherwise, if urlRecord's scheme is `https`, set
-    // urlRecord's scheme to `wss`. If urlRecord's scheme is not `ws` or `wss`, then throw a SyntaxError."
+    // "If urlRecord's scheme is `http`, then set urlRecord's scheme to `ws`. Otherwise, if
+    // urlRecord's scheme is `https`, set urlRecord's scheme to `wss`. If urlRecord's scheme is not
+    // `ws` or `wss`, then throw a SyntaxError."
     let renamed = match url.scheme() {
         "http" => url.set_scheme("ws"),
         "https" => url.set_scheme("wss"),

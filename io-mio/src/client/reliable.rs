@@ -57,8 +57,8 @@ use crate::client::reliable::keeper::Keeper;
 ///   not accepted, and redirections that are not followed are final: it gives up at once.
 /// - 408, 429 and 5xx are retried; `Retry-After` is obeyed, up to 5 minutes.
 /// - [`prepare`](crate::ReliableBuilder::prepare) gives each attempt a fresh URL, header or token.
-/// - [`WebSocketBuilder::concurrent`](crate::WebSocketBuilder::concurrent) lets it connect although another object's opening
-///   handshake with the same server is still going on.
+/// - [`WebSocketBuilder::concurrent`](crate::WebSocketBuilder::concurrent) lets it connect although
+///   another object's opening handshake with the same server is still going on.
 ///
 /// # What becomes of a message
 ///
@@ -67,8 +67,8 @@ use crate::client::reliable::keeper::Keeper;
 /// ends, [`Disconnected`](crate::Disconnected) says which of those accepted were never handed to
 /// the kernel, and which were written to the connection and may have arrived or not.
 ///
-/// Events that are not taken wait, up to [the limit](crate::WebSocketBuilder::max_events); beyond it nothing more is read, and no new
-/// connection is made. Dropping the object closes it.
+/// Events that are not taken wait, up to [the limit](crate::WebSocketBuilder::max_events); beyond
+/// it nothing more is read, and no new connection is made. Dropping the object closes it.
 pub struct ReliableWebSocket {
     keeper: Arc<Keeper>,
     /// A callback gets a second handle, whose end means nothing.
@@ -90,8 +90,8 @@ impl ReliableWebSocket {
         &self.keeper.plan.url
     }
 
-    /// Whether there is an open connection: the last of [`Opened`](ReliableEvent::Opened) and [`Disconnected`](ReliableEvent::Disconnected) that
-    /// happened, taken or not, was the former.
+    /// Whether there is an open connection: the last of [`Opened`](ReliableEvent::Opened) and
+    /// [`Disconnected`](ReliableEvent::Disconnected) that happened, taken or not, was the former.
     pub fn is_connected(&self) -> bool {
         self.keeper.is_connected()
     }
@@ -115,12 +115,14 @@ impl ReliableWebSocket {
         self.keeper.send(data.into().into())
     }
 
-    /// Closes the connection with 1000 "Client closing", after what was sent is written, and connects no more.
+    /// Closes the connection with 1000 "Client closing", after what was sent is written, and
+    /// connects no more.
     pub fn close(&self) {
         self.keeper.close();
     }
 
-    /// Takes the next event; waits for it, at most so long. `None`: time is up, or the last event was taken before.
+    /// Takes the next event; waits for it, at most so long. `None`: time is up, or the last event
+    /// was taken before.
     pub fn next_event(&self, timeout: Option<Duration>) -> Option<ReliableEvent> {
         self.keeper.take(timeout)
     }
@@ -130,15 +132,16 @@ impl ReliableWebSocket {
         self.next_event(Some(Duration::ZERO))
     }
 
-    /// Takes event after event, and waits for each. Ends after the last one, [`GaveUp`](ReliableEvent::GaveUp) or
-    /// [`Closed`](ReliableEvent::Closed).
+    /// Takes event after event, and waits for each. Ends after the last one,
+    /// [`GaveUp`](ReliableEvent::GaveUp) or [`Closed`](ReliableEvent::Closed).
     pub fn events(&self) -> impl Iterator<Item = ReliableEvent> + '_ {
         std::iter::from_fn(|| self.next_event(None))
     }
 
-    /// Has the client thread take the events, those that wait already first, and call this. It must not block: all sockets of that thread
-    /// wait. If it panics, it is not called again and the connection is closed. Once the client thread has ended nobody calls it; events
-    /// can still be [taken](Self::next_event).
+    /// Has the client thread take the events, those that wait already first, and call this. It must
+    /// not block: all sockets of that thread wait. If it panics, it is not called again and the
+    /// connection is closed. Once the client thread has ended nobody calls it; events can still be
+    /// [taken](Self::next_event).
     pub fn bind(&self, mut callback: impl FnMut(&Self, ReliableEvent) + Send + 'static) {
         self.keeper.bind(Box::new(move |keeper, event| callback(&Self::lent(keeper), event)));
     }

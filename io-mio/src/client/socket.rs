@@ -1,4 +1,5 @@
-//! What the program's threads and the client thread share about one WebSocket object: the standard's state, without I/O.
+//! What the program's threads and the client thread share about one WebSocket object: the
+//! standard's state, without I/O.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,7 +109,8 @@ pub(crate) struct State {
     pub(crate) sink: Sink,
     pub(crate) stage: Stage,
     pub(crate) peer: Option<PeerId>,
-    /// Messages with lower numbers have been received by the server: it answered a Ping that came after them.
+    /// Messages with lower numbers have been received by the server: it answered a Ping that came
+    /// after them.
     pub(crate) confirmed: u64,
 }
 
@@ -197,8 +199,9 @@ impl Socket {
             return Ok(());
         }
         if state.cost_with(message) > self.plan.limits.max_buffered {
-            // "If the data cannot be sent, e.g. because it would need to be buffered but the buffer is full, the user agent must flag the
-            // WebSocket as full and then close the WebSocket connection." It is kept, one message beyond the limit, to be given back.
+            // "If the data cannot be sent, e.g. because it would need to be buffered but the buffer
+            // is full, the user agent must flag the WebSocket as full and then close the WebSocket
+            // connection." It is kept, one message beyond the limit, to be given back.
             state.full = true;
         }
         state.push_outgoing(Outgoing { data: message.into(), id: None });
@@ -220,7 +223,8 @@ impl Socket {
         true
     }
 
-    /// For a [`ReliableWebSocket`](crate::ReliableWebSocket): a message that was accepted before, so that the limit does not count.
+    /// For a [`ReliableWebSocket`](crate::ReliableWebSocket): a message that was accepted before,
+    /// so that the limit does not count.
     pub(crate) fn send_queued(self: &Arc<Self>, data: Data, id: u64) {
         let mut state = self.lock();
         state.buffered += data.len() as u64;
@@ -236,8 +240,8 @@ impl Socket {
         if matches!(state.ready_state, ReadyState::Closing | ReadyState::Closed) {
             return;
         }
-        // Otherwise the connection is failed, if it is not established, or the closing handshake started; "and set this's ready state
-        // to CLOSING (2)", at once in either case.
+        // Otherwise the connection is failed, if it is not established, or the closing handshake
+        // started; "and set this's ready state to CLOSING (2)", at once in either case.
         state.closing = Some(with);
         state.ready_state = ReadyState::Closing;
         drop(state);
@@ -273,7 +277,8 @@ impl Socket {
         too_many
     }
 
-    /// The connection is over. `unsent` are messages that the driver had and the kernel did not get whole.
+    /// The connection is over. `unsent` are messages that the driver had and the kernel did not get
+    /// whole.
     pub(crate) fn ended(
         self: &Arc<Self>,
         close: CloseEvent,
@@ -286,7 +291,8 @@ impl Socket {
             return;
         }
         match cause {
-            // If the time to connect was up while the content was read, then it is not what the connection failed for.
+            // If the time to connect was up while the content was read, then it is not what the
+            // connection failed for.
             Some(FailureCause::Refused { .. }) => state.cause = cause,
             Some(cause) => {
                 state.cause.get_or_insert(cause);
@@ -318,7 +324,8 @@ impl Socket {
         event
     }
 
-    /// As [`try_take`](Self::try_take), but waits. `None`: time is up, or there will be no event any more.
+    /// As [`try_take`](Self::try_take), but waits. `None`: time is up, or there will be no event
+    /// any more.
     pub(crate) fn take(self: &Arc<Self>, timeout: Option<Duration>) -> Option<Event> {
         let (mut event, mut resumes) = (None, false);
         self.wait(timeout, |state| {
@@ -409,8 +416,9 @@ impl State {
         while let Some(task) = self.tasks.pop_front() {
             self.task_cost -= task.cost();
             match task {
-                // "Change the ready state to OPEN (1). Change the extensions attribute's value … Change the protocol attribute's value …
-                // Fire an event named open". After a `close` it stays CLOSING, as in the browsers.
+                // "Change the ready state to OPEN (1). Change the extensions attribute's value …
+                // Change the protocol attribute's value … Fire an event named open". After a
+                // `close` it stays CLOSING, as in the browsers.
                 Task::Opened { protocol } => {
                     self.protocol = protocol;
                     if self.ready_state == ReadyState::Connecting {
@@ -425,8 +433,9 @@ impl State {
                     }
                 }
                 Task::Closing => self.ready_state = self.ready_state.max(ReadyState::Closing),
-                // "Change the ready state to CLOSED (3). If the user agent was required to fail the WebSocket connection, or if the
-                // WebSocket connection was closed after being flagged as full, fire an event named error …. Fire an event named close".
+                // "Change the ready state to CLOSED (3). If the user agent was required to fail the
+                // WebSocket connection, or if the WebSocket connection was closed after being
+                // flagged as full, fire an event named error …. Fire an event named close".
                 Task::Closed { close, failed } => {
                     self.ready_state = ReadyState::Closed;
                     if failed {

@@ -13,8 +13,8 @@ use crate::client::event::{BinaryType, Data, Event, EventKind, ReadyState};
 use crate::client::panics::panics;
 use crate::client::socket::{Listens, Socket};
 
-/// The browser's `WebSocket` object, for native programs: the same members, the same rules, the same order of events (WHATWG WebSockets
-/// standard).
+/// The browser's `WebSocket` object, for native programs: the same members, the same rules, the
+/// same order of events (WHATWG WebSockets standard).
 ///
 /// ```no_run
 /// use sansws_mio::{Event, WebSocket};
@@ -36,30 +36,35 @@ use crate::client::socket::{Listens, Socket};
 ///
 /// # Where it runs
 ///
-/// On a client thread: by default one that the whole process shares ([`Clients::shared`](crate::Clients::shared)), started with the first
-/// socket. One thread carries thousands. The methods can be called from any thread and, but for those that say so, never wait.
+/// On a client thread: by default one that the whole process shares
+/// ([`Clients::shared`](crate::Clients::shared)), started with the first socket. One thread carries
+/// thousands. The methods can be called from any thread and, but for those that say so, never wait.
 ///
 /// # Events, and when things change
 ///
-/// In a browser things happen to a page between its turns. Here they happen when an event is *taken*: until the program has taken
-/// [`Event::Open`], [`ready_state`](Self::ready_state) says `Connecting`, though the connection may be open already. There are three ways to
-/// take events; choose one:
+/// In a browser things happen to a page between its turns. Here they happen when an event is
+/// *taken*: until the program has taken [`Event::Open`], [`ready_state`](Self::ready_state) says
+/// `Connecting`, though the connection may be open already. There are three ways to take events;
+/// choose one:
 ///
-/// - **polling**: [`next_event`](Self::next_event), [`try_next_event`](Self::try_next_event), [`events`](Self::events);
+/// - **polling**: [`next_event`](Self::next_event), [`try_next_event`](Self::try_next_event),
+///   [`events`](Self::events);
 /// - **callbacks on this thread**: [`bind`](Self::bind) them, then [`run`](Self::run);
-/// - **callbacks on the client thread**: [`bind`](Self::bind) them, then [`listen`](Self::listen); or bind them with the
-///   [builder](Self::builder). They must not block.
+/// - **callbacks on the client thread**: [`bind`](Self::bind) them, then [`listen`](Self::listen);
+///   or bind them with the [builder](Self::builder). They must not block.
 ///
 /// Events that are not taken wait, up to a [limit](crate::WebSocketBuilder::max_events); beyond it
 /// nothing more is read from the connection.
 ///
 /// # Nothing is lost in silence
 ///
-/// Each message given to [`send`](Self::send) is written before the Close frame of a [`close`](Self::close), or counts in
-/// [`buffered_amount`](Self::buffered_amount) for ever; [`take_unsent`](Self::take_unsent) gives those back that were not written when the
-/// connection ended.
+/// Each message given to [`send`](Self::send) is written before the Close frame of a
+/// [`close`](Self::close), or counts in [`buffered_amount`](Self::buffered_amount) for ever;
+/// [`take_unsent`](Self::take_unsent) gives those back that were not written when the connection
+/// ended.
 ///
-/// Dropping the object closes the connection as [`close`](Self::close) does, and forgets its callbacks.
+/// Dropping the object closes the connection as [`close`](Self::close) does, and forgets its
+/// callbacks.
 pub struct WebSocket {
     socket: Arc<Socket>,
     callbacks: Arc<Callbacks>,
@@ -72,7 +77,8 @@ impl WebSocket {
         Self { socket, callbacks, is_owner: true }
     }
 
-    /// Whether URLs of this scheme can be connected to, `ws` or `http` for example. Upper and lower case are the same.
+    /// Whether URLs of this scheme can be connected to, `ws` or `http` for example. Upper and lower
+    /// case are the same.
     pub fn supported(scheme: &str) -> bool {
         let is = |name: &str| scheme.eq_ignore_ascii_case(name);
         is("ws")
@@ -81,7 +87,8 @@ impl WebSocket {
             || (cfg!(unix) && is("ws+unix"))
     }
 
-    /// The URL, as parsed and written out again: `ws://localhost:8080/` for `http://LOCALHOST:8080`.
+    /// The URL, as parsed and written out again: `ws://localhost:8080/` for
+    /// `http://LOCALHOST:8080`.
     pub fn url(&self) -> &str {
         &self.socket.plan.url
     }
@@ -91,7 +98,8 @@ impl WebSocket {
         &self.socket.plan.origin
     }
 
-    /// The state, as far as events have been taken. `close` makes it [`Closing`](ReadyState::Closing) at once.
+    /// The state, as far as events have been taken. `close` makes it
+    /// [`Closing`](ReadyState::Closing) at once.
     pub fn ready_state(&self) -> ReadyState {
         self.socket.lock().ready_state
     }
@@ -106,8 +114,8 @@ impl WebSocket {
         String::new()
     }
 
-    /// Bytes of payload that were given to `send` and that the kernel has not taken; frame headers do not count. Never set back: what
-    /// could not be sent stays in it.
+    /// Bytes of payload that were given to `send` and that the kernel has not taken; frame headers
+    /// do not count. Never set back: what could not be sent stays in it.
     pub fn buffered_amount(&self) -> u64 {
         self.socket.lock().buffered
     }
@@ -135,8 +143,9 @@ impl WebSocket {
         self.socket.send(data.into())
     }
 
-    /// The standard's `close()`: what was sent before is written, then a Close frame that says nothing (the server sees 1005). While
-    /// connecting, the connection fails instead. On a socket that is closing or closed nothing happens.
+    /// The standard's `close()`: what was sent before is written, then a Close frame that says
+    /// nothing (the server sees 1005). While connecting, the connection fails instead. On a socket
+    /// that is closing or closed nothing happens.
     pub fn close(&self) {
         self.socket.close(None);
     }
@@ -145,11 +154,11 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// [`CloseError::InvalidAccess`] unless the code is 1000 or in 3000–4999; [`CloseError::Syntax`] if the reason is longer than 123 bytes.
-    /// Whatever the state is.
+    /// [`CloseError::InvalidAccess`] unless the code is 1000 or in 3000–4999;
+    /// [`CloseError::Syntax`] if the reason is longer than 123 bytes. Whatever the state is.
     pub fn close_with(&self, code: u16, reason: &str) -> Result<(), CloseError> {
-        // "If code is present, but is neither an integer equal to 1000 nor an integer in the range 3000 to 4999, inclusive, throw an
-        // InvalidAccessError."
+        // "If code is present, but is neither an integer equal to 1000 nor an integer in the range
+        // 3000 to 4999, inclusive, throw an InvalidAccessError."
         if code != 1000 && !(3000..=4999).contains(&code) {
             return Err(CloseError::InvalidAccess);
         }
@@ -161,7 +170,8 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Takes the next event; waits for it, at most so long. `None`: time is up, or [`Event::Close`] was taken before.
+    /// Takes the next event; waits for it, at most so long. `None`: time is up, or [`Event::Close`]
+    /// was taken before.
     pub fn next_event(&self, timeout: Option<Duration>) -> Option<Event> {
         self.socket.take(timeout)
     }
@@ -178,14 +188,16 @@ impl WebSocket {
 
     /// Sets what is called with events of this kind; in place of what was set before.
     ///
-    /// Nothing is called before [`listen`](Self::listen) or [`run`](Self::run), so that nothing is missed however many callbacks are bound.
-    /// From then on an event without a callback changes the state and is gone, as in a browser.
+    /// Nothing is called before [`listen`](Self::listen) or [`run`](Self::run), so that nothing is
+    /// missed however many callbacks are bound. From then on an event without a callback changes
+    /// the state and is gone, as in a browser.
     pub fn bind(&self, kind: EventKind, callback: impl FnMut(&Self, Event) + Send + 'static) {
         self.callbacks.bind(kind, Box::new(callback));
     }
 
-    /// Has the client thread take the events, from now on, and call the callbacks. They must not block: all sockets of that thread wait. If
-    /// one panics, the connection fails and the other sockets live on.
+    /// Has the client thread take the events, from now on, and call the callbacks. They must not
+    /// block: all sockets of that thread wait. If one panics, the connection fails and the other
+    /// sockets live on.
     pub fn listen(&self) {
         let callbacks: Weak<Callbacks> = Arc::downgrade(&self.callbacks);
         self.socket.listen(callbacks);
@@ -198,13 +210,15 @@ impl WebSocket {
         }
     }
 
-    /// What went wrong, which a browser does not tell a page. `None` as long as nothing has, and after a clean close.
+    /// What went wrong, which a browser does not tell a page. `None` as long as nothing has, and
+    /// after a clean close.
     pub fn failure_cause(&self) -> Option<FailureCause> {
         self.socket.lock().cause.clone()
     }
 
-    /// Waits until no more than so many bytes are [buffered](Self::buffered_amount), at most so long. `false`: time is up, or the connection
-    /// has ended with more. Senders of much call it now and then.
+    /// Waits until no more than so many bytes are [buffered](Self::buffered_amount), at most so
+    /// long. `false`: time is up, or the connection has ended with more. Senders of much call it
+    /// now and then.
     pub fn wait_buffered(&self, at_most: u64, timeout: Option<Duration>) -> bool {
         let mut is_low = false;
         self.socket.wait(timeout, |state| {
@@ -232,7 +246,8 @@ impl WebSocket {
 impl Drop for WebSocket {
     fn drop(&mut self) {
         if self.is_owner {
-            // The standard, on garbage collection: "start the WebSocket closing handshake, with no status code for the Close message".
+            // The standard, on garbage collection: "start the WebSocket closing handshake, with no
+            // status code for the Close message".
             drop(self.callbacks.take());
             self.socket.lock().forget_events();
             self.socket.close(None);

@@ -13,7 +13,8 @@ use crate::target::redirect::RedirectError;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Closed<'a> {
-    /// The status code that the peer sent; 1005 if its Close frame had none, 1006 if there was no Close frame (RFC 6455 §7.1.5).
+    /// The status code that the peer sent; 1005 if its Close frame had none, 1006 if there was no
+    /// Close frame (RFC 6455 §7.1.5).
     pub code: CloseCode,
     /// The reason that the peer sent. For a log: it must not be shown to end users (§5.5.1).
     pub reason: &'a str,
@@ -28,7 +29,8 @@ pub struct Closed<'a> {
 /// An end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum By {
-    /// This one: the application closed, a limit or a time-out was exceeded, the peer's bytes were wrong.
+    /// This one: the application closed, a limit or a time-out was exceeded, the peer's bytes were
+    /// wrong.
     Local,
     /// The other: a Close frame, a refusal, or the end of its stream came unasked.
     Remote,
@@ -42,22 +44,27 @@ pub enum Cause {
     Eof,
     /// The transport broke, or (dialling) could not be set up.
     Io(io::Error),
-    /// TLS failed: the server's certificate was not accepted, the handshake went wrong, or a record was forged.
+    /// TLS failed: the server's certificate was not accepted, the handshake went wrong, or a record
+    /// was forged.
     #[cfg(feature = "__tls")]
     Tls(rustls::Error),
-    /// The stream ended without TLS's close_notify and without a Close frame: somebody on the way may have cut it off.
+    /// The stream ended without TLS's close_notify and without a Close frame: somebody on the way
+    /// may have cut it off.
     #[cfg(feature = "__tls")]
     TlsTruncated,
-    /// The peer broke the protocol or exceeded the limits of [`Settings::message`](crate::Settings::message).
+    /// The peer broke the protocol or exceeded the limits of
+    /// [`Settings::message`](crate::Settings::message).
     Protocol(ProtocolError),
     /// A time-out.
     TimedOut(Expired),
     /// More was queued than [`SlowConsumer`](crate::SlowConsumer) allows.
     SlowConsumer,
-    /// More control frames than [`Settings::max_control_frames`](crate::Settings::max_control_frames) came at once.
+    /// More control frames than
+    /// [`Settings::max_control_frames`](crate::Settings::max_control_frames) came at once.
     TooManyControlFrames,
     /// The messages in progress of all connections took more than
-    /// [`Settings::max_incomplete_bytes`](crate::Settings::max_incomplete_bytes), and this one's was the largest.
+    /// [`Settings::max_incomplete_bytes`](crate::Settings::max_incomplete_bytes), and this one's
+    /// was the largest.
     TooManyIncompleteBytes,
     /// The loop shut down.
     Shutdown,
@@ -78,15 +85,19 @@ pub enum Cause {
     Handshake(HandshakeError),
     /// Dialling: the server answered with this status instead of 101.
     ///
-    /// A response whose content did not arrive whole, because the stream ended or broke, or the [deadline](crate::Connect::handshake_timeout)
-    /// passed, or the application gave up, is this cause too.
+    /// A response whose content did not arrive whole, because the stream ended or broke, or the
+    /// [deadline](crate::Connect::handshake_timeout) passed, or the application gave up, is this
+    /// cause too.
     Refused {
         /// The HTTP status code.
         status: u16,
-        /// What the server said about it, often text or HTML: as much of the response's content as came in time, at most
-        /// [`Settings::max_refusal_content`](crate::Settings::max_refusal_content) bytes. The chunked coding is undone, any other is not.
+        /// What the server said about it, often text or HTML: as much of the response's content as
+        /// came in time, at most
+        /// [`Settings::max_refusal_content`](crate::Settings::max_refusal_content) bytes. The
+        /// chunked coding is undone, any other is not.
         ///
-        /// These are the server's bytes, whatever they are: not to be written to a terminal, a log or a page as they are.
+        /// These are the server's bytes, whatever they are: not to be written to a terminal, a log
+        /// or a page as they are.
         content: Box<[u8]>,
         /// When the server wants to be asked again: what its `Retry-After` (RFC 9110 §10.2.3) says,
         /// in seconds or as a date, counted from when the response came. `None`: there is none, or
@@ -148,7 +159,8 @@ impl fmt::Display for Cause {
     }
 }
 
-/// An error of TLS may quote names from a certificate, which the peer chose: no line of a log ends in them, and no terminal obeys them.
+/// An error of TLS may quote names from a certificate, which the peer chose: no line of a log ends
+/// in them, and no terminal obeys them.
 #[cfg(feature = "__tls")]
 fn on_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

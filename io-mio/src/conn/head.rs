@@ -5,7 +5,8 @@ use sansws::handshake::{HandshakeError, HeadReader, server};
 /// A whole head, and the bytes after it.
 pub(crate) type HeadAndRest<'b> = (&'b mut [u8], &'b mut [u8]);
 
-/// A head of which a part has arrived. The part is empty, without heap, until a read brings less than a whole head.
+/// A head of which a part has arrived. The part is empty, without heap, until a read brings less
+/// than a whole head.
 pub(crate) struct Head {
     bytes: Vec<u8>,
     reader: HeadReader,
@@ -21,8 +22,8 @@ impl Head {
         server::method_of(&self.bytes) == "HEAD"
     }
 
-    /// Adds what was read. Once the head is whole, returns it and what follows it: parts of `input`, if that has all of it, else of
-    /// `collected`.
+    /// Adds what was read. Once the head is whole, returns it and what follows it: parts of
+    /// `input`, if that has all of it, else of `collected`.
     pub(crate) fn add<'b>(
         &mut self,
         input: &'b mut [u8],

@@ -34,7 +34,8 @@ pub(crate) struct Link {
     pub(crate) high_water: Option<NonZeroU32>,
     /// Who began to close.
     pub(crate) closed_by: Option<By>,
-    /// A write failed. Output is discarded; what arrived before is still read, it may hold the peer's Close.
+    /// A write failed. Output is discarded; what arrived before is still read, it may hold the
+    /// peer's Close.
     pub(crate) broken: bool,
     /// More than the high-water mark waits, see [`SlowConsumer`].
     pub(crate) congested: bool,
@@ -47,12 +48,14 @@ pub(crate) struct Link {
 #[derive(Default)]
 pub(crate) struct Rare {
     pub(crate) cause: Option<Cause>,
-    /// Published while the application is in the middle of a fragmented message, which nothing may interrupt (§5.4).
+    /// Published while the application is in the middle of a fragmented message, which nothing may
+    /// interrupt (§5.4).
     pub(crate) held: VecDeque<SharedFrame>,
     pub(crate) held_len: usize,
     /// Published messages that passed it by.
     pub(crate) dropped: u64,
-    /// What `written` is when the kernel has all that was queued when the connection began to close.
+    /// What `written` is when the kernel has all that was queued when the connection began to
+    /// close.
     pub(crate) closing_end: Option<u64>,
     /// What was [surely written](Link::surely_written) when a message was refused for lack of room.
     pub(crate) refused_at: Option<u64>,
@@ -105,8 +108,8 @@ impl Link {
         self.keepalive.closing(now);
     }
 
-    /// Bytes that wait in the queue, or behind a fragmented message, or in vain. The marks are for the
-    /// queue alone: what is behind the message waits for the application, not for the peer.
+    /// Bytes that wait in the queue, or behind a fragmented message, or in vain. The marks are for
+    /// the queue alone: what is behind the message waits for the application, not for the peer.
     pub(crate) fn queued(&self, wire: &dyn Wire) -> usize {
         let rare = self.rare.as_ref().map_or(0, |rare| rare.held_len + rare.discarded);
         self.waiting(wire) + rare
@@ -128,13 +131,14 @@ impl Link {
         self.out.len() + wire.unsent()
     }
 
-    /// Bytes that the kernel surely has taken: over TLS it may have some of those that wait as records.
+    /// Bytes that the kernel surely has taken: over TLS it may have some of those that wait as
+    /// records.
     pub(crate) fn surely_written(&self, wire: &dyn Wire) -> u64 {
         self.written.saturating_sub(wire.unsent() as u64)
     }
 
-    /// Whether a congested connection no longer is. If a message was refused, something must have been
-    /// taken since: with the same room it would be refused again.
+    /// Whether a congested connection no longer is. If a message was refused, something must have
+    /// been taken since: with the same room it would be refused again.
     pub(crate) fn has_drained(&self, low_water: usize, wire: &dyn Wire) -> bool {
         let refused_at = self.rare.as_ref().and_then(|rare| rare.refused_at);
         let waiting = || self.waiting(wire);
@@ -159,8 +163,8 @@ impl Link {
         self.congested && self.slow_consumer == SlowConsumer::Pause
     }
 
-    /// Writes what was gathered, the output of this connection's turn, then what is queued. What the
-    /// kernel does not take is queued. Nothing is gathered afterwards.
+    /// Writes what was gathered, the output of this connection's turn, then what is queued. What
+    /// the kernel does not take is queued. Nothing is gathered afterwards.
     pub(crate) fn flush(&mut self, gathering: &mut Gathering, wire: &mut dyn Wire) {
         let Gathering { bytes: gathered, counters, .. } = gathering;
         if !gathered.is_empty() {
@@ -197,7 +201,8 @@ impl Link {
         }
     }
 
-    /// Writes what was gathered and then a payload that is not copied as long as the kernel takes it.
+    /// Writes what was gathered and then a payload that is not copied as long as the kernel takes
+    /// it.
     pub(crate) fn write_through(&mut self, gathering: &mut Gathering, payload: &[u8], wire: &mut dyn Wire) {
         let Gathering { bytes: gathered, counters, .. } = gathering;
         let start = self.write_at_once(gathered, payload, wire, counters);
@@ -240,7 +245,8 @@ impl Link {
         }
     }
 
-    /// What can never be written is not kept. It counts as buffered all the same, so that nobody takes it for written.
+    /// What can never be written is not kept. It counts as buffered all the same, so that nobody
+    /// takes it for written.
     fn discard_queue(&mut self) {
         if !self.out.is_empty() {
             self.rare().discarded += self.out.len();

@@ -201,8 +201,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the transport does, the bytes come out once each and in order, and every flush ends.
-        /// Attacks.
+        /// Whatever the transport does, the bytes come out once each and in order, and every flush
+        /// ends. Attacks.
         #[test]
         fn bytes_come_out_once_and_in_order(steps in steps()) {
             let mut queue = OutQueue::default();

@@ -1,6 +1,7 @@
 //! How much is read of a connection at a time, and how many control frames.
 
-/// What is read at a time of a connection: the less, the more work its messages are. A power of two.
+/// What is read at a time of a connection: the less, the more work its messages are. A power of
+/// two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portion(u8);
 
@@ -26,7 +27,8 @@ impl Portion {
     }
 }
 
-/// Control frames of a peer since all that had come was read, or for a [`receive_buffer`](crate::Settings::receive_buffer) of bytes.
+/// Control frames of a peer since all that had come was read, or for a
+/// [`receive_buffer`](crate::Settings::receive_buffer) of bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Flood {
     control_frames: u16,

@@ -104,8 +104,8 @@ impl Sending<'_> {
         buffered(self.link, self.wire, self.gathering, self.in_turn)
     }
 
-    /// Whether `len` more bytes may be queued. What the kernel takes at once makes room; if that is not enough, `drained` tells when there
-    /// may be some.
+    /// Whether `len` more bytes may be queued. What the kernel takes at once makes room; if that is
+    /// not enough, `drained` tells when there may be some.
     #[inline]
     fn make_room(&mut self, len: usize) -> bool {
         len <= self.room() || self.write_to_make_room(len)
@@ -172,7 +172,8 @@ impl Sending<'_> {
         self.check_congestion();
     }
 
-    /// A control frame that must get out, whatever else is queued. There is room for one Pong and one Close beyond the limit.
+    /// A control frame that must get out, whatever else is queued. There is room for one Pong and
+    /// one Close beyond the limit.
     pub(crate) fn pay_debts(&mut self) {
         // With a Pong the queue must not grow for ever; a Close comes once.
         if self.conn.wants_transmit() && self.link.out.len() <= self.gathering.low_water {
@@ -199,7 +200,8 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Starts the closing handshake with a Close frame that says nothing; the limit on queued bytes does not count.
+    /// Starts the closing handshake with a Close frame that says nothing; the limit on queued bytes
+    /// does not count.
     pub(crate) fn close_without_status(&mut self) -> Result<(), SendError> {
         let gathering = self.is_gathering();
         let sink = if gathering { &mut self.gathering.bytes } else { self.link.out.tail() };
@@ -273,7 +275,8 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Delivers a published message. `Err` says why it passed the peer by, which has been dealt with.
+    /// Delivers a published message. `Err` says why it passed the peer by, which has been dealt
+    /// with.
     pub(crate) fn deliver(&mut self, frame: &SharedFrame) -> Result<(), SendError> {
         if !self.conn.can_send() {
             return Err(SendError::NotOpen);
@@ -365,7 +368,8 @@ impl Sending<'_> {
         if self.link.congested || self.link.out.len() <= high_water || self.link.broken {
             return;
         }
-        // Only what the kernel refuses tells of a slow reader: it may not have been asked in this turn.
+        // Only what the kernel refuses tells of a slow reader: it may not have been asked in this
+        // turn.
         self.link.flush_queue(self.wire, &self.gathering.counters);
         if self.link.out.len() <= high_water || self.link.broken {
             return;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sansws::{Message, Prepared};
 
-/// Cheap to clone. Clients send it masked, so each of them encodes the message anew; servers share the bytes.
+/// Cheap to clone. Clients send it masked, so each of them encodes the message anew; servers share
+/// the bytes.
 #[derive(Clone)]
 pub(crate) struct SharedFrame {
     prepared: Arc<Prepared>,

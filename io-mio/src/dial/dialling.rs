@@ -8,8 +8,8 @@
 //! └────────── connect deadline ───────────────────┘   └────── handshake deadline ─────┘
 //! ```
 //!
-//! After a response that refuses it is Refused instead of open, while the content of the response is
-//! read; the deadline stays.
+//! After a response that refuses it is Refused instead of open, while the content of the response
+//! is read; the deadline stays.
 //!
 //! Each step returns what the machine [needs](Needs) to go on.
 
@@ -58,8 +58,8 @@ pub(crate) struct Dialling<S, T> {
 enum Stage<T> {
     /// For the addresses of the server, or of the proxy.
     Resolving,
-    /// For other connections to the same server, through a proxy: without one, each attempt of the race
-    /// has a turn of its own.
+    /// For other connections to the same server, through a proxy: without one, each attempt of the
+    /// race has a turn of its own.
     Waiting(Vec<SocketAddr>),
     /// For one of the addresses, or for other connections to them.
     Connecting(Race<T>),
@@ -85,7 +85,8 @@ pub(crate) enum Needs {
     Tls,
     /// The stream leads to the server from here on: [`Dialling::reached`].
     Reached,
-    /// What was appended to `out` is to be written; then bytes of the peer's: [`Dialling::received`].
+    /// What was appended to `out` is to be written; then bytes of the peer's:
+    /// [`Dialling::received`].
     Bytes,
     /// To begin anew with a new socket: [`Dialling::find_address`].
     Anew,
@@ -256,8 +257,8 @@ impl<S, T> Dialling<S, T> {
         #[cfg(unix)] connect_unix: impl FnOnce(&std::path::Path) -> io::Result<T>,
         connected: impl Fn(&T) -> io::Result<bool>,
     ) -> Result<Option<(PeerAddr, T)>, Cause> {
-        // §4.1: one connection at a time to an address. Through a proxy it is the server's name that has
-        // its turn, before the race.
+        // §4.1: one connection at a time to an address. Through a proxy it is the server's name
+        // that has its turn, before the race.
         let needs_places = !self.connect.concurrent && self.proxy().is_none();
         let Stage::Connecting(race) = &mut self.stage else { return Ok(None) };
         let now = around.now;
@@ -284,8 +285,8 @@ impl<S, T> Dialling<S, T> {
             }
             Ok(Some((remote, socket))) => {
                 self.suspend_deadline(false, now);
-                // A name can claim the address of any server: only that which was reached is kept from
-                // others meanwhile.
+                // A name can claim the address of any server: only that which was reached is kept
+                // from others meanwhile.
                 self.places.stop_waiting(around.serializer);
                 if let (PeerAddr::Tcp(address), true) = (remote, needs_places) {
                     let reached = Remote::address(&address);
@@ -345,8 +346,9 @@ impl<S, T> Dialling<S, T> {
         Needs::Bytes
     }
 
-    /// Bytes of the proxy's or the server's have come; none at the end of the stream. `collected` is
-    /// empty, room for a head that came in pieces. `head` is called with each head of the server's.
+    /// Bytes of the proxy's or the server's have come; none at the end of the stream. `collected`
+    /// is empty, room for a head that came in pieces. `head` is called with each head of the
+    /// server's.
     pub(crate) fn received<'b>(
         &mut self,
         input: &'b mut [u8],
@@ -384,8 +386,8 @@ impl<S, T> Dialling<S, T> {
         };
         let parts = head.add(input, collected).map_err(Cause::Handshake)?;
         let Some((mut head_bytes, mut rest)) = parts else { return Ok(Answer::Needs(Needs::Nothing)) };
-        // §4.1 (1) has other statuses handled "per HTTP procedures": 1xx responses come before the one
-        // that counts.
+        // §4.1 (1) has other statuses handled "per HTTP procedures": 1xx responses come before the
+        // one that counts.
         loop {
             tell(&mut self.connect.session, By::Remote, head_bytes);
             match check_response(&self.connect, &self.nonce, head_bytes, around.settings)? {

@@ -1,4 +1,5 @@
-//! Which address of a server is tried when, in the manner of RFC 8305 ("happy eyeballs"). Without sockets and without a clock.
+//! Which address of a server is tried when, in the manner of RFC 8305 ("happy eyeballs"). Without
+//! sockets and without a clock.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,9 +13,10 @@ pub(crate) const MAX_ADDRESSES: usize = 8;
 
 /// The race between the addresses of one server.
 ///
-/// Ask [`next`](Self::next) for attempts to start until it has none, then again at [`poll_timeout`](Self::poll_timeout), after each
-/// [`failed`](Self::failed), and when an attempt that had to wait may start. The first attempt that connects wins, and the caller abandons
-/// the others.
+/// Ask [`next`](Self::next) for attempts to start until it has none, then again at
+/// [`poll_timeout`](Self::poll_timeout), after each [`failed`](Self::failed), and when an attempt
+/// that had to wait may start. The first attempt that connects wins, and the caller abandons the
+/// others.
 #[derive(Debug)]
 pub(crate) struct Eyeballs {
     untried: VecDeque<SocketAddr>,
@@ -33,7 +35,8 @@ impl Eyeballs {
         Self { untried, waiting: Vec::new(), running: 0, next_at: None }
     }
 
-    /// The next attempt to be started now. One that `may_start` forbids waits, and delays the next one no longer than one that is silent.
+    /// The next attempt to be started now. One that `may_start` forbids waits, and delays the next
+    /// one no longer than one that is silent.
     pub(crate) fn next(
         &mut self,
         now: Duration,
@@ -56,7 +59,8 @@ impl Eyeballs {
         Some(address)
     }
 
-    /// An attempt has failed. §5: "If the connection attempt fails … the next connection attempt" need not wait.
+    /// An attempt has failed. §5: "If the connection attempt fails … the next connection attempt"
+    /// need not wait.
     pub(crate) fn failed(&mut self) {
         self.running = self.running.saturating_sub(1);
         self.next_at = None;
@@ -73,13 +77,16 @@ impl Eyeballs {
     }
 }
 
-/// Which addresses to try, of those that a resolver has sorted, the most preferred one first. RFC 8305 §4: "the client SHOULD … interleave address families", beginning with that of the most preferred address.
+/// Which addresses to try, of those that a resolver has sorted, the most preferred one first. RFC
+/// 8305 §4: "the client SHOULD … interleave address families", beginning with that of the most
+/// preferred address.
 pub(crate) fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let (mut preferred, mut other) = (Vec::new(), Vec::new());
     for address in addresses {
         let family = if address.is_ipv6() == first.is_ipv6() { &mut preferred } else { &mut other };
-        // The same address twice would be the same failure twice. (A resolver's answer is bounded, and so is this.)
+        // The same address twice would be the same failure twice. (A resolver's answer is bounded,
+        // and so is this.)
         if family.len() < MAX_ADDRESSES && !family.contains(address) {
             family.push(*address);
         }
@@ -185,7 +192,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever fails when: each address is tried once, attempts are 250 ms apart unless one failed, and the end is seen.
+        /// Whatever fails when: each address is tried once, attempts are 250 ms apart unless one
+        /// failed, and the end is seen.
         #[test]
         fn every_address_has_its_turn(
             addresses in prop::collection::vec(prop_oneof![(0..6_u8).prop_map(v4), (0..6_u16).prop_map(v6)], 0..20),

@@ -8,7 +8,8 @@ use crate::conn::peer_addr::PeerAddr;
 use crate::dial::eyeballs::Eyeballs;
 use crate::dial::serializer::Remote;
 
-/// Sockets `T` on their way to the same server. An event of one has all looked at, and they are few.
+/// Sockets `T` on their way to the same server. An event of one has all looked at, and they are
+/// few.
 pub(crate) struct Race<T> {
     eyeballs: Eyeballs,
     runners: Vec<(PeerAddr, T)>,
@@ -34,8 +35,8 @@ impl<T> Race<T> {
         self.runners.push((remote, socket));
     }
 
-    /// Sees how the sockets are doing and starts those whose time has come, if they may. `Ok(None)`:
-    /// still racing. An error: all have failed; it is the one that came last.
+    /// Sees how the sockets are doing and starts those whose time has come, if they may.
+    /// `Ok(None)`: still racing. An error: all have failed; it is the one that came last.
     pub(crate) fn go_on(
         &mut self,
         now: Duration,

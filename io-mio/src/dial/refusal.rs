@@ -1,4 +1,5 @@
-//! The content of a response that is no 101. RFC 6455 §4.1 (1) has it handled "per HTTP procedures": RFC 9112 says where it ends.
+//! The content of a response that is no 101. RFC 6455 §4.1 (1) has it handled "per HTTP
+//! procedures": RFC 9112 says where it ends.
 
 use std::time::{Duration, SystemTime};
 
@@ -30,25 +31,28 @@ impl Refusal {
         let (status, headers) = (response.status(), response.headers());
         let last_coding = headers.elements("Transfer-Encoding").last();
         let (left, chunks) = match last_coding {
-            // RFC 9112 §6.3 (1): "any response with a 1xx (Informational), 204 (No Content), or 304 (Not Modified) status code is always
-            // terminated by the first empty line after the header fields, regardless of the header fields present".
+            // RFC 9112 §6.3 (1): "any response with a 1xx (Informational), 204 (No Content), or 304
+            // (Not Modified) status code is always terminated by the first empty line after the
+            // header fields, regardless of the header fields present".
             _ if matches!(status, 100..=199 | 204 | 304) => (0, None),
-            // (3) "the Transfer-Encoding overrides the Content-Length"; (4) "If … the chunked transfer coding … is the final encoding, the
-            // message body length is determined by reading and decoding the chunked data", else "by reading the connection until it is
+            // (3) "the Transfer-Encoding overrides the Content-Length"; (4) "If … the chunked
+            // transfer coding … is the final encoding, the message body length is determined by
+            // reading and decoding the chunked data", else "by reading the connection until it is
             // closed by the server".
             Some(last) if last.eq_ignore_ascii_case(b"chunked") => (0, Some(Chunks::default())),
             Some(_) => (ENDLESS, None),
             // (5) With a length that is none "the message framing is invalid".
             None if headers.get("Content-Length").is_some() => (response.content_length().unwrap_or(0), None),
-            // (8) Without one the content is all that comes "prior to the server closing the connection".
+            // (8) Without one the content is all that comes "prior to the server closing the
+            // connection".
             None => (ENDLESS, None),
         };
         let retry_after = headers.get("Retry-After").and_then(|value| retry_after(value, SystemTime::now()));
         Self { status, retry_after, content: Vec::new(), max_len, left, chunks }
     }
 
-    /// Adds what was read. Returns whether that is all: the content is whole, or as long as it may be, or it cannot be told what of the
-    /// rest belongs to it.
+    /// Adds what was read. Returns whether that is all: the content is whole, or as long as it may
+    /// be, or it cannot be told what of the rest belongs to it.
     pub(crate) fn add(&mut self, mut input: &[u8]) -> bool {
         loop {
             let room = self.max_len.saturating_sub(self.content.len());
@@ -102,8 +106,8 @@ struct Chunks {
 }
 
 impl Chunks {
-    /// Reads up to the data of the next chunk. Returns its length, 0 if there is none or what comes is no chunk; `None` if more has to be
-    /// read. Trailers are left alone.
+    /// Reads up to the data of the next chunk. Returns its length, 0 if there is none or what comes
+    /// is no chunk; `None` if more has to be read. Trailers are left alone.
     fn next_size(&mut self, input: &mut &[u8]) -> Option<u64> {
         loop {
             let end = input.iter().position(|&byte| byte == b'\n');
@@ -268,7 +272,8 @@ mod tests {
     }
 
     proptest! {
-        /// However it is cut up, and in whatever chunks it comes, the content is the same, up to the limit.
+        /// However it is cut up, and in whatever chunks it comes, the content is the same, up to
+        /// the limit.
         #[test]
         fn chunks_are_undone(
             chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..20),

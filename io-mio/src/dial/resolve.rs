@@ -8,7 +8,8 @@ use std::{io, thread};
 
 use crate::settings::resolver::{Resolved, Resolver};
 
-/// Kept by those who wait for an answer, as long as they do. A name is not resolved for those who have dropped it.
+/// Kept by those who wait for an answer, as long as they do. A name is not resolved for those who
+/// have dropped it.
 pub(crate) type Interest = Arc<()>;
 
 /// Has a name resolved. `answer` is called once, on another thread. `None`: too many wait already,
@@ -272,7 +273,8 @@ impl Pool {
     }
 }
 
-/// Asks the resolver, which is the application's and may panic: the thread and those who wait must not be lost with it.
+/// Asks the resolver, which is the application's and may panic: the thread and those who wait must
+/// not be lost with it.
 fn call(name: &Name) -> Resolved {
     let answer = catch_unwind(AssertUnwindSafe(|| (name.resolver.resolve)(&name.host, name.port)));
     let addresses = answer.unwrap_or_else(|_| Err(io::Error::other("the resolver panicked")))?;
@@ -301,7 +303,8 @@ mod tests {
     /// Nothing is slow.
     const NEVER: Duration = Duration::from_secs(1 << 30);
 
-    /// A pool whose resolver says which name it was called with, and then has no answer until it is let go on.
+    /// A pool whose resolver says which name it was called with, and then has no answer until it is
+    /// let go on.
     struct Test {
         pool: &'static Pool,
         resolver: Resolver,

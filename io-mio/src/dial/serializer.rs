@@ -9,11 +9,13 @@ use crate::conn::peer_id::PeerId;
 /// What a server is known by while connections to it are being set up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Remote {
-    /// §4.1: "to the remote host (IP address) identified by /host/ and port /port/ pair, even if the remote host is known by another name".
+    /// §4.1: "to the remote host (IP address) identified by /host/ and port /port/ pair, even if
+    /// the remote host is known by another name".
     Address(IpAddr, u16),
-    /// §4.1: "If the client cannot determine the IP address of the remote host (for example, because all communication is being done
-    /// through a proxy server that performs DNS queries itself), then the client MUST assume … that each host name refers to a distinct
-    /// remote host".
+    /// §4.1: "If the client cannot determine the IP address of the remote host (for example,
+    /// because all communication is being done through a proxy server that performs DNS queries
+    /// itself), then the client MUST assume … that each host name refers to a distinct remote
+    /// host".
     Name(Box<str>, u16),
 }
 
@@ -27,9 +29,10 @@ impl Remote {
     }
 }
 
-/// §4.1: "If multiple connections to the same IP address are attempted by the client simultaneously, the client MUST serialize them so
-/// that there is no more than one connection at a time" in the opening handshake. A server is here while one is; with it those that wait,
-/// in the order in which they came.
+/// §4.1: "If multiple connections to the same IP address are attempted by the client
+/// simultaneously, the client MUST serialize them so that there is no more than one connection at a
+/// time" in the opening handshake. A server is here while one is; with it those that wait, in the
+/// order in which they came.
 #[derive(Default)]
 pub(crate) struct Serializer {
     waiting: BTreeMap<Remote, BTreeMap<Ticket, PeerId>>,
@@ -62,7 +65,8 @@ impl Serializer {
         }
     }
 
-    /// One that was connecting no longer is. Returns who has its place now; if that one is gone, leave again.
+    /// One that was connecting no longer is. Returns who has its place now; if that one is gone,
+    /// leave again.
     pub(crate) fn leave(&mut self, remote: &Remote) -> Option<PeerId> {
         let next = self.waiting.get_mut(remote)?.pop_first();
         if next.is_none() {
@@ -74,9 +78,10 @@ impl Serializer {
 
 /// The places of one connection: those it has, and those it waits for.
 ///
-/// A place is taken when an attempt to connect begins, and given up when that has failed. So whoever is waited for is connecting, for a
-/// limited time, and everybody's turn comes. A name can claim the addresses of any servers: were the places of all of them taken before the
-/// first attempt, those who wait for a silent one would keep the others from their servers.
+/// A place is taken when an attempt to connect begins, and given up when that has failed. So
+/// whoever is waited for is connecting, for a limited time, and everybody's turn comes. A name can
+/// claim the addresses of any servers: were the places of all of them taken before the first
+/// attempt, those who wait for a silent one would keep the others from their servers.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     held: Vec<Remote>,
@@ -177,8 +182,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever addresses names have and whatever becomes of attempts: there is one connection at a time to each address, nobody has
-        /// a place without connecting to it, and everybody's turn comes, in the order in which they came.
+        /// Whatever addresses names have and whatever becomes of attempts: there is one connection
+        /// at a time to each address, nobody has a place without connecting to it, and everybody's
+        /// turn comes, in the order in which they came.
         /// Rule R-4.1-a.
         #[test]
         fn all_come_through_one_at_a_time(

@@ -16,12 +16,14 @@ pub(crate) fn write_connect(
     port: u16,
     out: &mut Vec<u8>,
 ) -> Result<(), ProxyError> {
-    // It comes from a parsed URL. But a line of its own is all that it would take to ask for something else.
+    // It comes from a parsed URL. But a line of its own is all that it would take to ask for
+    // something else.
     let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     if host.is_empty() || !is_plain(host) {
         return Err(ProxyError::Request);
     }
-    // RFC 9110 §9.3.6: "the host and port number of the tunnel destination, separated by a colon … even if … the default port".
+    // RFC 9110 §9.3.6: "the host and port number of the tunnel destination, separated by a colon …
+    // even if … the default port".
     let brackets = if host.contains(':') { ["[", "]"] } else { ["", ""] };
     let destination = format!("{}{host}{}:{port}", brackets[0], brackets[1]);
     out.extend_from_slice(format!("CONNECT {destination} HTTP/1.1\r\nHost: {destination}\r\n").as_bytes());
@@ -45,7 +47,8 @@ impl Tunnel {
         Self { head: Head::new(max_len), max_len, max_headers, interim: 0 }
     }
 
-    /// Adds what was read from the proxy. `true`: the tunnel is there, and nothing has come through it.
+    /// Adds what was read from the proxy. `true`: the tunnel is there, and nothing has come through
+    /// it.
     pub(crate) fn received(&mut self, input: &mut [u8]) -> Result<bool, ProxyError> {
         let mut collected = Vec::new();
         let Some((mut head, mut rest)) =
@@ -56,8 +59,9 @@ impl Tunnel {
         loop {
             let status = status(head, self.max_headers)?;
             match status {
-                // §9.3.6: "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will switch to tunnel mode
-                // immediately after the response header section". Content-Length and Transfer-Encoding then mean nothing.
+                // §9.3.6: "Any 2xx (Successful) response indicates that the sender (and all inbound
+                // proxies) will switch to tunnel mode immediately after the response header
+                // section". Content-Length and Transfer-Encoding then mean nothing.
                 200..=299 if rest.is_empty() => return Ok(true),
                 // The server speaks second, with TLS and without: nothing can have come from it.
                 200..=299 => return Err(ProxyError::EarlyBytes),

@@ -12,8 +12,8 @@ use crate::state::timers::{Tick, tick_at};
 /// Connections accepted before others have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// After an error of `accept`, such as too many open files, the next try waits this long: the queue of
-/// the kernel stays as it is.
+/// After an error of `accept`, such as too many open files, the next try waits this long: the queue
+/// of the kernel stays as it is.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
@@ -60,7 +60,8 @@ impl Accepting {
         self.paused_until = None;
     }
 
-    /// A new turn: each listener may have connections accepted again. Returns whether there may be any.
+    /// A new turn: each listener may have connections accepted again. Returns whether there may be
+    /// any.
     pub(crate) fn begin(&mut self, now: Duration) -> bool {
         if self.paused_until.is_some_and(|until| until > tick_at(now)) {
             return false;

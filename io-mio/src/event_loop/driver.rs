@@ -31,12 +31,13 @@ use crate::state::timers::{NOT_ARMED, Tick, tick_at};
 use crate::state::warnings::Warning;
 use crate::target::connect::Connect;
 
-/// When the commands of other threads have concerned so many connections, sockets have their turn again.
+/// When the commands of other threads have concerned so many connections, sockets have their turn
+/// again.
 pub(crate) const DELIVERIES_PER_TURN: usize = 4096;
 
 /// What one connection's input may take in a turn, before the others have theirs. It cannot be
-/// interrupted in the middle of what was read; a connection that goes over it is read in smaller portions
-/// from then on.
+/// interrupted in the middle of what was read; a connection that goes over it is read in smaller
+/// portions from then on.
 const SLICE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Driver<H: Handler> {
@@ -148,7 +149,8 @@ impl<H: Handler> Driver<H> {
             // Its place was given back if it is gone.
             self.turn_of(id, phases::dialling::take_places);
         }
-        // A handler that dials again when dialling failed at once must not keep the loop in this turn.
+        // A handler that dials again when dialling failed at once must not keep the loop in this
+        // turn.
         for _ in 0..self.shared.dials.len() {
             let Some(connect) = self.shared.dials.pop_front() else { break };
             self.dial(connect);
@@ -177,8 +179,8 @@ impl<H: Handler> Driver<H> {
         self.serve(index);
     }
 
-    /// Gives a connection its turn: a bounded number of reads, and a bounded time, so that neither a fast
-    /// sender nor one whose messages are much work keeps the others waiting.
+    /// Gives a connection its turn: a bounded number of reads, and a bounded time, so that neither
+    /// a fast sender nor one whose messages are much work keeps the others waiting.
     fn serve(&mut self, index: u32) {
         let mut busy_since = None;
         for reads in 0..self.shared.settings.reads_per_turn {
@@ -209,7 +211,8 @@ impl<H: Handler> Driver<H> {
         self.arm(index);
     }
 
-    /// Has one thing happen to a connection. If there is more to do at once, that is for the next turn.
+    /// Has one thing happen to a connection. If there is more to do at once, that is for the next
+    /// turn.
     fn turn(&mut self, index: u32, phase: impl FnOnce(&mut Turn<'_, H>) -> Then) {
         if self.step(index, &mut None, phase) == Some(Then::GoOn) {
             self.serve_again(index);
@@ -224,8 +227,8 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Lends a connection to a phase, and carries out what follows from that for others: in this order,
-    /// its own output, what it published, and what it asks of the loop.
+    /// Lends a connection to a phase, and carries out what follows from that for others: in this
+    /// order, its own output, what it published, and what it asks of the loop.
     fn step(
         &mut self,
         index: u32,
@@ -244,7 +247,8 @@ impl<H: Handler> Driver<H> {
         } else if again {
             self.serve_again(index);
         }
-        // What it has published is part of the work that its messages are. Its own output came first.
+        // What it has published is part of the work that its messages are. Its own output came
+        // first.
         run_deferred(&mut self.slots, &mut self.shared);
         let Shared { assembly, gathering, settings, .. } = &mut self.shared;
         assembly.balance(&mut self.slots, gathering, settings.max_incomplete_bytes);
@@ -453,7 +457,8 @@ impl<H: Handler> Driver<H> {
     }
 
     fn run_commands(&mut self) {
-        // While there are commands left of the last time, the inbox waits: its limit is the senders'.
+        // While there are commands left of the last time, the inbox waits: its limit is the
+        // senders'.
         if self.woken && self.received.commands.is_empty() {
             self.woken = false;
             self.shared.inbox.take(&mut self.received);
@@ -491,8 +496,8 @@ impl<H: Handler> Driver<H> {
         run_deferred(&mut self.slots, &mut self.shared);
     }
 
-    /// Writes what was queued for connections outside of their turn: one write for each, however many
-    /// messages.
+    /// Writes what was queued for connections outside of their turn: one write for each, however
+    /// many messages.
     fn flush_dirty(&mut self) {
         let mut dirty = std::mem::take(&mut self.shared.gathering.dirty);
         for index in dirty.drain(..) {
@@ -522,7 +527,8 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Whether the loop goes on. A shutdown ends when all connections have closed, or its time is up.
+    /// Whether the loop goes on. A shutdown ends when all connections have closed, or its time is
+    /// up.
     fn shutdown_goes_on(&mut self) -> bool {
         let Some(at) = self.shared.shutdown_at else { return true };
         if self.shared.now >= at {

@@ -1,5 +1,6 @@
-//! For this project's own tests and fuzzing, in unit tests and behind the feature `__scripted`: connections over a [`Script`] instead of a socket, and turns at
-//! a time that the caller says. The loop does with them what it does with sockets; only the kernel is played.
+//! For this project's own tests and fuzzing, in unit tests and behind the feature `__scripted`:
+//! connections over a [`Script`] instead of a socket, and turns at a time that the caller says. The
+//! loop does with them what it does with sockets; only the kernel is played.
 
 use std::time::Duration;
 
@@ -71,8 +72,8 @@ impl<H: Handler> EventLoop<H> {
         self.driver.rest_of_turn()
     }
 
-    /// Whether the gauges of [`Metrics`](crate::Metrics) are what counting anew finds. While the loop is
-    /// busy, what is to be flushed may be missing.
+    /// Whether the gauges of [`Metrics`](crate::Metrics) are what counting anew finds. While the
+    /// loop is busy, what is to be flushed may be missing.
     pub fn gauges_are_right(&self) -> bool {
         self.driver.slots.gauges_are_right(&self.driver.shared.metrics())
     }

@@ -13,8 +13,8 @@ use crate::conn::shared_frame::SharedFrame;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// [`max_commands`](crate::Settings::max_commands) commands wait already, or this one goes beyond
-    /// [`max_command_bytes`](crate::Settings::max_command_bytes).
+    /// [`max_commands`](crate::Settings::max_commands) commands wait already, or this one goes
+    /// beyond [`max_command_bytes`](crate::Settings::max_command_bytes).
     Full,
     /// The loop has ended.
     Stopped,

@@ -17,7 +17,8 @@ use crate::metrics::Metrics;
 
 /// Reaches a server or an event loop from any thread, and from inside its own callbacks.
 ///
-/// Commands are carried out in the order in which they were given, as soon as the loop comes round to them.
+/// Commands are carried out in the order in which they were given, as soon as the loop comes round
+/// to them.
 #[derive(Clone)]
 pub struct Handle {
     hub: Arc<Hub>,
@@ -32,14 +33,15 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`CommandError::Full`] or [`CommandError::Stopped`] if a worker could not be told; the others were.
+    /// [`CommandError::Full`] or [`CommandError::Stopped`] if a worker could not be told; the
+    /// others were.
     pub fn publish<'m>(&self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), CommandError> {
         let frame = SharedFrame::new(message.into());
         publish_on(&self.hub.inboxes(), topic, &frame)
     }
 
-    /// Sends a message to one peer, if it is there by then. What happens if it reads too slowly is up to its
-    /// [`SlowConsumer`](crate::SlowConsumer).
+    /// Sends a message to one peer, if it is there by then. What happens if it reads too slowly is
+    /// up to its [`SlowConsumer`](crate::SlowConsumer).
     ///
     /// # Errors
     ///
@@ -59,9 +61,9 @@ impl Handle {
         self.hub.inbox(peer.worker)?.push(command)
     }
 
-    /// Has [`Handler::upgrade`](crate::Handler::upgrade) called again for a connection whose upgrade was
-    /// put [off](crate::Accept::later), with this [decision](crate::Accept::decision), if it is still
-    /// there by then.
+    /// Has [`Handler::upgrade`](crate::Handler::upgrade) called again for a connection whose
+    /// upgrade was put [off](crate::Accept::later), with this [decision](crate::Accept::decision),
+    /// if it is still there by then.
     ///
     /// # Errors
     ///
@@ -71,27 +73,30 @@ impl Handle {
         self.hub.inbox(peer.worker)?.push(Command::Decide { peer, decision })
     }
 
-    /// Has [`Handler::wake`](crate::Handler::wake) called, on each worker. Several wakes may become one call.
+    /// Has [`Handler::wake`](crate::Handler::wake) called, on each worker. Several wakes may become
+    /// one call.
     pub fn wake(&self) {
         for inbox in self.hub.inboxes() {
             inbox.wake();
         }
     }
 
-    /// Ends the server: it stops accepting, sends Close 1001 to every peer, and stops once all have answered, after `deadline` at the
-    /// latest. Then `run` returns.
+    /// Ends the server: it stops accepting, sends Close 1001 to every peer, and stops once all have
+    /// answered, after `deadline` at the latest. Then `run` returns.
     ///
     /// Given before `run`, it ends that at once.
     pub fn shutdown(&self, deadline: Duration) {
         self.hub.shutdown(deadline);
     }
 
-    /// Connections that were accepted or dialled and still have a socket, on all workers; those in a handshake count.
+    /// Connections that were accepted or dialled and still have a socket, on all workers; those in
+    /// a handshake count.
     pub fn connections(&self) -> usize {
         self.hub.connections.load(Ordering::Relaxed)
     }
 
-    /// What all loops hold now, and what they have done since they were made. Waits for none of them.
+    /// What all loops hold now, and what they have done since they were made. Waits for none of
+    /// them.
     pub fn metrics(&self) -> Metrics {
         self.hub.metrics()
     }

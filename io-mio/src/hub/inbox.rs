@@ -56,7 +56,8 @@ struct InboxState {
     /// Of the commands together.
     bytes: usize,
     limits: InboxLimits,
-    /// Answers for connections of this loop, one for each that asked: a full inbox does not keep them out.
+    /// Answers for connections of this loop, one for each that asked: a full inbox does not keep
+    /// them out.
     resolved: Vec<(PeerId, Resolved)>,
     wake: bool,
     shutdown: Option<Duration>,

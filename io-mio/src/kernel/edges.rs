@@ -6,8 +6,8 @@ use crate::conn::pace::Portion;
 use crate::conn::wire::Wire;
 use crate::kernel::transport::Transport;
 
-/// Whether the next event of a socket may come after a read that was not refused: events are edges of
-/// epoll or kqueue here. Elsewhere mio waits for a call that would have to.
+/// Whether the next event of a socket may come after a read that was not refused: events are edges
+/// of epoll or kqueue here. Elsewhere mio waits for a call that would have to.
 const SHORT_READ_DRAINS: bool = cfg!(any(
     target_os = "android",
     target_os = "dragonfly",
@@ -37,8 +37,8 @@ pub(crate) struct Edges {
     pub(crate) readable: bool,
     /// The kernel may take bytes.
     pub(crate) writable: bool,
-    /// An event said that the peer sent FIN: a short read does not mean that there is nothing more to
-    /// read.
+    /// An event said that the peer sent FIN: a short read does not mean that there is nothing more
+    /// to read.
     read_closed: bool,
     /// An event said that the socket is broken.
     pub(crate) broken: bool,
@@ -112,8 +112,8 @@ impl Edges {
                     return Some(Ok(0));
                 }
                 Ok(len) => {
-                    // A short read has drained the socket, and what comes later is a new event. Only a
-                    // FIN whose event has been seen already would be missed.
+                    // A short read has drained the socket, and what comes later is a new event.
+                    // Only a FIN whose event has been seen already would be missed.
                     let short = SHORT_READ_DRAINS && len < wanted;
                     if short && !self.read_closed && !self.transport.has_more() {
                         self.readable = false;

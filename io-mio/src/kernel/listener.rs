@@ -70,8 +70,8 @@ impl Bound {
         Ok(Self::Unix(listener, path.to_owned()))
     }
 
-    /// A second listener for another loop: TCP on the same port by `SO_REUSEPORT`, so that the kernel spreads the connections;
-    /// a Unix-domain socket is shared.
+    /// A second listener for another loop: TCP on the same port by `SO_REUSEPORT`, so that the
+    /// kernel spreads the connections; a Unix-domain socket is shared.
     pub(crate) fn for_another_loop(&self) -> io::Result<Self> {
         match self {
             Self::Tcp(listener) => Ok(Self::Tcp(bind_shared(listener.local_addr()?)?)),
@@ -80,7 +80,8 @@ impl Bound {
         }
     }
 
-    /// What the server's setting means for this socket: programs of this machine that use a Unix-domain socket need no TLS.
+    /// What the server's setting means for this socket: programs of this machine that use a
+    /// Unix-domain socket need no TLS.
     pub(crate) fn security(&self, of_server: &Security) -> Security {
         match self {
             Self::Tcp(_) => of_server.clone(),
@@ -105,8 +106,8 @@ impl Bound {
 
 /// Fails if anybody listens there, then binds so that further loops of this server can.
 fn bind_exclusively(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    // `SO_REUSEPORT` would let two servers of one user share a port by accident; without it the kernel says that the port is in use.
-    // Port 0 needs no such test: the kernel picks a free one.
+    // `SO_REUSEPORT` would let two servers of one user share a port by accident; without it the
+    // kernel says that the port is in use. Port 0 needs no such test: the kernel picks a free one.
     if address.port() != 0 {
         let probe = new_socket(address)?;
         probe.bind(&address.into())?;

@@ -20,8 +20,8 @@ const WAKER: Token = Token(usize::MAX);
 /// Tokens of listeners come after all slots, and before that of the waker.
 const FIRST_LISTENER: usize = WAKER.0 - MAX_LISTENERS;
 
-/// Far more than anybody listens on. Where addresses have 32 bits, no more slots than the other tokens
-/// fit into memory.
+/// Far more than anybody listens on. Where addresses have 32 bits, no more slots than the other
+/// tokens fit into memory.
 const MAX_LISTENERS: usize = 1 << 16;
 
 /// Waits for sockets.

@@ -159,8 +159,8 @@ impl Transport {
         }
     }
 
-    /// Sends FIN: nothing more will be written. `WouldBlock`: to be called again once the kernel takes
-    /// bytes.
+    /// Sends FIN: nothing more will be written. `WouldBlock`: to be called again once the kernel
+    /// takes bytes.
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.shutdown_write(),

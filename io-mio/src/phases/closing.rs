@@ -14,10 +14,10 @@ use crate::state::slots::{Open, Phase, Slot};
 
 /// How long FIN waits behind the Close of a connection that failed, unless the peer ends first.
 ///
-/// A peer that is in the middle of a long message hears of the failure late, and a proxy in between that
-/// gets FIN together with the Close may tear both connections down before it has handed the Close on:
-/// the peer would see 1006 instead of the code. What arrives meanwhile is discarded, the peer's Close
-/// included, as §7.1.7 has it.
+/// A peer that is in the middle of a long message hears of the failure late, and a proxy in between
+/// that gets FIN together with the Close may tear both connections down before it has handed the
+/// Close on: the peer would see 1006 instead of the code. What arrives meanwhile is discarded, the
+/// peer's Close included, as §7.1.7 has it.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Sees whether an open connection is closing, and whether it has closed.
@@ -40,8 +40,8 @@ pub(crate) fn settle_closing<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     // With TLS, what is written still has to be sent.
     let taken = link.surely_written(edges);
     let end = link.written + link.out.len() as u64;
-    // What was queued when closing began has all the time that the peer needs to read it. Pongs for what
-    // it asks afterwards buy none.
+    // What was queued when closing began has all the time that the peer needs to read it. Pongs for
+    // what it asks afterwards buy none.
     let has_more = taken < *link.rare().closing_end.get_or_insert(end);
     if progress && has_more {
         link.restart_closing(now);
@@ -68,8 +68,9 @@ pub(crate) fn finish<H: Handler>(turn: &mut Turn<'_, H>) {
     let Slot { id, link, edges, .. } = &mut **slot;
     shared.topics.unsubscribe_all(id.index);
     link.congested = false;
-    // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait to be
-    // written. That the transport broke before it was takes nothing away: the peer has said goodbye.
+    // §7.1.4: "closed cleanly" is after both Close frames were exchanged, and ours may still wait
+    // to be written. That the transport broke before it was takes nothing away: the peer has said
+    // goodbye.
     let was_clean = conn.was_clean() && link.is_flushed(edges);
     let cause = link.rare.as_mut().and_then(|rare| rare.cause.take());
     // A transport that broke after both Close frames took nothing away.
@@ -93,9 +94,9 @@ fn has_closed(conn: &Connection) -> bool {
 
 /// Writes what is left, sends FIN, and discards what the peer sends up to its own FIN.
 ///
-/// RFC 6455 §7.1.1: "an application SHOULD … do so by calling `shutdown(SHUT_WR)` …, receive data until
-/// obtaining a return value of 0 indicating that the peer has also performed an orderly shutdown, and
-/// finally call close()".
+/// RFC 6455 §7.1.1: "an application SHOULD … do so by calling `shutdown(SHUT_WR)` …, receive data
+/// until obtaining a return value of 0 indicating that the peer has also performed an orderly
+/// shutdown, and finally call close()".
 pub(crate) fn linger<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     if !matches!(turn.slot.phase, Phase::Lingering) {
         return Then::Wait;

@@ -188,8 +188,8 @@ fn go_on_securing<H: Handler>(turn: &mut Turn<'_, H>) -> Needs {
     let Slot { id, phase: Phase::Dialling(dialling), edges, .. } = &mut **slot else { return Needs::Nothing };
     match edges.transport.handshake() {
         Ok(true) => {
-            // Bytes that came with the end of the handshake have been read, and no event will tell of
-            // them.
+            // Bytes that came with the end of the handshake have been read, and no event will tell
+            // of them.
             edges.readable = true;
             let (around, out, _) = around(*id, shared);
             dialling.secured(out, &around, |session, by, head| handler.head(session, by, head))

@@ -170,8 +170,8 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Deci
     }
 }
 
-/// Nobody has heard of this connection yet: when it ends, nobody has to be told but, if the TLS handshake
-/// failed, the peer.
+/// Nobody has heard of this connection yet: when it ends, nobody has to be told but, if the TLS
+/// handshake failed, the peer.
 fn ended_in_opening<H: Handler>(turn: &mut Turn<'_, H>, error: Option<io::Error>) -> Then {
     let link = &turn.slot.link;
     if let Some(error) = error {
@@ -182,9 +182,9 @@ fn ended_in_opening<H: Handler>(turn: &mut Turn<'_, H>, error: Option<io::Error>
         }
     } else if link.received > 0 {
         // §4.2.1: "If the server, while reading the handshake, finds that the client did not send a
-        // handshake that matches the description below …, the server MUST stop processing the client's
-        // handshake and return an HTTP response with an appropriate error code (such as 400 Bad
-        // Request)." The client has ended its own half only, as far as anyone knows.
+        // handshake that matches the description below …, the server MUST stop processing the
+        // client's handshake and return an HTTP response with an appropriate error code (such as
+        // 400 Bad Request)." The client has ended its own half only, as far as anyone knows.
         let is_head = is_head(turn);
         refuse(turn, &HandshakeError::MalformedHead, is_head);
         return linger(turn);

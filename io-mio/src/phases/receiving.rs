@@ -48,8 +48,8 @@ pub(crate) fn read_frames<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     settle_and_go_on(turn)
 }
 
-/// Reads one portion: first where the long message that is arriving is collected, as far as its frame
-/// goes, so that nothing of it is copied; what comes behind, into the buffer.
+/// Reads one portion: first where the long message that is arriving is collected, as far as its
+/// frame goes, so that nothing of it is copied; what comes behind, into the buffer.
 fn read_in_two<H: Handler>(turn: &mut Turn<'_, H>) -> Option<io::Result<Read>> {
     let Turn { slot, shared, buffer, .. } = turn;
     let portion = slot.edges.portion.bytes().min(buffer.len());
@@ -87,8 +87,8 @@ fn read_in_two<H: Handler>(turn: &mut Turn<'_, H>) -> Option<io::Result<Read>> {
     Some(done.map(|len| Read { in_place: in_place.min(len), buffered: len.saturating_sub(in_place) }))
 }
 
-/// Takes bytes of the peer's: `in_place` of them where the assembler lent space, the rest in `input`. All
-/// output that follows is gathered.
+/// Takes bytes of the peer's: `in_place` of them where the assembler lent space, the rest in
+/// `input`. All output that follows is gathered.
 fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8]) {
     let Turn { slot, handler, shared, .. } = turn;
     let Slot { id, link, edges, phase: Phase::Open(open), .. } = &mut **slot else { return };
@@ -138,7 +138,8 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
                     let (copy, len) = copied(payload);
                     handler.ping(&mut Peer::in_turn(id, conn, link, edges, session, shared), &copy[..len]);
                 }
-                // Each Ping gets its Pong as long as they can be written; else the last one does (§5.5.3).
+                // Each Ping gets its Pong as long as they can be written; else the last one does
+                // (§5.5.3).
                 if link.out.is_empty() {
                     let gathering = &mut shared.gathering;
                     Sending { id, conn, link, wire: edges, gathering, in_turn: true }.pay_debts();

@@ -60,8 +60,8 @@ impl<H: Handler> Turn<'_, H> {
         self.slot.link.flush(&mut self.shared.gathering, &mut self.slot.edges);
     }
 
-    /// Reads one [portion](crate::conn::pace::Portion) into the buffer. `None`: there is nothing to read
-    /// for now.
+    /// Reads one [portion](crate::conn::pace::Portion) into the buffer. `None`: there is nothing to
+    /// read for now.
     pub(crate) fn read(&mut self) -> Option<io::Result<usize>> {
         let portion = self.slot.edges.portion.bytes().min(self.buffer.len());
         let buffer = self.buffer.get_mut(..portion)?;
@@ -76,8 +76,8 @@ impl<H: Handler> Turn<'_, H> {
     }
 }
 
-/// Reads up to `wanted` bytes by `read`, unless nothing is wanted. `None`: there is nothing to read for
-/// now.
+/// Reads up to `wanted` bytes by `read`, unless nothing is wanted. `None`: there is nothing to read
+/// for now.
 #[inline]
 pub(crate) fn read<S>(
     slot: &mut Slot<S>,

@@ -1,20 +1,23 @@
-//! Which pages may connect, RFC 6455 §10.2: without this check any page in the user's browser can use the user's cookies here
-//! (cross-site WebSocket hijacking).
+//! Which pages may connect, RFC 6455 §10.2: without this check any page in the user's browser can
+//! use the user's cookies here (cross-site WebSocket hijacking).
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// Which values of the `Origin` header are let in. A request without one is not from a browser and is let in.
+/// Which values of the `Origin` header are let in. A request without one is not from a browser and
+/// is let in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum OriginPolicy {
-    /// Pages of the host and port that the request itself names in `Host`. If the server speaks TLS itself, these are pages that came
-    /// by `https:`. A server without TLS cannot tell whether a proxy before it has TLS: it also lets in pages that came by `http:`,
-    /// which anyone on their network can change. Have the proxy redirect `http:` to `https:`.
+    /// Pages of the host and port that the request itself names in `Host`. If the server speaks TLS
+    /// itself, these are pages that came by `https:`. A server without TLS cannot tell whether a
+    /// proxy before it has TLS: it also lets in pages that came by `http:`, which anyone on their
+    /// network can change. Have the proxy redirect `http:` to `https:`.
     ///
-    /// While the server listens on loopback addresses and Unix-domain sockets only, pages of any port of `localhost`, `127.0.0.0/8` and
-    /// `[::1]` too; but on its loopback addresses no page of another host name, whatever `Host` says: any name can be made to
-    /// resolve to 127.0.0.1 (DNS rebinding). Behind a proxy on the same machine, [list](Self::List) the public origin, or let the
-    /// proxy use a Unix-domain socket.
+    /// While the server listens on loopback addresses and Unix-domain sockets only, pages of any
+    /// port of `localhost`, `127.0.0.0/8` and `[::1]` too; but on its loopback addresses no page of
+    /// another host name, whatever `Host` says: any name can be made to resolve to 127.0.0.1 (DNS
+    /// rebinding). Behind a proxy on the same machine, [list](Self::List) the public origin, or let
+    /// the proxy use a Unix-domain socket.
     #[default]
     SameOrigin,
     /// As [`SameOrigin`](Self::SameOrigin), and pages of these origins, such as
@@ -28,7 +31,8 @@ pub enum OriginPolicy {
     /// An event loop or server fails to start if an entry cannot match any page, see
     /// [`check`](Self::check).
     List(Vec<String>),
-    /// Pages from everywhere. Only for services that take nothing from cookies or from the network they are in.
+    /// Pages from everywhere. Only for services that take nothing from cookies or from the network
+    /// they are in.
     Any,
 }
 
@@ -95,7 +99,8 @@ impl OriginPolicy {
         }
     }
 
-    /// Whether a page of `origin` may connect. `host` is the request's `Host`, `secure` whether it came over TLS.
+    /// Whether a page of `origin` may connect. `host` is the request's `Host`, `secure` whether it
+    /// came over TLS.
     pub(crate) fn allows(&self, origin: &str, host: Option<&str>, reach: Reach, secure: bool) -> bool {
         if *self == Self::Any {
             return true;
@@ -215,8 +220,9 @@ impl<'a> Origin<'a> {
         Self::parse_authority(scheme, authority)
     }
 
-    /// The port defaults to that of `scheme`. The scheme of `Host` is not known behind a proxy that ends TLS, so it is taken from the
-    /// origin: `https://example.com` and `Host: example.com` are the same place.
+    /// The port defaults to that of `scheme`. The scheme of `Host` is not known behind a proxy that
+    /// ends TLS, so it is taken from the origin: `https://example.com` and `Host: example.com` are
+    /// the same place.
     fn parse_authority(scheme: &'a str, authority: &'a str) -> Option<Self> {
         let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
             let (host, rest) = rest.split_once(']')?;
@@ -240,7 +246,8 @@ impl<'a> Origin<'a> {
             Some(_) => return None,
             None if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("ws") => 80,
             None if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") => 443,
-            // Another scheme, such as a browser extension's, has no port; nor can it be this server's.
+            // Another scheme, such as a browser extension's, has no port; nor can it be this
+            // server's.
             None => 0,
         };
         Some(Self { scheme, host, port })
@@ -255,7 +262,8 @@ impl<'a> Origin<'a> {
         same_host && self.port == other.port
     }
 
-    /// Nobody else can have this host resolve to this machine. RFC 6761 §6.3: names ending in `.localhost` are loopback as well.
+    /// Nobody else can have this host resolve to this machine. RFC 6761 §6.3: names ending in
+    /// `.localhost` are loopback as well.
     fn is_of_this_machine(&self) -> bool {
         match self.host {
             Host::Ip(_) => true,

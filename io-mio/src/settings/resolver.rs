@@ -33,8 +33,9 @@ pub struct Resolver {
 type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 impl Resolver {
-    /// A resolver of one's own. It gets a host name, which is never an IP address, and a port; it returns the addresses, the most preferred
-    /// one first, with the port. Eight of them at most are tried.
+    /// A resolver of one's own. It gets a host name, which is never an IP address, and a port; it
+    /// returns the addresses, the most preferred one first, with the port. Eight of them at most
+    /// are tried.
     pub fn new(resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
         Self { resolve: Arc::new(resolve) }
     }

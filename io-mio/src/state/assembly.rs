@@ -30,8 +30,8 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    /// Before a connection's bytes are looked at: lends the buffer to it. What it has is counted anew by
-    /// [`put_away`](Self::put_away).
+    /// Before a connection's bytes are looked at: lends the buffer to it. What it has is counted
+    /// anew by [`put_away`](Self::put_away).
     pub(crate) fn lend(&mut self, assembler: &mut Assembler) {
         self.incomplete -= assembler.capacity();
         if let Some(unused) = assembler.lend(std::mem::take(&mut self.buffer)) {
@@ -73,8 +73,8 @@ impl Assembly {
         self.incomplete -= assembler.capacity();
     }
 
-    /// Between turns: sees to it that no two connections hold a large buffer that they do not fill, and
-    /// that all together stay below `most`.
+    /// Between turns: sees to it that no two connections hold a large buffer that they do not fill,
+    /// and that all together stay below `most`.
     #[inline]
     pub(crate) fn balance<S>(&mut self, slots: &mut Slots<S>, gathering: &mut Gathering, most: usize) {
         if let Some(id) = self.lends_too_much.take() {
@@ -87,9 +87,9 @@ impl Assembly {
         }
     }
 
-    /// The messages in progress take too much. To fail whoever has the largest takes nothing from all
-    /// others, however little they have. An eighth is freed at once: to look for the largest takes a
-    /// look at every slot.
+    /// The messages in progress take too much. To fail whoever has the largest takes nothing from
+    /// all others, however little they have. An eighth is freed at once: to look for the largest
+    /// takes a look at every slot.
     fn fail_largest<S>(&mut self, slots: &mut Slots<S>, gathering: &mut Gathering, most: usize) {
         let size = |index: u32| match slots.get(index).map(|slot| &slot.phase) {
             Some(Phase::Open(open)) => open.assembler.capacity(),

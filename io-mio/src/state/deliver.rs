@@ -17,7 +17,8 @@ pub(crate) fn run_deferred<S>(slots: &mut Slots<S>, shared: &mut Shared<S>) {
     }
 }
 
-/// Carries out a command and tells how much work it was: how many connections it concerned, at least 1.
+/// Carries out a command and tells how much work it was: how many connections it concerned, at
+/// least 1.
 pub(crate) fn run<S>(slots: &mut Slots<S>, shared: &mut Shared<S>, command: Command) -> usize {
     match command {
         Command::Publish { topic, frame, except } => {
@@ -57,7 +58,8 @@ pub(crate) fn publish_here<S>(
     count
 }
 
-/// What is sent here is queued, even for the connection whose turn it is: it comes behind its own output.
+/// What is sent here is queued, even for the connection whose turn it is: it comes behind its own
+/// output.
 fn with<S>(
     slot: Option<&mut Slot<S>>,
     gathering: &mut Gathering,

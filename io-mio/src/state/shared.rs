@@ -38,8 +38,8 @@ pub(crate) struct Shared<S> {
     pub(crate) assembly: Assembly,
     pub(crate) topics: Topics,
     pub(crate) timers: Timers,
-    /// What callbacks asked for that concerns other connections, carried out in order once they have
-    /// returned.
+    /// What callbacks asked for that concerns other connections, carried out in order once they
+    /// have returned.
     pub(crate) deferred: VecDeque<Command>,
     pub(crate) dials: VecDeque<Connect<S>>,
     pub(crate) serializer: Serializer,
@@ -116,7 +116,8 @@ impl<S> Shared<S> {
         }
     }
 
-    /// Counts a connection for its address, once, if these are limited. Returns whether there is room.
+    /// Counts a connection for its address, once, if these are limited. Returns whether there is
+    /// room.
     pub(crate) fn count_address(&mut self, place: Option<&mut Place>, remote: PeerAddr) -> bool {
         let max = self.settings.max_connections_per_address;
         let has_room = place.is_none_or(|place| self.entrance.count_address(place, remote, max));

@@ -179,11 +179,12 @@ pub(crate) enum Phase<S> {
     Dialling(Box<Dialling<S, Socket>>),
     /// Open, or in the closing handshake.
     Open(Open<S>),
-    /// The application is done with it. What is queued is written, then FIN, then the peer's bytes are discarded up to its own FIN
-    /// (RFC 6455 §7.1.1): to close a socket with bytes unread would reset the connection, and the peer could lose what it was sent last.
+    /// The application is done with it. What is queued is written, then FIN, then the peer's bytes
+    /// are discarded up to its own FIN (RFC 6455 §7.1.1): to close a socket with bytes unread would
+    /// reset the connection, and the peer could lose what it was sent last.
     Lingering,
-    /// The socket is closed. The slot is freed at the end of the turn, so that an event later in the turn cannot mean another
-    /// connection.
+    /// The socket is closed. The slot is freed at the end of the turn, so that an event later in
+    /// the turn cannot mean another connection.
     Dead,
 }
 
@@ -216,7 +217,8 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        // Without heap of its own. The timers add 16 bytes; mio has some for itself in debug builds.
+        // Without heap of its own. The timers add 16 bytes; mio has some for itself in debug
+        // builds.
         assert!(size_of::<Slot<()>>() <= 616, "{} bytes", size_of::<Slot<()>>());
     }
 }

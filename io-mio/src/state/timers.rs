@@ -1,7 +1,8 @@
 //! When the loop has to look at a connection again, and the application's own timers.
 //!
-//! A connection's deadline moves with every byte received, so the heap holds only the moment at which to *look*: a connection is pushed
-//! again when that moment comes and its deadline has moved on. A message costs no work here; an idle connection costs 16 bytes.
+//! A connection's deadline moves with every byte received, so the heap holds only the moment at
+//! which to *look*: a connection is pushed again when that moment comes and its deadline has moved
+//! on. A message costs no work here; an idle connection costs 16 bytes.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -33,7 +34,8 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Asks for a look at the slot at `due`; `armed` is the slot's field that says which entry counts.
+    /// Asks for a look at the slot at `due`; `armed` is the slot's field that says which entry
+    /// counts.
     pub(crate) fn arm(&mut self, slot: u32, armed: &mut Tick, due: Tick) {
         // An earlier look is on its way: it will find the later deadline.
         if due < *armed {
@@ -42,7 +44,8 @@ impl Timers {
         }
     }
 
-    /// The next slot to look at, if its time has come. `armed_of` tells the `armed` of a slot, so that stale entries are skipped.
+    /// The next slot to look at, if its time has come. `armed_of` tells the `armed` of a slot, so
+    /// that stale entries are skipped.
     ///
     /// The caller sets the slot's `armed` to [`NOT_ARMED`] and arms it anew.
     pub(crate) fn pop_due(&mut self, now: Tick, armed_of: impl Fn(u32) -> Option<Tick>) -> Option<u32> {
@@ -71,7 +74,8 @@ impl Timers {
 
     /// Asks for a call of the application's `wake` at `due`.
     ///
-    /// Beyond [`MAX_WAKES`] pending moments a new one shares the call of a later one: late, never lost.
+    /// Beyond [`MAX_WAKES`] pending moments a new one shares the call of a later one: late, never
+    /// lost.
     pub(crate) fn add_wake(&mut self, due: Tick) {
         if self.wakes.len() >= MAX_WAKES {
             if self.wakes.range(due..).next().is_some() {
@@ -151,7 +155,8 @@ mod tests {
     /// What a test does to one of eight slots, or to the clock.
     #[derive(Debug, Clone)]
     enum Step {
-        /// The deadline of a slot becomes this (as after traffic, or when a closing deadline begins).
+        /// The deadline of a slot becomes this (as after traffic, or when a closing deadline
+        /// begins).
         Deadline(u32, Tick),
         /// The slot is freed.
         Free(u32),

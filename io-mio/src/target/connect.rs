@@ -15,11 +15,12 @@ use crate::target::url::{Place, Target};
 #[cfg(feature = "__tls")]
 use crate::tls::TlsClient;
 
-/// A connection to dial: [`EventLoop::connect`](crate::EventLoop::connect), [`Peer::connect`](crate::Peer::connect),
-/// [`Context::connect`](crate::Context::connect).
+/// A connection to dial: [`EventLoop::connect`](crate::EventLoop::connect),
+/// [`Peer::connect`](crate::Peer::connect), [`Context::connect`](crate::Context::connect).
 ///
-/// The session goes to the [`Handler`](crate::Handler), which is called about the connection as about an accepted one. If dialling fails,
-/// only [`Handler::close`](crate::Handler::close) is called, with the cause.
+/// The session goes to the [`Handler`](crate::Handler), which is called about the connection as
+/// about an accepted one. If dialling fails, only [`Handler::close`](crate::Handler::close) is
+/// called, with the cause.
 ///
 /// ```
 /// use std::time::Duration;
@@ -60,10 +61,14 @@ pub struct Connect<S> {
 impl<S> Connect<S> {
     /// A connection to the server that the URL names.
     ///
-    /// - `ws://host[:port]/path?query`. The name is resolved with [`Settings::resolver`](crate::Settings::resolver), off the loop; its
-    ///   IPv6 and IPv4 addresses race in the manner of RFC 8305. A user name and password in the URL are sent as Basic credentials.
-    /// - `wss://…`, the same through TLS (feature `tls`): the certificate has to be for the host that the URL names.
-    /// - `ws+unix:/path/to/socket:/path?query`: a Unix-domain socket. `%3A` is a colon in the path to the socket.
+    /// - `ws://host[:port]/path?query`. The name is resolved with
+    ///   [`Settings::resolver`](crate::Settings::resolver), off the loop; its IPv6 and IPv4
+    ///   addresses race in the manner of RFC 8305. A user name and password in the URL are sent as
+    ///   Basic credentials.
+    /// - `wss://…`, the same through TLS (feature `tls`): the certificate has to be for the host
+    ///   that the URL names.
+    /// - `ws+unix:/path/to/socket:/path?query`: a Unix-domain socket. `%3A` is a colon in the path
+    ///   to the socket.
     ///
     /// # Errors
     ///
@@ -72,7 +77,8 @@ impl<S> Connect<S> {
         Target::of_url(url).map(|target| Self::to(target, session))
     }
 
-    /// A connection over TCP to an address that is known. `url` says what the server is asked for. A proxy is not used.
+    /// A connection over TCP to an address that is known. `url` says what the server is asked for.
+    /// A proxy is not used.
     ///
     /// # Errors
     ///
@@ -81,7 +87,8 @@ impl<S> Connect<S> {
         Target::at(url, Place::Tcp(address)).map(|target| Self::to(target, session))
     }
 
-    /// A connection over a Unix-domain socket. `url` gives the `Host` header and the resource. A proxy is not used.
+    /// A connection over a Unix-domain socket. `url` gives the `Host` header and the resource. A
+    /// proxy is not used.
     ///
     /// # Errors
     ///
@@ -128,20 +135,23 @@ impl<S> Connect<S> {
         self
     }
 
-    /// How many redirections (301, 302, 303, 307, 308) are followed. Default 0: a redirection is a refusal.
+    /// How many redirections (301, 302, 303, 307, 308) are followed. Default 0: a redirection is a
+    /// refusal.
     ///
-    /// When one leads to another origin (scheme, host, port), everything that may be a secret stays behind: the URL's user name and
-    /// password, [`basic_auth`](Self::basic_auth), cookies, all headers added with [`header`](Self::header), and the certificate that a
-    /// `TlsClient` may have of its own. From `wss:` to `ws:` none
-    /// is followed; neither is one to another origin if this connection was given an [address](Self::new) or a [socket](Self::unix).
+    /// When one leads to another origin (scheme, host, port), everything that may be a secret stays
+    /// behind: the URL's user name and password, [`basic_auth`](Self::basic_auth), cookies, all
+    /// headers added with [`header`](Self::header), and the certificate that a `TlsClient` may have
+    /// of its own. From `wss:` to `ws:` none is followed; neither is one to another origin if this
+    /// connection was given an [address](Self::new) or a [socket](Self::unix).
     #[must_use]
     pub fn redirects(mut self, max: u32) -> Self {
         self.redirects = max;
         self
     }
 
-    /// How long it may take until the server is reached: resolving its name, connecting, and the proxy's answer. [`Duration::ZERO`]: not
-    /// limited. Default: [`Timeouts::handshake`](crate::Timeouts::handshake). The wait for another connection, see
+    /// How long it may take until the server is reached: resolving its name, connecting, and the
+    /// proxy's answer. [`Duration::ZERO`]: not limited. Default:
+    /// [`Timeouts::handshake`](crate::Timeouts::handshake). The wait for another connection, see
     /// [`concurrent`](Self::concurrent), does not count. Each redirection has this time anew.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
@@ -149,7 +159,8 @@ impl<S> Connect<S> {
         self
     }
 
-    /// How long TLS and the opening handshake may take after that, the content of a [refusal](crate::Cause::Refused) included.
+    /// How long TLS and the opening handshake may take after that, the content of a
+    /// [refusal](crate::Cause::Refused) included.
     /// [`Duration::ZERO`]: not limited. Default: [`Timeouts::handshake`](crate::Timeouts::handshake).
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
@@ -157,7 +168,8 @@ impl<S> Connect<S> {
         self
     }
 
-    /// Sends a user name and password, as those in a URL are sent (RFC 7617). They are not percent-encoded here.
+    /// Sends a user name and password, as those in a URL are sent (RFC 7617). They are not
+    /// percent-encoded here.
     ///
     /// # Errors
     ///
@@ -272,7 +284,8 @@ impl<S> Connect<S> {
         }
     }
 
-    /// Adds a header to the request. What cannot be a header, such as a value with CR or LF, makes dialling fail; see [`check`](Self::check).
+    /// Adds a header to the request. What cannot be a header, such as a value with CR or LF, makes
+    /// dialling fail; see [`check`](Self::check).
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), Secret(value.into())));
@@ -286,7 +299,8 @@ impl<S> Connect<S> {
         self
     }
 
-    /// Whether a server that selects none of the offered subprotocols is refused. Default `false`, as RFC 6455 has it; browsers refuse.
+    /// Whether a server that selects none of the offered subprotocols is refused. Default `false`,
+    /// as RFC 6455 has it; browsers refuse.
     #[must_use]
     pub fn subprotocol_required(mut self, on: bool) -> Self {
         self.subprotocol_required = on;
@@ -300,7 +314,8 @@ impl<S> Connect<S> {
         self
     }
 
-    /// Whether messages are handed out in pieces as they arrive, to [`Handler::chunk`](crate::Handler::chunk). Default `false`.
+    /// Whether messages are handed out in pieces as they arrive, to
+    /// [`Handler::chunk`](crate::Handler::chunk). Default `false`.
     #[must_use]
     pub fn streaming(mut self, on: bool) -> Self {
         self.streaming = on;
@@ -314,10 +329,11 @@ impl<S> Connect<S> {
         self
     }
 
-    /// Whether to dial although another connection to the same IP address and port is still being set up. Default `false`.
+    /// Whether to dial although another connection to the same IP address and port is still being
+    /// set up. Default `false`.
     ///
-    /// §4.1: "There MUST be no more than one connection in a CONNECTING state" to one address. Load generators and servers that dial
-    /// others may want it otherwise.
+    /// §4.1: "There MUST be no more than one connection in a CONNECTING state" to one address. Load
+    /// generators and servers that dial others may want it otherwise.
     #[must_use]
     pub fn concurrent(mut self, on: bool) -> Self {
         self.concurrent = on;

@@ -10,8 +10,8 @@ pub enum ConnectError {
     Url(UriError),
     /// A `wss:` URL: this crate was built without the feature `tls`.
     TlsUnavailable,
-    /// The user name or password has a malformed `%`, or something that Basic credentials cannot carry: a colon in the user name, a
-    /// control character.
+    /// The user name or password has a malformed `%`, or something that Basic credentials cannot
+    /// carry: a colon in the user name, a control character.
     Credentials,
     /// A `ws+unix:` URL without a path to a socket, or with one that cannot be.
     SocketPath,

@@ -15,9 +15,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The value of an `Authorization` header. `None`: not a user name and password that the Basic scheme can carry.
+/// The value of an `Authorization` header. `None`: not a user name and password that the Basic
+/// scheme can carry.
 pub(crate) fn basic(user: &[u8], password: &[u8]) -> Option<Secret> {
-    // RFC 7617 §2: "a user-id containing a colon character is invalid … The user-id and password MUST NOT contain any control characters".
+    // RFC 7617 §2: "a user-id containing a colon character is invalid … The user-id and password
+    // MUST NOT contain any control characters".
     let bad = |byte: &u8| byte.is_ascii_control();
     if user.contains(&b':') || user.iter().chain(password).any(bad) {
         return None;

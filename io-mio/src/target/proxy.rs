@@ -12,8 +12,9 @@ use bypass::Bypass;
 
 /// An HTTP proxy for dialled connections: [`Connect::proxy`](crate::Connect::proxy).
 ///
-/// The proxy is asked for a tunnel (CONNECT), be the URL `ws:` or `wss:`, and resolves the server's name itself. The connection to the
-/// proxy is TCP without TLS: credentials for it can be read by those between.
+/// The proxy is asked for a tunnel (CONNECT), be the URL `ws:` or `wss:`, and resolves the server's
+/// name itself. The connection to the proxy is TCP without TLS: credentials for it can be read by
+/// those between.
 ///
 /// ```
 /// use sansws_mio::Proxy;
@@ -30,8 +31,9 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// One proxy for all connections. `url` is `http://[user:password@]host[:port]`; without `http://` it is taken for that, without a port
-    /// the port is 80. User name and password are percent-encoded.
+    /// One proxy for all connections. `url` is `http://[user:password@]host[:port]`; without
+    /// `http://` it is taken for that, without a port the port is 80. User name and password are
+    /// percent-encoded.
     ///
     /// # Errors
     ///
@@ -41,12 +43,15 @@ impl Proxy {
         Ok(Self { plain: Some(server.clone()), secure: Some(server), bypass: Bypass::default() })
     }
 
-    /// The proxies that the environment names, if it does; else connections go straight to the server.
+    /// The proxies that the environment names, if it does; else connections go straight to the
+    /// server.
     ///
-    /// For `wss:` the first of `https_proxy` and `all_proxy` that is set, for `ws:` the first of `https_proxy`, `http_proxy` and
-    /// `all_proxy` (RFC 6455 §4.1: "prefer the proxy configured for HTTPS connections over the proxy configured for HTTP connections").
-    /// Each in lower case or, if that is not set, in upper case; empty is not set. `HTTP_PROXY` in upper case is ignored in a CGI program
-    /// (`REQUEST_METHOD` is set), where a client can set it. `no_proxy` has the exceptions: see [`no_proxy`](Self::no_proxy).
+    /// For `wss:` the first of `https_proxy` and `all_proxy` that is set, for `ws:` the first of
+    /// `https_proxy`, `http_proxy` and `all_proxy` (RFC 6455 §4.1: "prefer the proxy configured for
+    /// HTTPS connections over the proxy configured for HTTP connections"). Each in lower case or,
+    /// if that is not set, in upper case; empty is not set. `HTTP_PROXY` in upper case is ignored
+    /// in a CGI program (`REQUEST_METHOD` is set), where a client can set it. `no_proxy` has the
+    /// exceptions: see [`no_proxy`](Self::no_proxy).
     ///
     /// # Errors
     ///
@@ -73,7 +78,8 @@ impl Proxy {
         })
     }
 
-    /// Credentials for the proxy (RFC 7617), sent with every request for a tunnel. They are not percent-encoded here.
+    /// Credentials for the proxy (RFC 7617), sent with every request for a tunnel. They are not
+    /// percent-encoded here.
     ///
     /// # Errors
     ///
@@ -86,12 +92,16 @@ impl Proxy {
         Ok(self)
     }
 
-    /// The servers that are reached without the proxy: a list of rules with commas or blanks between them, instead of the former one.
+    /// The servers that are reached without the proxy: a list of rules with commas or blanks
+    /// between them, instead of the former one.
     ///
     /// - `*`: all;
-    /// - `example.com`: this host and those below it; `.example.com` and `*.example.com`: only those below it;
-    /// - `192.0.2.1`, `2001:db8::1`, `10.0.0.0/8`, `2001:db8::/32`: hosts that the URL names by such an address (a name is not resolved);
-    /// - each but `*` and the blocks with a port, `example.com:8080`, `[2001:db8::1]:8080`: only that one.
+    /// - `example.com`: this host and those below it; `.example.com` and `*.example.com`: only
+    ///   those below it;
+    /// - `192.0.2.1`, `2001:db8::1`, `10.0.0.0/8`, `2001:db8::/32`: hosts that the URL names by
+    ///   such an address (a name is not resolved);
+    /// - each but `*` and the blocks with a port, `example.com:8080`, `[2001:db8::1]:8080`: only
+    ///   that one.
     ///
     /// What is none of these fits no server.
     #[must_use]
@@ -148,8 +158,8 @@ pub enum ProxyUrlError {
     Scheme,
     /// Not a host with an optional port, or with more behind it.
     Address,
-    /// The user name or password has a malformed `%`, or something that Basic credentials cannot carry: a colon in the user name, a
-    /// control character.
+    /// The user name or password has a malformed `%`, or something that Basic credentials cannot
+    /// carry: a colon in the user name, a control character.
     Credentials,
 }
 
@@ -186,7 +196,8 @@ pub enum ProxyError {
     Response(HandshakeError),
     /// The server is named by something that cannot be asked of a proxy.
     Request,
-    /// Bytes came through the tunnel before anything was sent into it: they cannot be the server's answer.
+    /// Bytes came through the tunnel before anything was sent into it: they cannot be the server's
+    /// answer.
     EarlyBytes,
 }
 

@@ -1,4 +1,5 @@
-//! Redirections of the opening handshake. RFC 6455 §4.1: "the client MAY … follow redirects"; here it does so only if it was asked to.
+//! Redirections of the opening handshake. RFC 6455 §4.1: "the client MAY … follow redirects"; here
+//! it does so only if it was asked to.
 
 use std::fmt;
 
@@ -9,7 +10,8 @@ use crate::target::url::{Place, Target};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// More than [`Connect::redirects`](crate::Connect::redirects) allows; perhaps they go in a circle.
+    /// More than [`Connect::redirects`](crate::Connect::redirects) allows; perhaps they go in a
+    /// circle.
     TooMany,
     /// There is no `Location` header, or more than one, or it is not a URL.
     Location,
@@ -19,7 +21,8 @@ pub enum RedirectError {
     Downgrade,
     /// The URL has a user name or password of its own.
     Credentials,
-    /// To another origin, while the connection was given the [address](crate::Connect::new) or [socket](crate::Connect::unix) to go to.
+    /// To another origin, while the connection was given the [address](crate::Connect::new) or
+    /// [socket](crate::Connect::unix) to go to.
     Elsewhere,
     /// To `wss:`, which needs TLS, which is not available.
     TlsUnavailable,
@@ -46,7 +49,8 @@ pub(crate) fn is_redirection(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// Where the values of a response's Location headers lead from here. The credentials of the URL come along within the origin only.
+/// Where the values of a response's Location headers lead from here. The credentials of the URL
+/// come along within the origin only.
 pub(crate) fn redirected<'v>(
     from: &Target,
     locations: impl IntoIterator<Item = &'v [u8]>,

@@ -69,7 +69,8 @@ impl Target {
         })
     }
 
-    /// `ws+unix:/path/to/socket:/resource`, as Node's `ws` has it. `rest` is what follows the scheme.
+    /// `ws+unix:/path/to/socket:/resource`, as Node's `ws` has it. `rest` is what follows the
+    /// scheme.
     #[cfg(unix)]
     fn of_unix_url(rest: &str) -> Result<Self, ConnectError> {
         use std::ffi::OsString;
@@ -97,7 +98,8 @@ impl Target {
     }
 }
 
-/// Whether two hosts, without brackets, are the same: names whatever their case, IPv6 addresses whatever their spelling.
+/// Whether two hosts, without brackets, are the same: names whatever their case, IPv6 addresses
+/// whatever their spelling.
 pub(crate) fn same_host(a: &str, b: &str) -> bool {
     match (a.parse::<Ipv6Addr>(), b.parse::<Ipv6Addr>()) {
         (Ok(a), Ok(b)) => a == b,

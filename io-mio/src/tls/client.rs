@@ -12,10 +12,12 @@ use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, Si
 use crate::tls::config::{TlsConfigError, alpn, provider};
 use crate::tls::pem::Pem;
 
-/// What a client needs for TLS: the authorities that it trusts, for [`Connect::tls`](crate::Connect::tls).
+/// What a client needs for TLS: the authorities that it trusts, for
+/// [`Connect::tls`](crate::Connect::tls).
 ///
-/// The certificate of the server is always verified, and there is no switch to turn that off. A server with a certificate of one's own is
-/// reached by trusting that certificate: [`TlsClientBuilder::ca_file`].
+/// The certificate of the server is always verified, and there is no switch to turn that off. A
+/// server with a certificate of one's own is reached by trusting that certificate:
+/// [`TlsClientBuilder::ca_file`].
 ///
 /// Cheap to clone. Clones resume each other's sessions, so make one and use it for all connections.
 #[derive(Clone)]
@@ -24,7 +26,8 @@ pub struct TlsClient {
 }
 
 impl TlsClient {
-    /// Trusts the authorities that Mozilla trusts, as they were when this program was built (crate `webpki-roots`).
+    /// Trusts the authorities that Mozilla trusts, as they were when this program was built (crate
+    /// `webpki-roots`).
     ///
     /// # Errors
     ///
@@ -45,12 +48,14 @@ impl TlsClient {
         TlsClientBuilder { default_roots: true, authorities: Vec::new(), identity: None, platform: false }
     }
 
-    /// For what the builder does not offer. It is used as it is, so it should have `alpn_protocols` of `http/1.1`, or none.
+    /// For what the builder does not offer. It is used as it is, so it should have `alpn_protocols`
+    /// of `http/1.1`, or none.
     pub fn from_config(config: Arc<ClientConfig>) -> Self {
         Self { config }
     }
 
-    /// The same trust, without a certificate of this client's own and without the sessions in which it was shown.
+    /// The same trust, without a certificate of this client's own and without the sessions in which
+    /// it was shown.
     pub(crate) fn without_identity(&self) -> Self {
         let mut config = ClientConfig::clone(&self.config);
         config.client_auth_cert_resolver = Arc::new(Anonymous);
@@ -58,8 +63,8 @@ impl TlsClient {
         Self::from_config(Arc::new(config))
     }
 
-    /// TLS with a server. `host` is what its certificate has to be for: a name, which the server is told
-    /// (SNI), or an IP address without brackets.
+    /// TLS with a server. `host` is what its certificate has to be for: a name, which the server is
+    /// told (SNI), or an IP address without brackets.
     pub(crate) fn session(&self, host: &str) -> Result<ClientConnection, rustls::Error> {
         // A dot at the end marks a name as complete; certificates do not have it.
         let name = host.strip_suffix('.').unwrap_or(host);
@@ -108,7 +113,8 @@ pub struct TlsClientBuilder {
 }
 
 impl TlsClientBuilder {
-    /// Also trusts the certificates in this PEM file: authorities of one's own, or the self-signed certificate of one server.
+    /// Also trusts the certificates in this PEM file: authorities of one's own, or the self-signed
+    /// certificate of one server.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.authorities.push(Pem::File(path.into()));
         self
@@ -134,7 +140,8 @@ impl TlsClientBuilder {
         self
     }
 
-    /// The certificate and key with which this client identifies itself, if a server asks for one, in PEM files.
+    /// The certificate and key with which this client identifies itself, if a server asks for one,
+    /// in PEM files.
     pub fn identity_files(mut self, certificates: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.identity = Some((Pem::File(certificates.into()), Pem::File(key.into())));
         self
@@ -144,7 +151,8 @@ impl TlsClientBuilder {
     ///
     /// # Errors
     ///
-    /// A file cannot be read or is not PEM, a certificate cannot be an authority, or nobody is trusted.
+    /// A file cannot be read or is not PEM, a certificate cannot be an authority, or nobody is
+    /// trusted.
     pub fn build(self) -> Result<TlsClient, TlsConfigError> {
         let mut roots = RootCertStore::empty();
         if self.default_roots {

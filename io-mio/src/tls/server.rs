@@ -12,9 +12,11 @@ use rustls::sign::CertifiedKey;
 use crate::tls::config::{TlsConfigError, alpn, provider};
 use crate::tls::pem::Pem;
 
-/// What a server needs for TLS: certificates with their keys, for [`Server::tls`](crate::Server::tls).
+/// What a server needs for TLS: certificates with their keys, for
+/// [`Server::tls`](crate::Server::tls).
 ///
-/// Clones are one and the same, so one that is kept can [`reload`](Self::reload) while the server runs.
+/// Clones are one and the same, so one that is kept can [`reload`](Self::reload) while the server
+/// runs.
 ///
 /// ```no_run
 /// use sansws_mio::{Server, TlsServer};
@@ -43,7 +45,8 @@ struct Shared {
 }
 
 impl TlsServer {
-    /// One certificate, with the chain that leads to its authority, and its private key, in PEM files.
+    /// One certificate, with the chain that leads to its authority, and its private key, in PEM
+    /// files.
     ///
     /// # Errors
     ///
@@ -60,19 +63,21 @@ impl TlsServer {
         TlsServerBuilder { sources: Vec::new() }
     }
 
-    /// For what the builder does not offer: certificates of clients, other versions or cipher suites. It is used as it is, so it should
-    /// have `alpn_protocols` of `http/1.1`, or none.
+    /// For what the builder does not offer: certificates of clients, other versions or cipher
+    /// suites. It is used as it is, so it should have `alpn_protocols` of `http/1.1`, or none.
     pub fn from_config(config: Arc<ServerConfig>) -> Self {
         Self { shared: Arc::new(Shared { sources: Vec::new(), config: RwLock::new(config) }) }
     }
 
-    /// Reads all files again. Connections accepted from now on use what is in them; the others go on as they are.
+    /// Reads all files again. Connections accepted from now on use what is in them; the others go
+    /// on as they are.
     ///
     /// This reads files, so call it from a thread of its own.
     ///
     /// # Errors
     ///
-    /// As [`from_files`](Self::from_files): then nothing changes. Also if it was made [from a configuration](Self::from_config).
+    /// As [`from_files`](Self::from_files): then nothing changes. Also if it was made [from a
+    /// configuration](Self::from_config).
     pub fn reload(&self) -> Result<(), TlsConfigError> {
         self.replace(load(&self.shared.sources)?);
         Ok(())
@@ -96,8 +101,9 @@ impl fmt::Debug for TlsServer {
 
 /// Makes a [`TlsServer`] with several certificates.
 ///
-/// A client names the host that it wants (SNI) and gets the first certificate that is for this name. If there is none, or it names no host,
-/// as with an IP address in the URL, it gets the certificate that was added first.
+/// A client names the host that it wants (SNI) and gets the first certificate that is for this
+/// name. If there is none, or it names no host, as with an IP address in the URL, it gets the
+/// certificate that was added first.
 #[must_use]
 pub struct TlsServerBuilder {
     sources: Vec<(Pem, Pem)>,

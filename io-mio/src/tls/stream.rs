@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rustls::{ClientConnection, Connection, ServerConfig, ServerConnection};
 
-/// Ciphertext read beyond the length of the caller's buffer before others have their turn: one record and what frames it.
+/// Ciphertext read beyond the length of the caller's buffer before others have their turn: one
+/// record and what frames it.
 const READ_AHEAD: usize = 20 << 10;
 
 /// rustls keeps this much room for ciphertext in an idle connection.
@@ -14,8 +15,9 @@ const IDLE_ROOM: usize = 4096;
 
 /// Plaintext in and out, records on the socket.
 ///
-/// What rustls decrypts is handed out as far as the caller's buffer takes it; what it encrypts is written at once. At most 64 KiB of records
-/// that the kernel has refused stay here, and no more plaintext is taken until they are written.
+/// What rustls decrypts is handed out as far as the caller's buffer takes it; what it encrypts is
+/// written at once. At most 64 KiB of records that the kernel has refused stay here, and no more
+/// plaintext is taken until they are written.
 pub(crate) struct TlsStream<T> {
     conn: Connection,
     socket: T,
@@ -80,8 +82,9 @@ impl<T: Read + Write> TlsStream<T> {
         Ok(true)
     }
 
-    /// Fills the buffer unless the socket has no more for now, so that a short read means a drained socket, as for a plain one. The
-    /// exceptions are [marked](Self::has_more). `Ok(0)` is the peer's close_notify; an end without one is an error.
+    /// Fills the buffer unless the socket has no more for now, so that a short read means a drained
+    /// socket, as for a plain one. The exceptions are [marked](Self::has_more). `Ok(0)` is the
+    /// peer's close_notify; an end without one is an error.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.more = false;
         if self.failed {
@@ -140,7 +143,8 @@ impl<T: Read + Write> TlsStream<T> {
         self.more
     }
 
-    /// Whether writing has become possible for another reason than that the kernel takes bytes; told once.
+    /// Whether writing has become possible for another reason than that the kernel takes bytes;
+    /// told once.
     pub(crate) fn take_unblocked(&mut self) -> bool {
         std::mem::take(&mut self.unblocked)
     }
@@ -192,7 +196,8 @@ impl<T: Read + Write> TlsStream<T> {
         Ok(())
     }
 
-    /// Sends close_notify, so that the peer can tell the end from a broken connection. FIN may follow.
+    /// Sends close_notify, so that the peer can tell the end from a broken connection. FIN may
+    /// follow.
     pub(crate) fn close_notify(&mut self) -> io::Result<()> {
         self.conn.send_close_notify();
         self.write_records()

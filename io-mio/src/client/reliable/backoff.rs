@@ -273,7 +273,8 @@ pub(crate) mod tests {
         assert_eq!(delays, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
     }
 
-    /// The first delay is spread evenly over its range, the others over theirs: a thousand draws, ten buckets.
+    /// The first delay is spread evenly over its range, the others over theirs: a thousand draws,
+    /// ten buckets.
     /// Rule R-7.2.3-a.
     #[test]
     fn delays_are_spread_evenly() {

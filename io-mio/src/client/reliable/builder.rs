@@ -158,8 +158,9 @@ impl ReliableBuilder {
         self
     }
 
-    /// Keeps messages that are sent while there is no connection, and those that a broken connection has left unwritten, for the next one:
-    /// at most so many, and so many bytes (64 for each message included). Default: none.
+    /// Keeps messages that are sent while there is no connection, and those that a broken
+    /// connection has left unwritten, for the next one: at most so many, and so many bytes (64 for
+    /// each message included). Default: none.
     ///
     /// Messages that may have been received are not sent again: the server would have them twice.
     pub fn offline_queue(mut self, messages: usize, bytes: usize) -> Self {

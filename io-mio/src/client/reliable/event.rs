@@ -36,8 +36,8 @@ pub enum ReliableEvent {
         /// What waited in the [offline queue](crate::ReliableBuilder::offline_queue).
         unsent: Vec<Unsent>,
     },
-    /// It was closed: by [`close`](crate::ReliableWebSocket::close), by a [final code](crate::ReliableBuilder::final_codes), by the end of its
-    /// client thread. The last event.
+    /// It was closed: by [`close`](crate::ReliableWebSocket::close), by a [final
+    /// code](crate::ReliableBuilder::final_codes), by the end of its client thread. The last event.
     Closed {
         /// How the last connection ended; 1006 if there was none just then.
         close: CloseEvent,
@@ -52,7 +52,8 @@ impl ReliableEvent {
         matches!(self, Self::GaveUp { .. } | Self::Closed { .. })
     }
 
-    /// What it holds of the program's or a server's, in bytes: that counts for the limit on events that wait.
+    /// What it holds of the program's or a server's, in bytes: that counts for the limit on events
+    /// that wait.
     pub(crate) fn len(&self) -> usize {
         let unsent = |unsent: &[Unsent]| unsent.iter().map(|message| message.data.len() + OVERHEAD).sum();
         match self {
@@ -72,8 +73,9 @@ impl ReliableEvent {
 
 /// The end of one connection, and what became of the messages.
 ///
-/// The numbers of all messages that were sent on it fall in three: those before `uncertain` have been received, for the server answered a Ping
-/// that came after them; those in `uncertain` may have been; the rest has not.
+/// The numbers of all messages that were sent on it fall in three: those before `uncertain` have
+/// been received, for the server answered a Ping that came after them; those in `uncertain` may
+/// have been; the rest has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Disconnected {
@@ -86,11 +88,13 @@ pub struct Disconnected {
     /// Whether no other attempt is made because it would fail [in the same way](crate::Backoff);
     /// [`ReliableEvent::GaveUp`] follows.
     pub is_final: bool,
-    /// Messages handed to the kernel for a connection that then ended: the server may have received them, or not. Over TLS also those that
-    /// were encrypted, at most 64 KiB, and of which the kernel perhaps did not take every byte.
+    /// Messages handed to the kernel for a connection that then ended: the server may have received
+    /// them, or not. Over TLS also those that were encrypted, at most 64 KiB, and of which the
+    /// kernel perhaps did not take every byte.
     pub uncertain: Range<u64>,
-    /// The other messages, of which the kernel did not take every byte: the server has received none of them. With an
-    /// [offline queue](crate::ReliableBuilder::offline_queue) there are none here: they are in `queued`.
+    /// The other messages, of which the kernel did not take every byte: the server has received
+    /// none of them. With an [offline queue](crate::ReliableBuilder::offline_queue) there are none
+    /// here: they are in `queued`.
     pub unsent: Vec<Unsent>,
     /// Messages that wait for the next connection; if there is none, they come with the last event.
     pub queued: Range<u64>,
@@ -134,7 +138,8 @@ pub struct Unsent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendRefused {
-    /// There is no connection just now, and no [offline queue](crate::ReliableBuilder::offline_queue).
+    /// There is no connection just now, and no [offline
+    /// queue](crate::ReliableBuilder::offline_queue).
     NotConnected,
     /// The queue has no room for it.
     QueueFull,

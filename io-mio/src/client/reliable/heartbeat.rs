@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::client::thread::worker::Turns;
 
-/// What a [`ReliableWebSocket`](crate::ReliableWebSocket) sends so that a connection is not taken for idle, and to find out whether the
-/// server is still there.
+/// What a [`ReliableWebSocket`](crate::ReliableWebSocket) sends so that a connection is not taken
+/// for idle, and to find out whether the server is still there.
 ///
-/// With each heartbeat goes a Ping frame, which every server answers (RFC 6455 §5.5.2); its Pong also confirms what was sent before.
+/// With each heartbeat goes a Ping frame, which every server answers (RFC 6455 §5.5.2); its Pong
+/// also confirms what was sent before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
     pub(crate) text: Option<String>,
@@ -30,7 +31,8 @@ impl Heartbeat {
         }
     }
 
-    /// How long to wait for any sign of life before the connection is given up; `None` and [`Duration::ZERO`]: for ever. Default 20 s.
+    /// How long to wait for any sign of life before the connection is given up; `None` and
+    /// [`Duration::ZERO`]: for ever. Default 20 s.
     #[must_use]
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.deadline = deadline.into().filter(|deadline| !deadline.is_zero());
@@ -70,7 +72,8 @@ struct Waiting {
     until: Duration,
     /// What had come before.
     signs: u64,
-    /// It has not; but perhaps it lies with the kernel, which is asked before this turn of the loop.
+    /// It has not; but perhaps it lies with the kernel, which is asked before this turn of the
+    /// loop.
     last_turn: Option<u64>,
 }
 
@@ -194,8 +197,9 @@ mod tests {
     }
 
     proptest! {
-        /// A server that answers each heartbeat before the deadline is never given up; one that falls silent is, no later than one interval
-        /// and one deadline after its last sign of life.
+        /// A server that answers each heartbeat before the deadline is never given up; one that
+        /// falls silent is, no later than one interval and one deadline after its last sign of
+        /// life.
         #[test]
         fn the_living_and_the_dead(every in 1..100_u64, deadline in 1..200_u64, answer in 0..100_u64, silent_from in 0..2000_u64, to_read in 0..4_u64) {
             let answer = answer.min(deadline.saturating_sub(1));

@@ -302,7 +302,8 @@ impl Keeper {
         let uncertain =
             if was_open { state.first_id.max(confirmed).min(written)..written } else { written..written };
         let unsent = if self.options.queue.is_some() {
-            // Nothing was queued while there was a connection; these go first. They were accepted, so the limits do not count.
+            // Nothing was queued while there was a connection; these go first. They were accepted,
+            // so the limits do not count.
             for message in unsent.into_iter().rev() {
                 state.queue_cost += message.data.len() + OVERHEAD;
                 state.queue.push_front(message);

@@ -1,8 +1,9 @@
 //! When to dial again: a policy without clock or I/O.
 //!
-//! RFC 6455 §7.2.3: "The first reconnect attempt SHOULD be delayed by a random amount of time. … Should the first reconnect attempt fail,
-//! subsequent reconnect attempts SHOULD be delayed by increasingly longer amounts of time, using a method such as truncated binary
-//! exponential backoff."
+//! RFC 6455 §7.2.3: "The first reconnect attempt SHOULD be delayed by a random amount of time. …
+//! Should the first reconnect attempt fail, subsequent reconnect attempts SHOULD be delayed by
+//! increasingly longer amounts of time, using a method such as truncated binary exponential
+//! backoff."
 
 use std::time::Duration;
 
@@ -108,8 +109,8 @@ impl Reconnect {
         if let Some(FailureCause::Refused { retry_after: Some(after), .. }) = cause {
             let after = (*after).min(backoff.max_retry_after);
             if !after.is_zero() {
-                // RFC 9110 §10.2.3: "how long the user agent ought to wait before making a follow-up request". A random part on top:
-                // others were told the same.
+                // RFC 9110 §10.2.3: "how long the user agent ought to wait before making a
+                // follow-up request". A random part on top: others were told the same.
                 delay = delay.max(after.saturating_add(backoff.delay(1, random)));
             }
         }
@@ -150,7 +151,8 @@ mod tests {
     }
 
     proptest! {
-        /// In virtual time: whatever happens to the connections, the attempts are counted, limited, reset and ended as said.
+        /// In virtual time: whatever happens to the connections, the attempts are counted, limited,
+        /// reset and ended as said.
         /// Rule R-7.2.3-a.
         #[test]
         fn a_life_of_connections(backoff in backoff(), fates in fates()) {

@@ -1,4 +1,5 @@
-//! What a connection that breaks leaves of the messages it was given: the kernel is played, so that it is known what it took.
+//! What a connection that breaks leaves of the messages it was given: the kernel is played, so that
+//! it is known what it took.
 
 #[cfg(feature = "__tls")]
 mod secure;
@@ -118,7 +119,8 @@ impl Client {
     }
 }
 
-/// The kernel takes what waits, more follows in the same turn, and there the connection breaks: what the driver took after that is unsent.
+/// The kernel takes what waits, more follows in the same turn, and there the connection breaks:
+/// what the driver took after that is unsent.
 #[test]
 fn what_is_sent_on_a_broken_connection_is_unsent() {
     // Of this size each message is written as it is sent.

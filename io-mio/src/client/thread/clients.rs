@@ -11,9 +11,11 @@ use crate::client::thread::session::Driver;
 use crate::event_loop::EventLoop;
 use crate::settings::Settings;
 
-/// A thread that carries WebSocket objects, any number of them. Cheap to clone; all clones mean the same thread.
+/// A thread that carries WebSocket objects, any number of them. Cheap to clone; all clones mean the
+/// same thread.
 ///
-/// Most programs need none of their own: [`WebSocket::new`](crate::WebSocket::new) uses [`Clients::shared`].
+/// Most programs need none of their own: [`WebSocket::new`](crate::WebSocket::new) uses
+/// [`Clients::shared`].
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -43,8 +45,9 @@ const GRACE: Duration = Duration::from_secs(5);
 static SHARED: Mutex<Option<Clients>> = Mutex::new(None);
 
 impl Clients {
-    /// The thread that all of the process share, with default [`Settings`]; started when it is first asked for, and again after a
-    /// [`shutdown`](Self::shutdown). It does not keep the process from ending.
+    /// The thread that all of the process share, with default [`Settings`]; started when it is
+    /// first asked for, and again after a [`shutdown`](Self::shutdown). It does not keep the
+    /// process from ending.
     ///
     /// If the operating system gives no thread or no event queue (no open file is left, for
     /// example), every object on it fails with
@@ -71,7 +74,8 @@ impl Clients {
         Self { inner: Arc::new(Inner { thread: Thread::failed(error), join: Mutex::new(None) }) }
     }
 
-    /// Starts a thread with settings of its own: limits on what servers may send, time-outs. It runs until [`shutdown`](Self::shutdown).
+    /// Starts a thread with settings of its own: limits on what servers may send, time-outs. It
+    /// runs until [`shutdown`](Self::shutdown).
     ///
     /// [`Settings::max_buffered`] has no effect: each socket has [its own
     /// limit](crate::WebSocketBuilder::max_buffered).
@@ -89,11 +93,14 @@ impl Clients {
         Ok(Self { inner: Arc::new(Inner { thread, join: Mutex::new(Some(join)) }) })
     }
 
-    /// Ends the thread as the end of a page does: every connection is closed with 1001, what was sent before is written first. Waits until
-    /// that is done, at most about `deadline`; connections that are left then are cut off. (Callbacks that do not return have 5 s more.)
-    /// Sockets made later fail at once, and nobody is there to call their callbacks; those that wait for their events get them.
+    /// Ends the thread as the end of a page does: every connection is closed with 1001, what was
+    /// sent before is written first. Waits until that is done, at most about `deadline`;
+    /// connections that are left then are cut off. (Callbacks that do not return have 5 s more.)
+    /// Sockets made later fail at once, and nobody is there to call their callbacks; those that
+    /// wait for their events get them.
     ///
-    /// Each call waits, also if another one came first; of their deadlines the earliest counts. In a callback it does not wait.
+    /// Each call waits, also if another one came first; of their deadlines the earliest counts. In
+    /// a callback it does not wait.
     pub fn shutdown(&self, deadline: Duration) {
         let thread = &self.inner.thread;
         thread.shutdown(deadline);

@@ -212,7 +212,8 @@ impl Thread {
     /// Nothing more is looked at: ends what is still there, and calls back.
     pub(crate) fn stop(&self) {
         let mut inbox = self.lock();
-        // What a callback makes from here on ends at once and calls nobody back: a program that connects again would go on for ever.
+        // What a callback makes from here on ends at once and calls nobody back: a program that
+        // connects again would go on for ever.
         (inbox.stopping, inbox.stopped) = (true, true);
         let items = std::mem::take(&mut inbox.items);
         drop(inbox);

@@ -16,7 +16,8 @@ use crate::conn::ending::{Cause, Closed};
 /// What the loop keeps about a socket.
 pub(crate) struct Session {
     socket: Arc<Socket>,
-    /// Messages that the driver has been given, with what [`Peer::written`] says when the kernel has the last byte.
+    /// Messages that the driver has been given, with what [`Peer::written`] says when the kernel
+    /// has the last byte.
     in_flight: VecDeque<(u64, Outgoing)>,
     /// The number after that of the last message given to the driver.
     next_id: u64,
@@ -58,7 +59,8 @@ pub(crate) fn pump(peer: &mut Peer<'_, Session>) {
     while peer.is_open() {
         let socket = Arc::clone(&peer.session().socket);
         let mut state = socket.lock();
-        // "… earlier sends are flushed first": all of them, and from then on the time for the closing handshake runs.
+        // "… earlier sends are flushed first": all of them, and from then on the time for the
+        // closing handshake runs.
         if state.closing.is_none() && peer.is_congested() {
             return;
         }
@@ -165,8 +167,9 @@ impl Handler for Driver {
             reason: closed.reason.to_owned(),
             was_clean: closed.was_clean,
         };
-        // RFC 6455 §7.2.1: "If at any point the underlying transport layer connection is unexpectedly lost, the client MUST Fail the
-        // WebSocket Connection." Not so if the server only takes too long to close (§7.1.1).
+        // RFC 6455 §7.2.1: "If at any point the underlying transport layer connection is
+        // unexpectedly lost, the client MUST Fail the WebSocket Connection." Not so if the server
+        // only takes too long to close (§7.1.1).
         let failed = !closed.was_clean && !matches!(closed.cause, Some(Cause::TimedOut(Expired::Close)));
         let cause = closed.cause.map(FailureCause::from).filter(|_| !closed.was_clean);
         session.socket.ended(close, failed, cause, unsent);

@@ -125,7 +125,8 @@ impl Worker {
     }
 
     pub(crate) fn run_timers(&mut self) {
-        // Those that are set meanwhile have their turn later, even if they are due: the loop must not be kept from its sockets.
+        // Those that are set meanwhile have their turn later, even if they are due: the loop must
+        // not be kept from its sockets.
         for due in self.timers.take_due(Instant::now()) {
             match due {
                 Due::Connect(socket) => {
@@ -210,8 +211,9 @@ impl Worker {
         socket.lock().peer = Some(peer);
     }
 
-    /// What was made, and what it takes to read what has arrived: one turn for so many sockets, and three more for one whose reading goes
-    /// on, which the loop learns in the first of them and does behind the next.
+    /// What was made, and what it takes to read what has arrived: one turn for so many sockets, and
+    /// three more for one whose reading goes on, which the loop learns in the first of them and
+    /// does behind the next.
     pub(crate) fn turns(&self) -> Turns {
         const SOCKETS: usize = 1024;
         let to_read = 4 + self.event_loop.handle().connections() / SOCKETS;

@@ -49,7 +49,8 @@ impl WebSocketBuilder {
         self
     }
 
-    /// Adds a header to the request, such as `Authorization` or `Cookie`. Those of the opening handshake itself are refused.
+    /// Adds a header to the request, such as `Authorization` or `Cookie`. Those of the opening
+    /// handshake itself are refused.
     pub fn header(self, name: &str, value: &str) -> Self {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.say(move |connect| Ok(connect.header(&name, &value)))
@@ -61,7 +62,8 @@ impl WebSocketBuilder {
         self.say(move |connect| connect.cookie(&name, &value))
     }
 
-    /// Sends a user name and password, see [`Connect::basic_auth`]. Those in the URL are sent without this.
+    /// Sends a user name and password, see [`Connect::basic_auth`]. Those in the URL are sent
+    /// without this.
     pub fn basic_auth(self, user: &str, password: &str) -> Self {
         let (user, password) = (user.to_owned(), password.to_owned());
         self.say(move |connect| connect.basic_auth(&user, &password))
@@ -106,25 +108,30 @@ impl WebSocketBuilder {
         self
     }
 
-    /// The time from now until the connection is open, whatever it is spent with. Without, each of its parts is limited by
-    /// [`Settings::timeouts`](crate::Settings::timeouts); [`Duration::ZERO`] is as without.
+    /// The time from now until the connection is open, whatever it is spent with. Without, each of
+    /// its parts is limited by [`Settings::timeouts`](crate::Settings::timeouts);
+    /// [`Duration::ZERO`] is as without.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.limits.connect_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         self
     }
 
-    /// Most bytes that may wait to be written, 64 for each message included; default 32 MiB. A message beyond that fails the connection.
+    /// Most bytes that may wait to be written, 64 for each message included; default 32 MiB. A
+    /// message beyond that fails the connection.
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.options.limits.max_buffered = bytes;
         self
     }
 
-    /// How many events may wait to be taken, and how many bytes of them (64 for each event included), before nothing more is read; default
-    /// 1024 and 4 MiB. What was read already comes on top, at most one [`receive_buffer`](crate::Settings::receive_buffer) and one message.
+    /// How many events may wait to be taken, and how many bytes of them (64 for each event
+    /// included), before nothing more is read; default 1024 and 4 MiB. What was read already comes
+    /// on top, at most one [`receive_buffer`](crate::Settings::receive_buffer) and one message.
     ///
-    /// A [`ReliableWebSocket`](crate::ReliableWebSocket) has two such queues, one behind the other: its own, where messages that are given
-    /// back count too, and that of its connection. Each has this limit, so both together twice as much; and an event that gives messages
-    /// back comes whole, with up to [`max_buffered`](Self::max_buffered) of them, or what was in the offline queue.
+    /// A [`ReliableWebSocket`](crate::ReliableWebSocket) has two such queues, one behind the other:
+    /// its own, where messages that are given back count too, and that of its connection. Each has
+    /// this limit, so both together twice as much; and an event that gives messages back comes
+    /// whole, with up to [`max_buffered`](Self::max_buffered) of them, or what was in the offline
+    /// queue.
     pub fn max_events(mut self, count: usize, bytes: usize) -> Self {
         self.options.limits.max_events = count.max(1);
         self.options.limits.max_event_bytes = bytes.max(1);
@@ -137,7 +144,8 @@ impl WebSocketBuilder {
         self
     }
 
-    /// Sets what is called with events of this kind. With any callback the socket [listens](WebSocket::listen) from the beginning.
+    /// Sets what is called with events of this kind. With any callback the socket
+    /// [listens](WebSocket::listen) from the beginning.
     pub fn bind(mut self, kind: EventKind, callback: impl FnMut(&WebSocket, Event) + Send + 'static) -> Self {
         self.callbacks.push((kind, Box::new(callback)));
         self
@@ -179,12 +187,14 @@ impl WebSocketBuilder {
 }
 
 impl WebSocket {
-    /// The standard's `new WebSocket(url, protocols)`. `http:` and `https:` mean `ws:` and `wss:`; `protocols` are offered to the
-    /// server, the first is liked best, and with any the server must choose one.
+    /// The standard's `new WebSocket(url, protocols)`. `http:` and `https:` mean `ws:` and `wss:`;
+    /// `protocols` are offered to the server, the first is liked best, and with any the server must
+    /// choose one.
     ///
     /// # Errors
     ///
-    /// [`SyntaxError`]. Everything that goes wrong later is told by [`Event::Error`] and [`Event::Close`].
+    /// [`SyntaxError`]. Everything that goes wrong later is told by [`Event::Error`] and
+    /// [`Event::Close`].
     pub fn new(url: &str, protocols: &[&str]) -> Result<Self, SyntaxError> {
         Self::builder(url).protocols(protocols).open()
     }

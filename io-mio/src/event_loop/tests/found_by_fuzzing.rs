@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::event_loop::tests::virtual_time::{Socket, event_loop, ms, readable};
 use crate::settings::Settings;
 
-/// §7.1.4: a connection was closed cleanly when both Close frames were exchanged. Here half of ours was still to be written when the time
-/// was up: that of the closing handshake, or that of the shutdown.
+/// §7.1.4: a connection was closed cleanly when both Close frames were exchanged. Here half of ours
+/// was still to be written when the time was up: that of the closing handshake, or that of the
+/// shutdown.
 #[test]
 fn a_close_that_could_not_be_written_is_not_clean() {
     const CLOSE: &[u8] = &[0x88, 2, 0x03, 0xe8];

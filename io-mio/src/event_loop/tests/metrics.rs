@@ -23,9 +23,8 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::settings::slow_consumer::SlowConsumer;
 
-/// Echoes on `/`; hands out pieces on `/pieces`; never decides on `/later`; refuses with 404 on `/nothing`
-/// and with 418 elsewhere.
-/// A plain request gets a page.
+/// Echoes on `/`; hands out pieces on `/pieces`; never decides on `/later`; refuses with 404 on
+/// `/nothing` and with 418 elsewhere. A plain request gets a page.
 struct App;
 
 impl Handler for App {

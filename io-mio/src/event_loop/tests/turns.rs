@@ -206,7 +206,8 @@ fn what_waits_for_the_end_of_a_message_leaves_room_for_it() {
     socket.buffers().arrived = vec![0x82, 0];
     event_loop.scripted_turn(ms(1), &[readable(peer)]);
     settle(&mut event_loop, ms(1));
-    // Two fragments, and as many messages as half of the queue can hold, each of them reckoned with the longest header.
+    // Two fragments, and as many messages as half of the queue can hold, each of them reckoned with
+    // the longest header.
     assert_eq!(socket.buffers().written.len(), 7 + 4008 + 4 * 1008);
     let slot = event_loop.driver.slots.get_peer(peer).expect("it is there");
     assert_eq!(slot.link.rare().dropped, 6);
@@ -254,7 +255,8 @@ fn reading_outside_of_a_turn_leaves_none_behind() {
     assert_eq!(first.buffers().written.len(), 6 + "for the reader".len());
 }
 
-/// Over TLS a read writes the records that wait: the queue may be empty before any event says that there is room.
+/// Over TLS a read writes the records that wait: the queue may be empty before any event says that
+/// there is room.
 #[test]
 fn drained_is_called_if_the_queue_was_written_by_a_read() {
     let mut event_loop = event_loop(On::Nothing, Settings::default());

@@ -1,4 +1,5 @@
-//! What depends on time and on what the kernel takes, with both played: nothing here waits for anything.
+//! What depends on time and on what the kernel takes, with both played: nothing here waits for
+//! anything.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,7 +21,8 @@ use crate::kernel::script::Script;
 use crate::settings::Settings;
 use crate::state::slots::{Phase, Slot};
 
-/// One socket of the kernel's: what the peer sent and was not read, and how much more the kernel takes.
+/// One socket of the kernel's: what the peer sent and was not read, and how much more the kernel
+/// takes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Socket(Arc<Mutex<Buffers>>);
 
@@ -157,7 +159,8 @@ fn pings_do_not_put_off_the_deadline_of_the_closing_handshake() {
     let socket = Socket::with_room(1000);
     let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
     event_loop.context().peer(peer).expect("open").close(CloseCode::NORMAL, "").expect("sent");
-    // Far more Pongs than are read: the queue never empties, and now and then the kernel takes some of it.
+    // Far more Pongs than are read: the queue never empties, and now and then the kernel takes some
+    // of it.
     let pings = ping().repeat(100);
     let closed = closed_after(&mut event_loop, &socket, peer, &pings, 5000);
     assert!((5000..=5100).contains(&closed), "{closed} ms");
@@ -186,7 +189,8 @@ fn a_peer_that_reads_slowly_is_alive_and_one_that_reads_nothing_is_not() {
         let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
         event_loop.context().peer(peer).expect("open").send(&[7; 400_000][..]).expect("queued");
         match limits {
-            // The Ping that is due after 30 s waits behind the message, and nothing else is heard: 80 s of silence but for what it reads.
+            // The Ping that is due after 30 s waits behind the message, and nothing else is heard:
+            // 80 s of silence but for what it reads.
             None => {
                 for tenths in 1..790 {
                     socket.buffers().room += reads;
@@ -194,7 +198,8 @@ fn a_peer_that_reads_slowly_is_alive_and_one_that_reads_nothing_is_not() {
                 }
                 assert_eq!(event_loop.handler().closed, []);
             }
-            // 30 s until the Ping is due, 20 s for any sign of life, 5 s for the Close with 1011 that is not read either.
+            // 30 s until the Ping is due, 20 s for any sign of life, 5 s for the Close with 1011
+            // that is not read either.
             Some(limits) => {
                 let closed = closed_after(&mut event_loop, &socket, peer, &[], 0);
                 assert!(limits.contains(&closed), "{closed} ms");
@@ -271,7 +276,8 @@ fn messages_in_progress_have_a_limit_in_total() {
     const LIMIT: usize = 320_000;
     let mut event_loop = event_loop(Settings { max_incomplete_bytes: LIMIT, ..Settings::default() });
     let mut now = 0;
-    // So much of a message of 60 001 bytes comes and is kept, in a buffer that is at most twice as large.
+    // So much of a message of 60 001 bytes comes and is kept, in a buffer that is at most twice as
+    // large.
     let mut begin = |event_loop: &mut EventLoop<Watcher>, len: usize| {
         let socket = Socket::with_room(1000);
         let peer = event_loop.dialled_scripted(Box::new(socket.clone()), ());
@@ -339,7 +345,8 @@ fn only_so_many_are_told_that_the_server_is_full() {
     }
     event_loop.scripted_turn(ms(1), &[]);
     assert_eq!(event_loop.handle().connections(), 64);
-    // They have their answer, and are gone after the deadline of the closing handshake though they never end their streams.
+    // They have their answer, and are gone after the deadline of the closing handshake though they
+    // never end their streams.
     event_loop.scripted_turn(ms(6000), &[]);
     assert_eq!(event_loop.handle().connections(), 0);
 }
@@ -360,7 +367,8 @@ fn control_frames_are_counted_over_reads_however_small() {
     while flooded.is_busy() {
         flooded.scripted_turn(ms(1), &[]);
     }
-    // §7.4.1: "1008 indicates that an endpoint is terminating the connection because it has received a message that violates its policy."
+    // §7.4.1: "1008 indicates that an endpoint is terminating the connection because it has
+    // received a message that violates its policy."
     assert!(ends_with_close(&socket), "no Close");
 
     // However many are allowed, more than can be counted are not.

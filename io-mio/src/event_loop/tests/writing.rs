@@ -1,4 +1,5 @@
-//! Everything that a kernel may do when it is written to, for each way in which a connection writes.
+//! Everything that a kernel may do when it is written to, for each way in which a connection
+//! writes.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex};

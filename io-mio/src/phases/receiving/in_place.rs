@@ -99,7 +99,8 @@ fn a_long_message_stays_where_it_was_read() {
     run(&mut event_loop, &socket, peer);
     let receiver = event_loop.handler();
     assert_eq!(receiver.messages, payloads);
-    // The last one finds the buffer of those before: but for what came with its header nothing of it was copied.
+    // The last one finds the buffer of those before: but for what came with its header nothing of
+    // it was copied.
     let (start, len) = receiver.places[2];
     let arriving = socket.0.lock().unwrap();
     // The reads that brought its bytes, in portions that depend on how fast the machine is.

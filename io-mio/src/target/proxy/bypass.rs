@@ -30,7 +30,8 @@ impl Bypass {
         Self { rules: rules.split(separator).filter_map(Rule::parse).collect() }
     }
 
-    /// Whether a server is reached without the proxy. `host` is a name or an IP address without brackets.
+    /// Whether a server is reached without the proxy. `host` is a name or an IP address without
+    /// brackets.
     pub(crate) fn covers(&self, host: &str, port: u16) -> bool {
         let ip = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
@@ -72,7 +73,8 @@ impl Rule {
     }
 }
 
-/// Splits `host[:port]`; an IPv6 address may stand with or without brackets, but has no port without them.
+/// Splits `host[:port]`; an IPv6 address may stand with or without brackets, but has no port
+/// without them.
 fn split_port(rule: &str) -> Option<(&str, Option<u16>)> {
     if rule.parse::<IpAddr>().is_ok() {
         return Some((rule, None));

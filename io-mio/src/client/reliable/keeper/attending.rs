@@ -148,7 +148,8 @@ impl Keeper {
         }
         let turns = worker.turns();
         let reached = worker.with_peer(peer, |peer| {
-            // While output waits, that the kernel takes some of it says that the server lives; a Ping behind it would say nothing.
+            // While output waits, that the kernel takes some of it says that the server lives; a
+            // Ping behind it would say nothing.
             let waits = peer.buffered_amount() > 0;
             let signs = if waits { peer.received().wrapping_add(peer.written()) } else { peer.received() };
             while let Some(beat) = pulse.handle_timeout(now, signs, turns) {
@@ -184,7 +185,8 @@ impl Keeper {
         let retry_at = state.retry_at.map(|at| if self.waits_for_room(&state) { FAR } else { at });
         let Some(due) = [retry_at, pulse, prepared_by].into_iter().flatten().min() else { return };
         if state.timer_at.is_none_or(|at| due < at) {
-            // A moment that cannot be told does not come either; but by the timer this is found when the thread ends.
+            // A moment that cannot be told does not come either; but by the timer this is found
+            // when the thread ends.
             let Some(at) = self.epoch.checked_add(due).or_else(|| self.epoch.checked_add(FAR)) else {
                 return;
             };

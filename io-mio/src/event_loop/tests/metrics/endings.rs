@@ -1,4 +1,5 @@
-//! However a connection ends, nothing of it is left in the gauges, and time-outs and failures are counted.
+//! However a connection ends, nothing of it is left in the gauges, and time-outs and failures are
+//! counted.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
