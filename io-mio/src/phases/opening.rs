@@ -143,7 +143,7 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Deci
         let reach = shared.reach(transport.is_unix());
         if !settings.origin.allows(origin, head.host(), reach, transport.is_secure()) {
             let level = shared.warnings.level(Warning::Origin, shared.now);
-            let (host, hint) = (head.host(), OriginPolicy::hint(reach));
+            let (host, hint) = (head.host().unwrap_or_default(), OriginPolicy::hint(reach));
             log::log!(level, "{remote}: Settings::origin does not allow {origin:?}; Host: {host:?}; {hint}");
             return Answer::Refuse(HandshakeError::OriginNotAllowed);
         }
