@@ -2,6 +2,7 @@
 //! themselves are tested in virtual time, beside the policy.
 #![allow(missing_docs, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
+mod keeping;
 #[path = "reach/refusing.rs"]
 #[allow(dead_code)]
 mod refusing;
@@ -13,32 +14,13 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use keeping::{disconnected, next, quick};
 use refusing::refusing;
 use sansws_mio::{
-    Attempt, Clients, Data, Disconnected, Event, FailureCause, ReadyState, ReliableBuilder, ReliableEvent,
+    Attempt, Clients, Data, Event, FailureCause, ReadyState, ReliableBuilder, ReliableEvent,
     ReliableWebSocket, Settings, SyntaxError,
 };
 use scripted::{DEADLINE, Got, Peer, serve_listener};
-
-/// Quick, so that a test is.
-fn quick(url: &str) -> ReliableBuilder {
-    ReliableWebSocket::builder(url)
-        .first_delay(Duration::from_millis(2))
-        .interval(Duration::from_millis(1))
-        .max_delay(Duration::from_millis(4))
-        .heartbeat(None)
-}
-
-fn next(socket: &ReliableWebSocket) -> ReliableEvent {
-    socket.next_event(Some(DEADLINE)).expect("an event in time")
-}
-
-fn disconnected(socket: &ReliableWebSocket) -> Disconnected {
-    match next(socket) {
-        ReliableEvent::Disconnected(how) => how,
-        event => panic!("{event:?}"),
-    }
-}
 
 /// Which retry comes next, and after how long.
 fn retrying(socket: &ReliableWebSocket) -> (u32, Duration) {

@@ -1,6 +1,7 @@
 //! The connection that keeps itself alive, against servers that do not. The delays themselves are tested in virtual time, beside the policy.
 #![allow(missing_docs, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
+mod keeping;
 #[path = "reach/refusing.rs"]
 #[allow(dead_code)]
 mod refusing;
@@ -11,32 +12,12 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use keeping::{disconnected, next, quick};
 use refusing::refusing;
 use sansws_mio::{
-    Data, Disconnected, FailureCause, Heartbeat, MessageId, ReliableBuilder, ReliableEvent,
-    ReliableWebSocket, SendRefused,
+    Data, Disconnected, FailureCause, Heartbeat, MessageId, ReliableEvent, ReliableWebSocket, SendRefused,
 };
 use scripted::{DEADLINE, Got, Peer, serve, serve_listener};
-
-/// Quick, so that a test is.
-fn quick(url: &str) -> ReliableBuilder {
-    ReliableWebSocket::builder(url)
-        .first_delay(Duration::from_millis(2))
-        .interval(Duration::from_millis(1))
-        .max_delay(Duration::from_millis(4))
-        .heartbeat(None)
-}
-
-fn next(socket: &ReliableWebSocket) -> ReliableEvent {
-    socket.next_event(Some(DEADLINE)).expect("an event in time")
-}
-
-fn disconnected(socket: &ReliableWebSocket) -> Disconnected {
-    match next(socket) {
-        ReliableEvent::Disconnected(how) => how,
-        event => panic!("{event:?}"),
-    }
-}
 
 fn opened(socket: &ReliableWebSocket) -> u32 {
     match next(socket) {

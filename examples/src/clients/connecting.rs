@@ -35,8 +35,8 @@ impl Connecting {
     }
 }
 
-/// How it is told that no more attempts are made, after so many retries in a row, or since what the
-/// last one failed for does not change.
+/// The reason shown when reconnecting ends: after `retries` consecutive failures, or because the
+/// last failure is final.
 pub(super) fn given_up(retries: u32, is_final: bool) -> String {
     match retries {
         _ if is_final => "given up: another attempt would fail in the same way".into(),

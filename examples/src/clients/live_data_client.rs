@@ -103,8 +103,8 @@ struct Channels {
 }
 
 impl LiveDataClient {
-    /// Connects. The server is tried for ever, unless what it says is [final](sansws_mio::Backoff).
-    /// `on_state` is told about the connection.
+    /// Connects, and reconnects until the server refuses in a way that is
+    /// [final](sansws_mio::Backoff). `on_state` is called with each change of the connection.
     ///
     /// # Errors
     ///

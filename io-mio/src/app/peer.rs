@@ -155,8 +155,8 @@ impl<'a, S> Peer<'a, S> {
         self.sending().send_fragment(Message::Binary(payload), last)
     }
 
-    /// Sends a Ping with up to 125 bytes; [`Handler::pong`](crate::Handler::pong) tells of the
-    /// answer. The driver sends its own to find dead connections.
+    /// Sends a Ping with up to 125 bytes; [`Handler::pong`](crate::Handler::pong) is called
+    /// with the answer. The driver sends its own to find dead connections.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl<'a, S> Peer<'a, S> {
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): what is queued and a Close frame with this code go
-    /// out, nothing more is received, and [`Handler::close`](crate::Handler::close) tells of
+    /// out, nothing more is received, and [`Handler::close`](crate::Handler::close) gets
     /// [`Cause::Aborted`](crate::Cause::Aborted).
     ///
     /// A code that must not be sent becomes 1011. A connection that is closing already goes on
@@ -215,9 +215,9 @@ impl<'a, S> Peer<'a, S> {
     /// Bytes of frames that the kernel has taken since the connection was opened, control frames
     /// and, on a dialled connection, the request included.
     ///
-    /// With [`buffered_amount`](Self::buffered_amount) it tells what became of a message: sent when
-    /// the two added up to `n`, it has been handed over whole once this is at least `n`. Over TLS
-    /// that is told once all records that wait are written, at most 64 KiB of them.
+    /// With [`buffered_amount`](Self::buffered_amount) it shows what became of a message: if the two
+    /// added up to `n` after it was sent, the kernel has all of it once this is at least `n`. Over TLS
+    /// this rises when all waiting records are written, at most 64 KiB of them.
     pub fn written(&self) -> u64 {
         self.link.surely_written(self.edges)
     }

@@ -50,7 +50,7 @@ use crate::client::reliable::keeper::Keeper;
 /// and after five failed retries in a row it gives up; the [builder](crate::ReliableBuilder) can
 /// have it otherwise.
 ///
-/// - The retries are counted anew once a connection is
+/// - The number of retries is reset once a connection is
 ///   [proven](crate::ReliableBuilder::proven_after): a message was received on it, or it was open
 ///   for 10 s.
 /// - 401, 403, 404 and other refusals that say that the request is wrong, certificates that are

@@ -130,12 +130,13 @@ impl Backoff {
     }
 
     /// A connection is proven once a message has been received on it or it has been open for this
-    /// long; default 10 s. Only then the retries are counted, and the delays begin, anew.
+    /// long; default 10 s. Only then are the number of retries and the delay reset.
     ///
     /// A server that accepts connections and closes them at once (it is overloaded, or checks a
     /// token behind the handshake) is retried with the same growing delays as one that refuses
-    /// connections. A server that first sends a message that says so counts as proven: if it closes
-    /// with a code of its own, list that code in [`final_codes`](Self::final_codes).
+    /// connections. A connection on which the server first sends such an error as a message counts as
+    /// proven: if the server closes with a code of its own, list that code in
+    /// [`final_codes`](Self::final_codes).
     /// [`Duration::ZERO`]: every connection that opens is proven.
     #[must_use]
     pub fn proven_after(mut self, time: Duration) -> Self {

@@ -87,7 +87,7 @@ impl ReliableBuilder {
     }
 
     /// How long a connection has to be open, if no message is received on it, before retries are
-    /// counted anew; default 10 s. See [`Backoff::proven_after`].
+    /// reset; default 10 s. See [`Backoff::proven_after`].
     pub fn proven_after(mut self, time: Duration) -> Self {
         self.backoff = self.backoff.proven_after(time);
         self
