@@ -1,6 +1,8 @@
-//! Payloads and frames that the benches share.
+//! Payloads and frames that the benches share, and what they write down.
 
 use sansws::{Config, Connection, MaskingKey, Message};
+
+pub mod results;
 
 /// The masking-key of all frames here: what it is does not change the cost.
 pub const KEY: MaskingKey = [0x37, 0xfa, 0x21, 0x3d];

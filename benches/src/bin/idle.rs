@@ -1,6 +1,6 @@
 //! What an idle connection costs a server in memory: starts one, opens many connections to it, and reads its resident set.
 //!
-//! `cargo build --release && cargo run --release -p sansws-benches --bin idle -- 10000 [SERVER ARGS…]`
+//! `cargo build --release && cargo run --release --manifest-path benches/Cargo.toml --target-dir target --bin idle -- 10000`
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
