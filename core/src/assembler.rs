@@ -237,7 +237,11 @@ impl Assembler {
     #[must_use = "a message is returned once"]
     pub fn filled_owned<K>(&mut self, connection: &mut Connection<K>, len: usize) -> Option<OwnedMessage> {
         let found = self.collector.filled(connection, len)?;
-        self.own(found)
+        let message = self.own(found);
+        if message.is_none() {
+            connection.fail(ProtocolError::InvalidUtf8);
+        }
+        message
     }
 
     /// Returns how many bytes of memory the assembler owns.

@@ -307,6 +307,6 @@ impl fmt::Debug for Rsv {
     }
 }
 
-fn array_at<const N: usize>(bytes: &[u8], start: usize) -> Option<[u8; N]> {
+pub(crate) fn array_at<const N: usize>(bytes: &[u8], start: usize) -> Option<[u8; N]> {
     bytes.get(start..)?.first_chunk::<N>().copied()
 }

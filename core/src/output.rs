@@ -84,17 +84,35 @@ pub trait Output {
     }
 }
 
-/// Length of the block on the stack in which payloads are masked, in bytes.
-const BLOCK: usize = 512;
+/// How many bytes are masked at once on their way into an output that can only append: they stay in
+/// vector registers. A multiple of the key's length.
+const BLOCK: usize = 128;
 
-fn write_in_blocks<O: Output + ?Sized>(out: &mut O, mut key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+/// Up to this length, in bytes, it costs less to append the payload and mask it there.
+#[cfg(feature = "alloc")]
+const MASK_IN_PLACE: usize = 1024;
+
+fn write_in_blocks<O: Output + ?Sized>(out: &mut O, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+    let rest = masked_blocks(key, bytes, |block| out.write_reserved(block));
     let mut block = [0; BLOCK];
-    for piece in bytes.chunks(BLOCK) {
-        let place = &mut block[..piece.len()];
-        key = copy_masked(key, piece, place);
-        out.write_reserved(place);
-    }
+    let place = &mut block[..rest.len()];
+    let key = copy_masked(key, rest, place);
+    out.write_reserved(place);
     key
+}
+
+/// Masks all whole blocks of `bytes`. Returns the rest, for which the key is the same.
+#[inline]
+fn masked_blocks(key: MaskingKey, bytes: &[u8], mut append: impl FnMut(&[u8; BLOCK])) -> &[u8] {
+    let mut pattern = [0; BLOCK];
+    pattern.chunks_exact_mut(4).for_each(|part| part.copy_from_slice(&key));
+    let mut blocks = bytes.chunks_exact(BLOCK);
+    for block in &mut blocks {
+        let mut masked = pattern;
+        masked.iter_mut().zip(block).for_each(|(octet, plain)| *octet ^= plain);
+        append(&masked);
+    }
+    blocks.remainder()
 }
 
 /// The output has no room for the whole frame. Nothing was written and nothing changed.
@@ -225,11 +243,12 @@ impl Output for alloc::vec::Vec<u8> {
 
     #[inline]
     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
-        if bytes.len() > BLOCK {
-            return write_in_blocks(self, key, bytes);
+        let mut rest = bytes;
+        if rest.len() > MASK_IN_PLACE {
+            rest = masked_blocks(key, rest, |block| self.extend_from_slice(block));
         }
         let start = self.len();
-        self.extend_from_slice(bytes);
+        self.extend_from_slice(rest);
         apply_mask(key, &mut self[start..])
     }
 }
@@ -253,11 +272,12 @@ impl Output for bytes::BytesMut {
 
     #[inline]
     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
-        if bytes.len() > BLOCK {
-            return write_in_blocks(self, key, bytes);
+        let mut rest = bytes;
+        if rest.len() > MASK_IN_PLACE {
+            rest = masked_blocks(key, rest, |block| self.extend_from_slice(block));
         }
         let start = self.len();
-        self.extend_from_slice(bytes);
+        self.extend_from_slice(rest);
         apply_mask(key, &mut self[start..])
     }
 }

@@ -119,6 +119,35 @@ proptest! {
     }
 }
 
+/// What ends a text is validated with all of it: also where it completes a code point, or does not.
+#[test]
+fn the_end_of_a_text_that_is_no_utf8_fails_the_connection() {
+    let ends: [(&[u8], bool); 5] =
+        [(b"\xa4b", true), (b"\xa4\xff", false), (b"xb", false), (b"\xa4\xc3", false), (b"\xa4\x80", false)];
+    for (end, is_valid) in ends {
+        let stream = masked(0x81, &[&b"a\xc3"[..], end].concat());
+        for owned in [false, true] {
+            let (mut connection, mut messages) = (server(), Assembler::new());
+            let (head, tail) = stream.split_at(6 + 2);
+            assert_eq!(messages.receive(&mut connection, &mut &mut head.to_vec()[..]), None);
+            messages.space(&connection).unwrap()[..2].copy_from_slice(tail);
+            let message = if owned {
+                messages.filled_owned(&mut connection, 2)
+            } else {
+                messages.filled(&mut connection, 2).map(Message::into_owned)
+            };
+            assert_eq!(message, is_valid.then(|| OwnedMessage::Text("aäb".into())), "{end:x?}");
+            assert_eq!(connection.failure(), (!is_valid).then_some(ProtocolError::InvalidUtf8));
+            // The next message begins anew.
+            if is_valid {
+                let mut next = [masked(0x01, "ö".as_bytes()), masked(0x80, b"")].concat();
+                let next = messages.receive(&mut connection, &mut &mut next[..]).map(Message::into_owned);
+                assert_eq!(next, Some(OwnedMessage::Text("ö".into())));
+            }
+        }
+    }
+}
+
 /// Every payload byte that is read into place stays where it was read.
 #[test]
 fn what_was_read_into_place_is_not_copied_again() {
@@ -330,7 +359,9 @@ fn what_cannot_be_collected_is_said_and_fails_whoever_lets_it_receive() {
 
 #[test]
 fn a_fixed_slice_holds_messages_up_to_its_length() {
-    let in_two = |len: usize| [masked(0x02, &[7; 3]), masked(0x80, &vec![7; len - 3])].concat();
+    // The Ping keeps the fragments from being one chunk.
+    let in_two =
+        |len: usize| [masked(0x02, &[7; 3]), masked(0x89, b""), masked(0x80, &vec![7; len - 3])].concat();
     for (len, fits) in [(3, true), (16, true), (17, false)] {
         let mut room = [0; 16];
         let (mut connection, mut messages) = (server(), SliceAssembler::new(&mut room));

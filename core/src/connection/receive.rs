@@ -10,7 +10,8 @@ impl<K> Connection<K> {
     /// Takes bytes that came from the peer and returns what the next of them mean.
     ///
     /// `input` is advanced past the bytes that were understood. Payloads are unmasked in place and
-    /// lent as chunks of the same buffer. Call `receive` until it returns `None`: then `input` is
+    /// lent as chunks of the same buffer. Further fragments of up to 125 bytes that are whole in
+    /// `input` join the chunk before them (§5.4: where a message is cut has no meaning). Call `receive` until it returns `None`: then `input` is
     /// used up, whatever its size was, and the buffer is yours again. What a cut leaves over (part
     /// of a header, of a code point, of a control frame) stays in the connection.
     ///
@@ -105,6 +106,11 @@ impl<K> Connection<K> {
                 Event::Close(self.receiver.close_received().flatten())
             }
         })
+    }
+
+    /// Takes the last bytes of a text message for a caller that validates all of it.
+    pub(crate) fn receive_end_of_text(&mut self, payload: &mut [u8]) {
+        self.receiver.end_of_text(payload);
     }
 
     /// Returns the data frame whose payload is arriving, and how much of it is still to come;

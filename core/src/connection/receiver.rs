@@ -6,8 +6,8 @@ use super::config::Config;
 use super::event::{BinaryChunk, CompressedChunk, Incoming, TextChunk};
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
-use crate::frame::{FrameHeader, MAX_CONTROL_LEN, Opcode, Rsv};
-use crate::mask::{MaskingKey, apply_mask};
+use crate::frame::{FrameHeader, MAX_CONTROL_LEN, Opcode, Rsv, array_at};
+use crate::mask::{MaskingKey, apply_mask, move_masked};
 use crate::message::MessageKind;
 use crate::utf8::Utf8Stream;
 
@@ -220,9 +220,7 @@ impl Receiver {
                     if input.is_empty() {
                         return Ok(None);
                     }
-                    let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
-                    let (payload, rest) = mem::take(input).split_at_mut(len);
-                    *input = rest;
+                    let payload = self.take_payload(input, is_server);
                     return self.data(payload).map(Some);
                 }
                 Phase::Control => {
@@ -340,10 +338,70 @@ impl Receiver {
         if self.phase == Phase::Control { self.end_of_control() } else { self.data(&mut []) }
     }
 
+    /// The rest of the last frame of a text message, which the caller validates.
+    pub(super) fn end_of_text(&mut self, payload: &mut [u8]) {
+        self.unmask(payload);
+        self.remaining = 0;
+        self.message.utf8 = Utf8Stream::new();
+        self.message.kind = None;
+        self.phase = Phase::BetweenMessages;
+    }
+
+    /// Takes what the input holds of the current frame's payload off it, unmasked.
+    ///
+    /// If all of it is there, short fragments that follow are taken too, their payloads moved up
+    /// to it: to validate and hand out each by itself costs more than what it carries. Where one
+    /// fragment ends and the next begins has no meaning (§5.4).
+    fn take_payload<'b>(&mut self, input: &mut &'b mut [u8], is_server: bool) -> &'b mut [u8] {
+        let bytes = mem::take(input);
+        let mut end = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(bytes.len());
+        self.unmask(&mut bytes[..end]);
+        self.remaining -= end as u64;
+        let mut taken = end;
+        if self.remaining == 0 {
+            while let Some((header_len, len)) = self.short_fragment(&bytes[taken..], is_server) {
+                let payload = taken + header_len..taken + header_len + len;
+                taken = payload.end;
+                move_masked(self.masking_key, bytes, payload, end);
+                end += len;
+            }
+        }
+        let (payload, rest) = bytes.split_at_mut(taken);
+        *input = rest;
+        &mut payload[..end]
+    }
+
+    /// Begins and ends a further fragment of the message in progress, of at most 125 bytes, if all
+    /// of it is there. Returns the lengths of its header and its payload. Everything else, legal or
+    /// not, is left to [`step`](Self::step).
+    #[inline]
+    fn short_fragment(&mut self, input: &[u8], is_server: bool) -> Option<(usize, usize)> {
+        let &[b0, b1, ..] = input else { return None };
+        let (is_masked, len) = (b1 & 0x80 != 0, b1 & 0x7f);
+        let is_continuation = b0 & 0x7f == Opcode::Continuation as u8;
+        if self.fin || !is_continuation || is_masked != is_server || len > self.max_short_len {
+            return None;
+        }
+        let header_len = if is_server { 6 } else { 2 };
+        if input.len() < header_len + usize::from(len) {
+            return None;
+        }
+        let message = &mut self.message;
+        let message_len = message.len + u64::from(len);
+        if message_len > self.config.max_message_len || message.fragments >= self.config.max_fragments {
+            return None;
+        }
+        if is_server {
+            self.masking_key = array_at(input, 2)?;
+        }
+        message.len = message_len;
+        message.fragments += 1;
+        self.fin = b0 & 0x80 != 0;
+        Some((header_len, len.into()))
+    }
+
     /// A piece of the payload of a data frame, perhaps the last.
     fn data<'b>(&mut self, payload: &'b mut [u8]) -> Result<Step<'b>, ProtocolError> {
-        self.unmask(payload);
-        self.remaining -= payload.len() as u64;
         let remaining = self.remaining;
         let end_of_frame = remaining == 0;
         let message = &mut self.message;

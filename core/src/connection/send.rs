@@ -464,9 +464,14 @@ fn write_frame<K: MaskingKeys>(
     out.reserve(FrameHeader::encoded_len(payload_len as u64, masking_keys.is_some()) + payload_len)?;
     // A key is drawn only for a frame that is written.
     let masking_key = next_key(masking_keys)?;
-    let header =
-        FrameHeader { fin, rsv, opcode, masking_key, payload_len: payload_len as u64 }.encode_unchecked();
-    out.write_reserved(header.as_bytes());
+    if masking_key.is_none() && payload_len <= MAX_CONTROL_LEN {
+        // Most frames of a server. A header whose length the compiler knows saves a call.
+        out.write_reserved(&[FrameHeader::first_byte(fin, rsv, opcode), payload_len as u8]);
+    } else {
+        let payload_len = payload_len as u64;
+        let header = FrameHeader { fin, rsv, opcode, masking_key, payload_len }.encode_unchecked();
+        out.write_reserved(header.as_bytes());
+    }
     let [first, second] = payload;
     match masking_key {
         None => {

@@ -1,6 +1,6 @@
 use sansws::{
-    Connection, FrameHeader, MAX_CONTROL_FRAME_LEN, MAX_PAYLOAD_LEN, Opcode, Prepared, ProtocolError, Rsv,
-    SendError,
+    Config, Connection, Event, FrameHeader, MAX_CONTROL_FRAME_LEN, MAX_PAYLOAD_LEN, Opcode, Prepared,
+    ProtocolError, Rsv, SendError,
 };
 
 use crate::support::*;
@@ -206,6 +206,85 @@ mod section_5_4_fragmentation {
         let (seen, out) = server_sees(&stream.concat());
         assert_eq!(seen, [Seen::Ping(b"ping".into()), Seen::Pong(vec![]), text("Hello")]);
         assert_eq!(out, unmasked(0x8a, b"ping"));
+    }
+
+    /// Frames with a key each, of these first octets and lengths of payload; and the payloads in one.
+    fn frames(is_masked: bool, frames: &[(u8, usize)]) -> (Vec<u8>, Vec<u8>) {
+        let (mut stream, mut payloads) = (Vec::new(), Vec::new());
+        for (i, &(first, len)) in frames.iter().enumerate() {
+            let payload: Vec<u8> = (0..len).map(|at| (at + 7 * i) as u8).collect();
+            let key = is_masked.then(|| [i as u8, 1, 0x80 + i as u8, 0xff]);
+            stream.extend(frame(first, key, &payload));
+            payloads.extend(payload);
+        }
+        (stream, payloads)
+    }
+
+    /// "the fragments of a message have no semantic meaning to the receiver" but in their order.
+    #[test]
+    fn short_fragments_that_arrive_together_are_one_chunk() {
+        let firsts = [0x02, 0x00, 0x00, 0x00, 0x80];
+        for lens in [[3, 0, 125, 16, 17], [300, 1, 15, 31, 125]] {
+            let together: Vec<_> = firsts.into_iter().zip(lens).collect();
+            for is_masked in [true, false] {
+                let mut connection = if is_masked { server() } else { client() };
+                let (mut stream, payload) = frames(is_masked, &together);
+                let after = frames(is_masked, &[(0x81, 1)]).0;
+                stream.extend(&after);
+                let mut input = &mut stream[..];
+                let Some(Event::Binary(chunk)) = connection.receive(&mut input) else { panic!("a chunk") };
+                assert_eq!(chunk.payload, payload, "{lens:?}");
+                assert_eq!((chunk.first, chunk.last, chunk.remaining), (true, true, 0));
+                assert_eq!(input, after, "what follows is untouched");
+            }
+        }
+    }
+
+    /// What ends a chunk before its message: the end of the input, and every frame that is not a
+    /// short, legal, whole fragment.
+    #[test]
+    fn a_chunk_ends_before_what_is_no_short_fragment() {
+        let long = (0x00, 126);
+        let whole = [(0x02, 5), (0x00, 6)];
+        for (next, is_masked, arrived) in [
+            ((0x89, 0), true, usize::MAX),
+            ((0x88, 0), true, usize::MAX),
+            ((0x02, 1), true, usize::MAX),
+            ((0x40, 1), true, usize::MAX),
+            ((0x03, 1), true, usize::MAX),
+            ((0x80, 1), false, usize::MAX),
+            (long, true, usize::MAX),
+            ((0x80, 5), true, 0),
+            ((0x80, 5), true, 1),
+            ((0x80, 5), true, 5),
+            ((0x80, 5), true, 10),
+        ] {
+            let (mut stream, payload) = frames(true, &whole);
+            let mut after = frames(is_masked, &[next]).0;
+            after.truncate(arrived);
+            stream.extend(&after);
+            let (mut connection, mut input) = (server(), &mut stream[..]);
+            let Some(Event::Binary(chunk)) = connection.receive(&mut input) else { panic!("a chunk") };
+            assert_eq!((&*chunk.payload, chunk.first, chunk.last), (&payload[..], true, false), "{next:?}");
+            assert_eq!(input, after);
+        }
+    }
+
+    /// Each limit holds for fragments that arrive together, and what is within it is handed out first.
+    #[test]
+    fn a_chunk_ends_before_the_fragment_that_is_too_much() {
+        let cases = [
+            (Config::new().max_message_len(10), ProtocolError::MessageTooBig),
+            (Config::new().max_frame_len(5), ProtocolError::FrameTooBig),
+            (Config::new().max_fragments(2), ProtocolError::TooManyFragments),
+        ];
+        for (config, error) in cases {
+            let (mut stream, payload) = frames(true, &[(0x02, 5), (0x00, 5), (0x80, 6)]);
+            let (mut connection, mut input) = (Connection::server(&config), &mut stream[..]);
+            let event = connection.receive(&mut input);
+            assert!(matches!(event, Some(Event::Binary(chunk)) if chunk.payload == &payload[..10]));
+            assert_eq!(connection.receive(&mut input), Some(Event::Failed(error)));
+        }
     }
 
     /// Rule R-5.4-a.
