@@ -101,25 +101,32 @@ impl Results {
         Ok(path)
     }
 
-    /// The table in Markdown: a row for each cell, a column for each contender, in the order in which they first appear.
+    /// All cells in one table, in Markdown.
     pub fn markdown(&self) -> String {
+        self.heading() + &Self::table(&self.cells)
+    }
+
+    /// Where, when and how the figures were made, and what they are: what stands above the tables.
+    pub fn heading(&self) -> String {
+        let Ran { date, commit, rustc, processor } = &self.ran;
+        format!(
+            "{date}, {commit}, {rustc}, {processor}: `{}`\n\n{}; × is against the first column, \
+             least to greatest of the rounds in brackets.\n\n",
+            self.command, self.unit
+        )
+    }
+
+    /// A table of some cells: a row for each, a column for each contender, in the order in which they first appear.
+    pub fn table(cells: &[Cell]) -> String {
         let mut names: Vec<&str> = Vec::new();
-        for contender in self.cells.iter().flat_map(|cell| &cell.contenders) {
+        for contender in cells.iter().flat_map(|cell| &cell.contenders) {
             if !names.contains(&&*contender.name) {
                 names.push(&contender.name);
             }
         }
-        let mut out = format!(
-            "{}, {}, {}, {}: `{}`\n\n",
-            self.ran.date, self.ran.commit, self.ran.rustc, self.ran.processor, self.command
-        );
-        let _ = writeln!(
-            out,
-            "{}; × is against the first column, least to greatest of the rounds in brackets.\n",
-            self.unit
-        );
+        let mut out = String::new();
         let _ = writeln!(out, "| | {} |\n|---|{}", names.join(" | "), "---:|".repeat(names.len()));
-        for cell in &self.cells {
+        for cell in cells {
             let _ = write!(out, "| {} |", cell.work);
             for name in &names {
                 let Some(contender) = cell.contenders.iter().find(|contender| contender.name == *name) else {

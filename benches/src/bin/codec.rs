@@ -30,7 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("\r\x1b[K{} cells", cells.len());
     warn_of_the_impossible(&cells, &results);
     let path = results.save()?;
-    println!("{}", results.markdown());
+    print!("{}", results.heading());
+    let mut shown = 0;
+    for table in cells.chunk_by(|a, b| a.task == b.task) {
+        println!("{}", Results::table(&results.cells[shown..][..table.len()]));
+        shown += table.len();
+    }
     eprintln!("{}", path.display());
     Ok(())
 }

@@ -2,21 +2,23 @@
 
 use std::hint::black_box;
 
-use super::wire::Wire;
+use super::wire::{WORTH_A_WRITE, Wire};
 use super::{Contender, Receive, Send, Tally, Work};
 use crate::{KEY, Payload, frame_len};
 
-/// The contender that the others are compared with.
-pub(super) struct Floor;
+pub(super) mod mask;
 
-impl Contender for Floor {
+/// The contender that the others are compared with, with the vectors that every processor of this kind has; or, if it is `WIDE`, with AVX2.
+pub(super) struct Floor<const WIDE: bool>;
+
+impl<const WIDE: bool> Contender for Floor<WIDE> {
     fn name(&self) -> &'static str {
-        "floor"
+        if WIDE { "floor, AVX2" } else { "floor" }
     }
 
     fn receives(&self, job: &Receive) -> Option<Box<dyn Work>> {
         let buffer = vec![0; job.read + 14 + frame_len(job.longest, true)];
-        Some(Box::new(Receiver {
+        Some(Box::new(Receiver::<WIDE> {
             wire: Wire::of(job),
             count: job.count,
             read: job.read,
@@ -31,19 +33,19 @@ impl Contender for Floor {
     }
 
     fn server_sends(&self, job: &Send) -> Option<Box<dyn Work>> {
-        let wire = Wire::to(job, false);
-        Some(Box::new(ServerSender { job: job.clone(), wire }))
+        // Nothing is masked.
+        (!WIDE).then(|| Box::new(ServerSender { job: job.clone(), wire: Wire::to(job, false) }) as _)
     }
 
     fn client_sends(&self, job: &Send) -> Option<Box<dyn Work>> {
-        let len = job.count * frame_len(job.payload.len(), true);
-        Some(Box::new(ClientSender { job: job.clone(), out: vec![0; len], wire: Wire::to(job, true) }))
+        let out = vec![0; WORTH_A_WRITE + frame_len(job.payload.len(), true)];
+        Some(Box::new(ClientSender::<WIDE> { job: job.clone(), out, wire: Wire::to(job, true) }))
     }
 }
 
 /// Frames are unmasked where they were read. What is missing of one that was cut is read behind its beginning, and what follows it into the
 /// other buffer, in one read: nothing is moved.
-struct Receiver {
+struct Receiver<const WIDE: bool> {
     wire: Wire,
     count: usize,
     read: usize,
@@ -59,7 +61,7 @@ struct Receiver {
     collected_len: usize,
 }
 
-impl Work for Receiver {
+impl<const WIDE: bool> Work for Receiver<WIDE> {
     fn run(&mut self) -> Tally {
         let mut tally = Tally::default();
         while tally.messages < self.count {
@@ -75,7 +77,7 @@ impl Work for Receiver {
     }
 }
 
-impl Receiver {
+impl<const WIDE: bool> Receiver<WIDE> {
     /// Reads once. Returns how many bytes of it are in the other buffer.
     fn read(&mut self) -> usize {
         if let Some(header) = Header::of(&self.current[self.start..self.end]) {
@@ -100,7 +102,7 @@ impl Receiver {
         while let Some(header) = Header::of(rest) {
             if rest.len() < header.frame_len() {
                 let payload = &mut rest[header.len..];
-                unmask(header.key_at(self.unmasked), &mut payload[self.unmasked..]);
+                unmask::<WIDE>(header.key_at(self.unmasked), &mut payload[self.unmasked..]);
                 self.unmasked = payload.len();
                 break;
             }
@@ -109,7 +111,7 @@ impl Receiver {
             let unmasked = std::mem::take(&mut self.unmasked);
             let payload = &mut frame[header.len..];
             if matches!(header.first, 0x81 | 0x82) {
-                unmask(header.key_at(unmasked), &mut payload[unmasked..]);
+                unmask::<WIDE>(header.key_at(unmasked), &mut payload[unmasked..]);
                 if header.first == 0x81 {
                     assert!(is_text(payload));
                 }
@@ -119,7 +121,7 @@ impl Receiver {
                 let (done, masked) = payload.split_at(unmasked);
                 let (first, second) = place.split_at_mut(unmasked);
                 first.copy_from_slice(done);
-                copy_masked(header.key_at(unmasked), masked, second);
+                copy_masked::<WIDE>(header.key_at(unmasked), masked, second);
                 self.collected_len += payload.len();
                 if header.first & 0x80 != 0 {
                     let message = &self.collected[..std::mem::take(&mut self.collected_len)];
@@ -196,25 +198,23 @@ impl Work for ServerSender {
     }
 }
 
-/// Payloads are copied and masked in one pass, into a buffer that is written when the batch is in it.
-struct ClientSender {
+/// Payloads are copied and masked in one pass, into a buffer that is written when it is long enough or the batch is in it.
+struct ClientSender<const WIDE: bool> {
     job: Send,
     out: Vec<u8>,
     wire: Wire,
 }
 
-impl Work for ClientSender {
+impl<const WIDE: bool> Work for ClientSender<WIDE> {
     fn run(&mut self) -> Tally {
         let mut tally = Tally::default();
-        let mut out = &mut self.out[..];
+        let mut at = 0;
         for _ in 0..self.job.count {
             let payload = black_box(&self.job.payload);
             let first = first_octet(payload);
             let payload = payload.as_bytes();
-            let header_len = frame_len(payload.len(), true) - payload.len();
-            let (header, rest) = out.split_at_mut(header_len);
-            let (place, rest) = rest.split_at_mut(payload.len());
-            out = rest;
+            let frame_len = frame_len(payload.len(), true);
+            let (header, place) = self.out[at..][..frame_len].split_at_mut(frame_len - payload.len());
             header[0] = first;
             match payload.len() {
                 len @ 0..126 => header[1] = 0x80 | len as u8,
@@ -225,11 +225,17 @@ impl Work for ClientSender {
                 }
             }
             let key = black_box(KEY);
-            header[header_len - 4..].copy_from_slice(&key);
-            copy_masked(key, payload, place);
+            let key_at = header.len() - 4;
+            header[key_at..].copy_from_slice(&key);
+            copy_masked::<WIDE>(key, payload, place);
             tally.message(payload.len());
+            at += frame_len;
+            if at >= WORTH_A_WRITE {
+                self.wire.put(&self.out[..at]);
+                at = 0;
+            }
         }
-        self.wire.put(&self.out);
+        self.wire.put(&self.out[..at]);
         tally
     }
 }
@@ -242,52 +248,26 @@ fn first_octet(payload: &Payload) -> u8 {
     }
 }
 
-/// In words, which the compiler makes vectors of.
 #[inline]
-fn unmask(key: [u8; 4], payload: &mut [u8]) {
-    let half = u32::from_ne_bytes(key);
-    let word = u64::from(half) << 32 | u64::from(half);
-    let (words, tail) = payload.as_chunks_mut::<8>();
-    for octets in words {
-        *octets = (u64::from_ne_bytes(*octets) ^ word).to_ne_bytes();
-    }
-    let (halves, tail) = tail.as_chunks_mut::<4>();
-    for octets in halves {
-        *octets = (u32::from_ne_bytes(*octets) ^ half).to_ne_bytes();
-    }
-    for (octet, key) in tail.iter_mut().zip(key) {
-        *octet ^= key;
-    }
+fn unmask<const WIDE: bool>(key: [u8; 4], payload: &mut [u8]) {
+    if WIDE { mask::wide::unmask(key, payload) } else { mask::unmask(key, payload) }
 }
 
-/// The same from one place to another of the same length.
 #[inline]
-fn copy_masked(key: [u8; 4], from: &[u8], to: &mut [u8]) {
-    let half = u32::from_ne_bytes(key);
-    let word = u64::from(half) << 32 | u64::from(half);
-    let (words, tail) = to.as_chunks_mut::<8>();
-    let (from_words, from_tail) = from.as_chunks::<8>();
-    for (octets, from) in words.iter_mut().zip(from_words) {
-        *octets = (u64::from_ne_bytes(*from) ^ word).to_ne_bytes();
-    }
-    let (halves, tail) = tail.as_chunks_mut::<4>();
-    let (from_halves, from_tail) = from_tail.as_chunks::<4>();
-    for (octets, from) in halves.iter_mut().zip(from_halves) {
-        *octets = (u32::from_ne_bytes(*from) ^ half).to_ne_bytes();
-    }
-    for ((octet, from), key) in tail.iter_mut().zip(from_tail).zip(key) {
-        *octet = from ^ key;
-    }
+fn copy_masked<const WIDE: bool>(key: [u8; 4], from: &[u8], to: &mut [u8]) {
+    if WIDE { mask::wide::copy_masked(key, from, to) } else { mask::copy_masked(key, from, to) }
 }
 
-/// Below 64 bytes simdutf8 goes byte by byte: short text is padded with zeros, which are ASCII.
+/// ASCII is found in words first if the text is short; simdutf8 has its own way for the rest.
 #[inline]
 fn is_text(octets: &[u8]) -> bool {
-    if octets.len() < 64 {
-        let mut padded = [0; 64];
-        padded[..octets.len()].copy_from_slice(octets);
-        simdutf8::basic::from_utf8(&padded).is_ok()
-    } else {
-        simdutf8::basic::from_utf8(octets).is_ok()
+    if octets.len() < 128 {
+        let (words, tail) = octets.as_chunks::<8>();
+        let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
+        let all = tail.iter().fold(words, |all, octet| all | u64::from(*octet));
+        if all & 0x8080_8080_8080_8080 == 0 {
+            return true;
+        }
     }
+    simdutf8::basic::from_utf8(octets).is_ok()
 }

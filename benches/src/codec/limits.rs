@@ -2,20 +2,24 @@
 
 use std::hint::black_box;
 
+use super::floor::mask;
 use super::{Tally, Work};
 use crate::{KEY, Payload};
 
 /// The passes that bound the work on this payload, by name: copying, masking in place and, if it is text, validating with two validators.
 /// A run does the pass `count` times.
 pub fn all(payload: &Payload, count: usize) -> Vec<(&'static str, Box<dyn Work>)> {
-    let (from, mut to, mut masked) =
-        (payload.as_bytes().to_vec(), payload.as_bytes().to_vec(), payload.as_bytes().to_vec());
-    let copy = move || black_box(&mut to[..]).copy_from_slice(black_box(&from));
+    let (mut masked, mut masked_wide) = (payload.as_bytes().to_vec(), payload.as_bytes().to_vec());
+    let copy = copy(payload.as_bytes());
     let mask = move || {
         sansws::apply_mask(black_box(KEY), black_box(&mut masked));
     };
-    let mut all =
-        vec![("memcpy", limit(copy, payload, count)), ("XOR in place", limit(mask, payload, count))];
+    let mask_wide = move || mask::wide::unmask(black_box(KEY), black_box(&mut masked_wide));
+    let mut all = vec![
+        ("memcpy", limit(copy, payload, count)),
+        ("XOR in place", limit(mask, payload, count)),
+        ("XOR, AVX2", limit(mask_wide, payload, count)),
+    ];
     if let Payload::Text(text) = payload {
         let (first, second) = (text.clone().into_bytes(), text.clone().into_bytes());
         let simd = move || {
@@ -30,6 +34,18 @@ pub fn all(payload: &Payload, count: usize) -> Vec<(&'static str, Box<dyn Work>)
         ]);
     }
     all
+}
+
+/// A copy from the beginning of a page to the middle of another: to the same place of another page it is slower, by which an allocator would
+/// decide the figure.
+fn copy(payload: &[u8]) -> impl FnMut() + 'static {
+    const PAGE: usize = 4096;
+    let len = payload.len();
+    let (mut from, mut to) = (vec![0; len + PAGE], vec![0; len + PAGE]);
+    let from_at = from.as_ptr().addr().wrapping_neg() % PAGE;
+    let to_at = to.as_ptr().addr().wrapping_neg().wrapping_add(PAGE / 2) % PAGE;
+    from[from_at..][..len].copy_from_slice(payload);
+    move || black_box(&mut to[to_at..][..len]).copy_from_slice(black_box(&from[from_at..][..len]))
 }
 
 fn limit(pass: impl FnMut() + 'static, payload: &Payload, count: usize) -> Box<dyn Work> {

@@ -14,7 +14,7 @@ pub(super) fn all() -> [Box<dyn Contender>; 3] {
     [Box::new(Buffered), Box::new(Vectored), Box::new(Seeded)]
 }
 
-/// Messages are encoded into a `Vec` that is written when the batch is in it.
+/// Messages are encoded into a `Vec` that is written when it is long enough or the batch is in it.
 struct Buffered;
 
 impl Contender for Buffered {
@@ -137,6 +137,7 @@ impl<K: MaskingKeys> Work for Sender<K> {
             };
             sent.expect("an open connection");
             tally.message(self.job.payload.len());
+            self.wire.put_if_long(&mut self.out);
         }
         self.wire.put(&self.out);
         self.out.clear();

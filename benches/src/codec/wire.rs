@@ -18,6 +18,9 @@ pub struct Wire {
     leave: Written,
 }
 
+/// From so many bytes on it does not pay to wait for more before they are written.
+pub const WORTH_A_WRITE: usize = 16 << 10;
+
 /// Where a wire leaves what was written to it in its last run, once it is dropped.
 #[derive(Debug, Clone, Default)]
 pub struct Written(Arc<Mutex<Vec<u8>>>);
@@ -35,6 +38,15 @@ impl Wire {
 
     fn new(stream: Arc<[u8]>, read: usize, run: usize, leave: Written) -> Self {
         Self { stream, read, read_at: 0, place: vec![0; run], written: 0, leave }
+    }
+
+    /// Writes what is in `out` and empties it, if it is enough to be worth a system call.
+    #[inline]
+    pub fn put_if_long(&mut self, out: &mut Vec<u8>) {
+        if out.len() >= WORTH_A_WRITE {
+            self.put(out);
+            out.clear();
+        }
     }
 
     /// Fills `first`, then `second`, in one read. Returns how many bytes it wrote into both.
@@ -62,6 +74,9 @@ impl Wire {
     /// Copies `bytes` behind what was written before; to the beginning, if a run ended there.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         if self.written == self.place.len() {
             self.written = 0;
         }
@@ -112,11 +127,8 @@ impl Write for Wire {
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> std::io::Result<usize> {
         let mut len = 0;
         for buffer in buffers {
-            // Not past a run's end by a slice that is empty.
-            if !buffer.is_empty() {
-                self.put(buffer);
-                len += buffer.len();
-            }
+            self.put(buffer);
+            len += buffer.len();
         }
         Ok(len)
     }

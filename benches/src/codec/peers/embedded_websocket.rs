@@ -1,5 +1,6 @@
 //! embedded-websocket 0.9.5 on the caller's buffers, without its `Framer`: that one fails if a read ends within a header. Payloads are unmasked
-//! from the read buffer into the message; text is validated with std's validator, as the `Framer` does.
+//! from the read buffer into the message; text is validated with std's validator, as the `Framer` does. It does not get past a fragment that a
+//! read has cut (`continuation_read` stays where no byte is missing, and each later read finds nothing): its cell of fragments is empty.
 
 use std::hint::black_box;
 
@@ -9,7 +10,7 @@ use embedded_websocket::{
 };
 use rand_core::RngCore;
 
-use crate::codec::wire::Wire;
+use crate::codec::wire::{WORTH_A_WRITE, Wire};
 use crate::codec::{Contender, Receive, Send, Tally, Work};
 use crate::{KEY, frame_len};
 
@@ -21,6 +22,9 @@ impl Contender for EmbeddedWebsocket {
     }
 
     fn receives(&self, job: &Receive) -> Option<Box<dyn Work>> {
+        if job.fragmented {
+            return None;
+        }
         let mut socket = WebSocketServer::new_server();
         socket.state = WebSocketState::Open;
         Some(Box::new(Receiver {
@@ -93,8 +97,13 @@ struct Sender<R: RngCore, T: WebSocketType> {
 impl<R: RngCore + 'static, T: WebSocketType + 'static> Sender<R, T> {
     fn boxed(job: &Send, mut socket: WebSocket<R, T>, is_client: bool) -> Box<dyn Work> {
         socket.state = WebSocketState::Open;
-        let len = job.count * frame_len(job.payload.len(), is_client);
-        Box::new(Self { socket, job: job.clone(), out: vec![0; len], wire: Wire::to(job, is_client) })
+        let frame_len = frame_len(job.payload.len(), is_client);
+        Box::new(Self {
+            socket,
+            job: job.clone(),
+            out: vec![0; WORTH_A_WRITE + frame_len],
+            wire: Wire::to(job, is_client),
+        })
     }
 }
 
@@ -108,6 +117,10 @@ impl<R: RngCore, T: WebSocketType> Work for Sender<R, T> {
             let payload = black_box(&self.job.payload).as_bytes();
             at += self.socket.write(kind, true, payload, &mut self.out[at..]).expect("an open connection");
             tally.message(payload.len());
+            if at >= WORTH_A_WRITE {
+                self.wire.put(&self.out[..at]);
+                at = 0;
+            }
         }
         self.wire.put(&self.out[..at]);
         tally

@@ -1,5 +1,6 @@
 //! sockudo-ws 3.1 with its feature `simd`: its `Protocol`, the layer without a transport. It is fed what each read returns and hands out all
-//! messages of it in a `Vec` that is reused ("zero-allocation hot path"); messages are encoded into a `BytesMut` that is written once a batch.
+//! messages of it in a `Vec` that is reused ("zero-allocation hot path"); messages are encoded into a `BytesMut`, as
+//! ours are into a `Vec`.
 //! Masking-keys come from `fastrand`.
 
 use std::hint::black_box;
@@ -8,7 +9,7 @@ use bytes::BytesMut;
 use sockudo_ws::{Message, Role, protocol::Protocol};
 
 use crate::Payload;
-use crate::codec::wire::Wire;
+use crate::codec::wire::{WORTH_A_WRITE, Wire};
 use crate::codec::{Contender, Receive, Send, Tally, Work};
 
 pub(super) struct SockudoWs;
@@ -89,6 +90,10 @@ impl Work for Sender {
             let message = black_box(&self.message);
             self.protocol.encode_message(message, &mut self.out).expect("an open connection");
             tally.message(message.as_bytes().len());
+            if self.out.len() >= WORTH_A_WRITE {
+                self.wire.put(&self.out);
+                self.out.clear();
+            }
         }
         self.wire.put(&self.out);
         self.out.clear();
