@@ -13,7 +13,7 @@ use sansws_benches::{binary, client_frame};
 fn grid(c: &mut Criterion) {
     for cell in Cell::all(&READS) {
         let mut group = c.benchmark_group(cell.to_string());
-        for mut entry in cell.prepare() {
+        for mut entry in cell.prepare(0) {
             group.throughput(Throughput::Elements(entry.messages as u64));
             group.bench_function(entry.name, |b| b.iter(|| black_box(&mut *entry.work).run()));
         }

@@ -7,6 +7,7 @@
 
 pub mod grid;
 pub mod limits;
+pub mod place;
 pub mod wire;
 
 mod floor;
@@ -16,6 +17,7 @@ mod peers;
 
 use std::sync::Arc;
 
+use place::Place;
 use wire::Written;
 
 use crate::Payload;
@@ -54,7 +56,7 @@ pub trait Work {
 #[derive(Debug, Clone)]
 pub struct Receive {
     /// Whole frames from a client, over and over.
-    pub stream: Arc<[u8]>,
+    pub stream: Arc<Place>,
     /// How many messages one run receives: those of the stream.
     pub count: usize,
     /// How many bytes one read returns at most.
@@ -76,6 +78,8 @@ pub struct Send {
     pub count: usize,
     /// What was written, once the work is dropped.
     pub written: Written,
+    /// Which [`Place`] is written to.
+    pub round: usize,
 }
 
 /// What a run counted.

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (i, cell) in cells.iter().enumerate() {
         eprint!("\r\x1b[K{} of {}: {cell}", i + 1, cells.len());
         std::io::stderr().flush()?;
-        let measured = measure(&mut cell.prepare(), &options);
+        let measured = measure(cell, &options);
         results.cells.push(results::Cell { work: cell.to_string(), contenders: measured });
     }
     eprintln!("\r\x1b[K{} cells", cells.len());
@@ -87,10 +87,14 @@ impl Options {
 }
 
 /// All contenders in turns, round by round, so that what disturbs the machine disturbs all.
-fn measure(entries: &mut [Entry], options: &Options) -> Vec<Contender> {
-    let mut measured: Vec<Contender> =
-        entries.iter().map(|entry| Contender { name: entry.name.to_owned(), rounds: Vec::new() }).collect();
-    for _ in 0..options.rounds {
+fn measure(cell: &Cell, options: &Options) -> Vec<Contender> {
+    let mut measured: Vec<Contender> = Vec::new();
+    for round in 0..options.rounds {
+        let mut entries = cell.prepare(round);
+        if measured.is_empty() {
+            let contender = |entry: &Entry| Contender { name: entry.name.to_owned(), rounds: Vec::new() };
+            measured.extend(entries.iter().map(contender));
+        }
         for (entry, contender) in entries.iter_mut().zip(&mut measured) {
             // What another left in the caches gives way first; and it shows how many runs the time has room for.
             let runs = warm_up(entry, options.round / 4) * 4;

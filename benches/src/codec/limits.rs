@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use super::floor::mask;
+use super::place::Place;
 use super::{Tally, Work};
 use crate::{KEY, Payload};
 
@@ -36,16 +37,11 @@ pub fn all(payload: &Payload, count: usize) -> Vec<(&'static str, Box<dyn Work>)
     all
 }
 
-/// A copy from the beginning of a page to the middle of another: to the same place of another page it is slower, by which an allocator would
-/// decide the figure.
+/// From the beginning of a page to the middle of another.
 fn copy(payload: &[u8]) -> impl FnMut() + 'static {
-    const PAGE: usize = 4096;
-    let len = payload.len();
-    let (mut from, mut to) = (vec![0; len + PAGE], vec![0; len + PAGE]);
-    let from_at = from.as_ptr().addr().wrapping_neg() % PAGE;
-    let to_at = to.as_ptr().addr().wrapping_neg().wrapping_add(PAGE / 2) % PAGE;
-    from[from_at..][..len].copy_from_slice(payload);
-    move || black_box(&mut to[to_at..][..len]).copy_from_slice(black_box(&from[from_at..][..len]))
+    let (mut from, mut to) = (Place::new(payload.len(), 0), Place::new(payload.len(), 2048));
+    from.copy_from_slice(payload);
+    move || black_box(&mut to[..]).copy_from_slice(black_box(&from[..]))
 }
 
 fn limit(pass: impl FnMut() + 'static, payload: &Payload, count: usize) -> Box<dyn Work> {

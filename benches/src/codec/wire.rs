@@ -3,17 +3,18 @@
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::place::Place;
 use super::{Receive, Send};
 use crate::frame_len;
 
 /// A transport in memory: reads come from a stream that begins anew when it ends, writes go to a place that does so too.
 #[derive(Debug)]
 pub struct Wire {
-    stream: Arc<[u8]>,
+    stream: Arc<Place>,
     /// At most so many bytes a read.
     read: usize,
     read_at: usize,
-    place: Vec<u8>,
+    place: Place,
     written: usize,
     leave: Written,
 }
@@ -28,16 +29,17 @@ pub struct Written(Arc<Mutex<Vec<u8>>>);
 impl Wire {
     /// Creates one to read from. No read reaches beyond the stream's end.
     pub fn of(job: &Receive) -> Self {
-        Self::new(job.stream.clone(), job.read, 0, Written::default())
+        Self::new(job.stream.clone(), job.read, Place::new(0, 0), Written::default())
     }
 
     /// Creates one to write to.
     pub fn to(job: &Send, is_client: bool) -> Self {
-        Self::new(Arc::new([]), 0, job.count * frame_len(job.payload.len(), is_client), job.written.clone())
+        let run = job.count * frame_len(job.payload.len(), is_client);
+        Self::new(Arc::new(Place::new(0, 0)), 0, Place::of_round(run, job.round), job.written.clone())
     }
 
-    fn new(stream: Arc<[u8]>, read: usize, run: usize, leave: Written) -> Self {
-        Self { stream, read, read_at: 0, place: vec![0; run], written: 0, leave }
+    fn new(stream: Arc<Place>, read: usize, place: Place, leave: Written) -> Self {
+        Self { stream, read, read_at: 0, place, written: 0, leave }
     }
 
     /// Writes what is in `out` and empties it, if it is enough to be worth a system call.
@@ -88,8 +90,8 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.place.truncate(self.written);
-        *self.leave.0.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut self.place);
+        let written = self.place[..self.written].to_vec();
+        *self.leave.0.lock().unwrap_or_else(PoisonError::into_inner) = written;
     }
 }
 
@@ -145,7 +147,9 @@ mod tests {
 
     #[test]
     fn a_read_fills_both_places_and_ends_with_the_stream() {
-        let mut wire = Wire::new(vec![1, 2, 3, 4, 5].into(), 4, 0, Written::default());
+        let mut stream = Place::new(5, 0);
+        stream.copy_from_slice(&[1, 2, 3, 4, 5]);
+        let mut wire = Wire::new(Arc::new(stream), 4, Place::new(0, 0), Written::default());
         let (mut first, mut second) = ([0; 1], [0; 8]);
         assert_eq!(wire.read_into(&mut first, &mut second), 4);
         assert_eq!((first[0], &second[..3]), (1, &[2, 3, 4][..]));
@@ -157,7 +161,7 @@ mod tests {
     #[test]
     fn each_run_writes_to_the_same_place() {
         let written = Written::default();
-        let mut wire = Wire::new(Arc::new([]), 0, 3, written.clone());
+        let mut wire = Wire::new(Arc::new(Place::new(0, 0)), 0, Place::new(3, 0), written.clone());
         for byte in 1..=6 {
             wire.put(&[byte]);
         }
