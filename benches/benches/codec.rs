@@ -1,5 +1,6 @@
-//! The grid of the codec table for criterion, one cell a group; without the feature `peers` ours, the floor and the limits. `cargo run --bin codec`
-//! measures the same in turns, for ratios that others on the machine do not disturb. Beside it the table of a server's connections.
+//! The grid of the codec table for criterion, one cell a group; without the feature `peers` ours, the floor and the limits. `cargo run
+//! --bin codec` measures the same in turns, for ratios that others on the machine do not disturb. Beside it the table of a server's
+//! connections.
 #![allow(missing_docs, reason = "criterion_group! makes functions without")]
 
 use core::hint::black_box;

@@ -1,9 +1,9 @@
 //! The work of a codec in memory, without sockets: each contender does the same, cell by cell.
 //!
-//! A [`Wire`](wire::Wire) stands for the kernel. It copies what is read into the reader's memory, at most so many bytes a read, and it copies
-//! what is written, once. So a contender that encodes into a buffer and writes that pays two copies, one that hands header and payload
-//! to a vectored write pays one, as with a socket. System calls cost nothing here: a contender that reads a long message alone, in place of
-//! 64 KiB at once, has its bytes in the nearest cache and pays nothing for the calls.
+//! A [`Wire`](wire::Wire) stands for the kernel. It copies what is read into the reader's memory, at most so many bytes a read, and it
+//! copies what is written, once. So a contender that encodes into a buffer and writes that pays two copies, one that hands header and
+//! payload to a vectored write pays one, as with a socket. System calls cost nothing here: a contender that reads a long message alone, in
+//! place of 64 KiB at once, has its bytes in the nearest cache and pays nothing for the calls.
 
 pub mod grid;
 pub mod limits;

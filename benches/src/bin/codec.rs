@@ -94,8 +94,13 @@ fn measure(cell: &Cell, options: &Options) -> Vec<Contender> {
         if measured.is_empty() {
             let contender = |entry: &Entry| Contender { name: entry.name.to_owned(), rounds: Vec::new() };
             measured.extend(entries.iter().map(contender));
+            // The processor wakes up.
+            warm_up(&mut entries[0], options.round);
         }
-        for (entry, contender) in entries.iter_mut().zip(&mut measured) {
+        // Another begins each time: who does so has it harder.
+        for turn in 0..entries.len() {
+            let i = (turn + round) % entries.len();
+            let (entry, contender) = (&mut entries[i], &mut measured[i]);
             // What another left in the caches gives way first; and it shows how many runs the time has room for.
             let runs = warm_up(entry, options.round / 4) * 4;
             let begun = cpu_time();

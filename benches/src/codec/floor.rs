@@ -165,7 +165,7 @@ impl Header {
     /// The key for what follows so many bytes of payload.
     #[inline]
     fn key_at(self, offset: usize) -> [u8; 4] {
-        u32::from_be_bytes(self.key).rotate_left(8 * (offset as u32 % 4)).to_be_bytes()
+        mask::rotated(self.key, offset)
     }
 }
 

@@ -69,7 +69,8 @@ pub const READS: [usize; 3] = [8 << 10, 16 << 10, READ];
 /// The length of a fragment.
 pub const FRAGMENT: usize = 64;
 
-/// How many bytes a run receives at the least: some reads of the longest kind, so that messages are cut at their ends as they are with sockets.
+/// How many bytes a run receives at the least: some reads of the longest kind, so that messages are cut at their ends as they are with
+/// sockets.
 const RECEIVED: usize = 4 * READ;
 
 /// How many bytes a run sends at the least, so that its fixed costs vanish.
@@ -92,8 +93,8 @@ impl Cell {
         cells
     }
 
-    /// Prepares all who can do this, the base of comparison first, each after it did it once and did it right. In each `round` the wires have
-    /// their bytes at another place of a page.
+    /// Prepares all who can do this, the base of comparison first, each after it did it once and did it right. In each `round` the wires
+    /// have their bytes at another place of a page.
     ///
     /// # Panics
     ///

@@ -1,5 +1,5 @@
-//! Other implementations. Each hands out whole messages, validates text if it can, reuses its buffers as its docs suggest, and has the settings
-//! that its docs call fast. Where a masking-key's generator is the caller's, it is a constant, as with ours.
+//! Other implementations. Each hands out whole messages, validates text if it can, reuses its buffers as its docs suggest, and has the
+//! settings that its docs call fast. Where a masking-key's generator is the caller's, it is a constant, as with ours.
 
 use std::future::Future;
 use std::io::{IoSlice, Result, Write};

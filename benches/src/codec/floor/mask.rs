@@ -8,7 +8,7 @@ const LONG: usize = 256;
 pub(super) fn unmask(key: [u8; 4], payload: &mut [u8]) {
     #[inline(never)]
     fn long(key: [u8; 4], payload: &mut [u8]) {
-        in_words(key, payload);
+        in_lines(key, payload);
     }
     if payload.len() < LONG { in_words(key, payload) } else { long(key, payload) }
 }
@@ -18,7 +18,7 @@ pub(super) fn unmask(key: [u8; 4], payload: &mut [u8]) {
 pub(super) fn copy_masked(key: [u8; 4], from: &[u8], to: &mut [u8]) {
     #[inline(never)]
     fn long(key: [u8; 4], from: &[u8], to: &mut [u8]) {
-        copy_in_words(key, from, to);
+        copy_in_lines(key, from, to);
     }
     if to.len() < LONG { copy_in_words(key, from, to) } else { long(key, from, to) }
 }
@@ -31,7 +31,7 @@ pub(in crate::codec) mod wide {
     pub(in crate::codec) fn unmask(key: [u8; 4], payload: &mut [u8]) {
         #[multiversion(targets("x86_64+avx2"))]
         fn long(key: [u8; 4], payload: &mut [u8]) {
-            super::in_words(key, payload);
+            super::in_lines(key, payload);
         }
         if payload.len() < super::LONG { super::in_words(key, payload) } else { long(key, payload) }
     }
@@ -40,10 +40,42 @@ pub(in crate::codec) mod wide {
     pub(in crate::codec::floor) fn copy_masked(key: [u8; 4], from: &[u8], to: &mut [u8]) {
         #[multiversion(targets("x86_64+avx2"))]
         fn long(key: [u8; 4], from: &[u8], to: &mut [u8]) {
-            super::copy_in_words(key, from, to);
+            super::copy_in_lines(key, from, to);
         }
         if to.len() < super::LONG { super::copy_in_words(key, from, to) } else { long(key, from, to) }
     }
+}
+
+/// From so many octets on it pays to begin at a line of the cache, so that no vector reaches into the next.
+const WORTH_ALIGNING: usize = 4096;
+
+#[inline(always)]
+fn in_lines(key: [u8; 4], payload: &mut [u8]) {
+    if payload.len() < WORTH_ALIGNING {
+        return in_words(key, payload);
+    }
+    let lead = payload.as_ptr().addr().wrapping_neg() % 64;
+    let (head, lines) = payload.split_at_mut(lead);
+    in_words(key, head);
+    in_words(rotated(key, lead), lines);
+}
+
+#[inline(always)]
+fn copy_in_lines(key: [u8; 4], from: &[u8], to: &mut [u8]) {
+    if to.len() < WORTH_ALIGNING {
+        return copy_in_words(key, from, to);
+    }
+    let lead = to.as_ptr().addr().wrapping_neg() % 64;
+    let (head, lines) = to.split_at_mut(lead);
+    let (from_head, from_lines) = from.split_at(lead);
+    copy_in_words(key, from_head, head);
+    copy_in_words(rotated(key, lead), from_lines, lines);
+}
+
+/// The key for what follows so many octets.
+#[inline]
+pub(super) fn rotated(key: [u8; 4], len: usize) -> [u8; 4] {
+    u32::from_be_bytes(key).rotate_left(8 * (len as u32 % 4)).to_be_bytes()
 }
 
 #[inline(always)]

@@ -1,6 +1,7 @@
-//! embedded-websocket 0.9.5 on the caller's buffers, without its `Framer`: that one fails if a read ends within a header. Payloads are unmasked
-//! from the read buffer into the message; text is validated with std's validator, as the `Framer` does. It does not get past a fragment that a
-//! read has cut (`continuation_read` stays where no byte is missing, and each later read finds nothing): its cell of fragments is empty.
+//! embedded-websocket 0.9.5 on the caller's buffers, without its `Framer`: that one fails if a read ends within a header. Payloads are
+//! unmasked from the read buffer into the message; text is validated with std's validator, as the `Framer` does. It does not get past a
+//! fragment that a read has cut (`continuation_read` stays where no byte is missing, and each later read finds nothing): its cell of
+//! fragments is empty.
 
 use std::hint::black_box;
 

@@ -1,7 +1,6 @@
-//! sockudo-ws 3.1 with its feature `simd`: its `Protocol`, the layer without a transport. It is fed what each read returns and hands out all
-//! messages of it in a `Vec` that is reused ("zero-allocation hot path"); messages are encoded into a `BytesMut`, as
-//! ours are into a `Vec`.
-//! Masking-keys come from `fastrand`.
+//! sockudo-ws 3.1 with its feature `simd`: its `Protocol`, the layer without a transport. It is fed what each read returns and hands out
+//! all messages of it in a `Vec` that is reused ("zero-allocation hot path"); messages are encoded into a `BytesMut`, as ours are into a
+//! `Vec`. Masking-keys come from `fastrand`.
 
 use std::hint::black_box;
 

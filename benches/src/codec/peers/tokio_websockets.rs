@@ -1,5 +1,5 @@
-//! tokio-websockets 0.13, whose vector instructions are always on. Messages are fed into its queue, which it flushes from 8 KiB up, and flushed
-//! once more a batch. Masking-keys come from `fastrand`.
+//! tokio-websockets 0.13, whose vector instructions are always on. Messages are fed into its queue, which it flushes from 8 KiB up, and
+//! flushed once more a batch. Masking-keys come from `fastrand`.
 
 use std::hint::black_box;
 

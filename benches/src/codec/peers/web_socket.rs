@@ -1,5 +1,5 @@
-//! web-socket 0.7, behind tokio's `BufReader` as it reads two bytes at a time. It validates no text and hands out fragments, not messages: its
-//! cells of text are empty. Each message that a server sends is a vectored write.
+//! web-socket 0.7, behind tokio's `BufReader` as it reads two bytes at a time. It validates no text and hands out fragments, not messages:
+//! its cells of text are empty. Each message that a server sends is a vectored write.
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
-//! ws-tool 0.11, its blocking `FrameCodec`: it merges fragments, validates text of one frame and reads as much at once as it is set to. It does
-//! not validate what it merged; its `StringCodec` does that with std's validator, so that is done here.
+//! ws-tool 0.11, its blocking `FrameCodec`: it merges fragments, validates text of one frame and reads as much at once as it is set to. It
+//! does not validate what it merged; its `StringCodec` does that with std's validator, so that is done here.
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
-//! wtx 0.46 with its feature `optimization`. `Adaptive` hands out payloads where they were read if they came in one frame. Each message is one
-//! vectored write, and a client masks the payload where it is.
+//! wtx 0.46 with its feature `optimization`. `Adaptive` hands out payloads where they were read if they came in one frame. Each message is
+//! one vectored write, and a client masks the payload where it is.
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
-//! yawc 0.5 with its feature `simd`. Text is validated because it is asked to, and its read buffer is as long as a read, as its docs suggest for
-//! bursts. Messages are fed and flushed once a batch.
+//! yawc 0.5 with its feature `simd`. Text is validated because it is asked to, and its read buffer is as long as a read, as its docs
+//! suggest for bursts. Messages are fed and flushed once a batch.
 
 use std::hint::black_box;
 
