@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release --manifest-path benches/Cargo.toml --features peers --bin codec` measures with reads of 64 KiB;
 //! `--reads 8` with others, `--only "receive binary"` the cells whose name has this in it, `--rounds 5` in so many rounds,
-//! `--quick` in three short ones. The table goes to stdout, all figures to `benches/results/codec.json`.
+//! `--quick` in three short ones. The table goes to stdout, the figures of a whole run that was not quick to `benches/results/codec.json`,
+//! those with other reads to `codec-reads-8.json`.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -20,7 +21,7 @@ const QUICK_ROUND: Duration = Duration::from_millis(2);
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse()?;
     let cells: Vec<Cell> = Cell::all(&options.reads).into_iter().filter(|cell| options.wants(cell)).collect();
-    let mut results = Results::new("codec", "ns of CPU per message", &options.command);
+    let mut results = Results::new(&options.name(), "ns of CPU per message", &options.command);
     for (i, cell) in cells.iter().enumerate() {
         eprint!("\r\x1b[K{} of {}: {cell}", i + 1, cells.len());
         std::io::stderr().flush()?;
@@ -29,14 +30,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     eprintln!("\r\x1b[K{} cells", cells.len());
     warn_of_the_impossible(&cells, &results);
-    let path = results.save()?;
     print!("{}", results.heading());
     let mut shown = 0;
     for table in cells.chunk_by(|a, b| a.task == b.task) {
         println!("{}", Results::table(&results.cells[shown..][..table.len()]));
         shown += table.len();
     }
-    eprintln!("{}", path.display());
+    if options.whole {
+        eprintln!("{}", results.save()?.display());
+    }
     Ok(())
 }
 
@@ -45,6 +47,8 @@ struct Options {
     round: Duration,
     reads: Vec<usize>,
     only: String,
+    /// The whole grid, with the care that figures to be kept have.
+    whole: bool,
     command: String,
 }
 
@@ -64,13 +68,14 @@ impl Options {
             command +=
                 &if argument.contains(' ') { format!(" \"{argument}\"") } else { format!(" {argument}") };
         }
-        let mut options = Self { rounds: 7, round: ROUND, reads: Vec::new(), only: String::new(), command };
+        let mut options =
+            Self { rounds: 7, round: ROUND, reads: Vec::new(), only: String::new(), whole: true, command };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("rounds") => options.rounds = parser.value()?.parse::<usize>()?.max(1),
-                Long("quick") => (options.rounds, options.round) = (3, QUICK_ROUND),
-                Long("only") => options.only = parser.value()?.string()?,
+                Long("quick") => (options.rounds, options.round, options.whole) = (3, QUICK_ROUND, false),
+                Long("only") => (options.only, options.whole) = (parser.value()?.string()?, false),
                 Long("reads") => options.reads.push(parser.value()?.parse::<usize>()? << 10),
                 other => return Err(other.unexpected().into()),
             }
@@ -79,6 +84,12 @@ impl Options {
             options.reads.push(READ);
         }
         Ok(options)
+    }
+
+    /// Figures with other reads than the main table's are kept beside it.
+    fn name(&self) -> String {
+        let kib = |read: &usize| format!("-reads-{}", read >> 10);
+        "codec".to_owned() + &self.reads.iter().filter(|read| **read != READ).map(kib).collect::<String>()
     }
 
     fn wants(&self, cell: &Cell) -> bool {
