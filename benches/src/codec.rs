@@ -61,6 +61,8 @@ pub struct Receive {
     pub count: usize,
     /// How many bytes one read returns at most.
     pub read: usize,
+    /// Which [`Place`] the stream is in.
+    pub round: usize,
     /// The length of the longest message.
     pub longest: usize,
     /// Whether the messages are text in fragments.

@@ -162,6 +162,7 @@ impl Cell {
             stream: Arc::new(place),
             count,
             read,
+            round,
             longest: payload.len(),
             fragmented: self.kind == Kind::Fragments,
             text: payload.is_text(),
