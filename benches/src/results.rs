@@ -69,7 +69,13 @@ pub struct Spread {
 impl Results {
     /// Creates the results of a bench that is about to run here.
     pub fn new(bench: &str, unit: &str, command: &str) -> Self {
-        Self { bench: bench.into(), unit: unit.into(), command: command.into(), ran: Ran::now(), cells: Vec::new() }
+        Self {
+            bench: bench.into(),
+            unit: unit.into(),
+            command: command.into(),
+            ran: Ran::now(),
+            cells: Vec::new(),
+        }
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -95,18 +101,32 @@ impl Results {
         Ok(path)
     }
 
-    /// The table in Markdown: a row for each cell, a column for each contender, in the order in which they first appear.
+    /// All cells in one table, in Markdown.
     pub fn markdown(&self) -> String {
+        self.heading() + &Self::table(&self.cells)
+    }
+
+    /// Where, when and how the figures were made, and what they are: what stands above the tables.
+    pub fn heading(&self) -> String {
+        let Ran { date, commit, rustc, processor } = &self.ran;
+        format!(
+            "{date}, {commit}, {rustc}, {processor}: `{}`\n\n{}; × is against the first column, \
+             least to greatest of the rounds in brackets.\n\n",
+            self.command, self.unit
+        )
+    }
+
+    /// A table of some cells: a row for each, a column for each contender, in the order in which they first appear.
+    pub fn table(cells: &[Cell]) -> String {
         let mut names: Vec<&str> = Vec::new();
-        for contender in self.cells.iter().flat_map(|cell| &cell.contenders) {
+        for contender in cells.iter().flat_map(|cell| &cell.contenders) {
             if !names.contains(&&*contender.name) {
                 names.push(&contender.name);
             }
         }
-        let mut out = format!("{}, {}, {}, {}: `{}`\n\n", self.ran.date, self.ran.commit, self.ran.rustc, self.ran.processor, self.command);
-        let _ = writeln!(out, "{}; × is against the first column, least to greatest of the rounds in brackets.\n", self.unit);
+        let mut out = String::new();
         let _ = writeln!(out, "| | {} |\n|---|{}", names.join(" | "), "---:|".repeat(names.len()));
-        for cell in &self.cells {
+        for cell in cells {
             let _ = write!(out, "| {} |", cell.work);
             for name in &names {
                 let Some(contender) = cell.contenders.iter().find(|contender| contender.name == *name) else {
@@ -128,7 +148,8 @@ impl Results {
 impl Cell {
     /// How many times what the first contender needs this one does, round by round; `None` if there is no such contender.
     pub fn ratio(&self, name: &str) -> Option<Spread> {
-        let (base, contender) = (self.contenders.first()?, self.contenders.iter().find(|contender| contender.name == name)?);
+        let (base, contender) =
+            (self.contenders.first()?, self.contenders.iter().find(|contender| contender.name == name)?);
         Some(Spread::of(contender.rounds.iter().zip(&base.rounds).map(|(figure, base)| figure / base)))
     }
 }
@@ -147,9 +168,15 @@ impl Spread {
     pub fn of(figures: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = figures.collect();
         sorted.sort_by(f64::total_cmp);
-        let (Some(&least), Some(&greatest)) = (sorted.first(), sorted.last()) else { panic!("no round was run") };
+        let (Some(&least), Some(&greatest)) = (sorted.first(), sorted.last()) else {
+            panic!("no round was run")
+        };
         let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) };
+        let median = if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            f64::midpoint(sorted[middle - 1], sorted[middle])
+        };
         Self { least, median, greatest }
     }
 }
@@ -158,7 +185,12 @@ impl Ran {
     fn now() -> Self {
         let said = |program: &str, args: &[&str]| {
             let output = Command::new(program).args(args).output();
-            output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default().trim().to_owned()
+            output
+                .ok()
+                .and_then(|output| String::from_utf8(output.stdout).ok())
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
         };
         let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
@@ -201,14 +233,19 @@ mod tests {
     #[test]
     fn a_ratio_is_the_median_of_the_rounds_own_ratios() {
         let contender = |name: &str, rounds: &[f64]| Contender { name: name.into(), rounds: rounds.into() };
-        let cell = Cell { work: "w".into(), contenders: vec![contender("a", &[1.0, 2.0, 4.0]), contender("b", &[2.0, 2.0, 12.0])] };
+        let cell = Cell {
+            work: "w".into(),
+            contenders: vec![contender("a", &[1.0, 2.0, 4.0]), contender("b", &[2.0, 2.0, 12.0])],
+        };
         assert_eq!(cell.ratio("b"), Some(Spread { least: 1.0, median: 2.0, greatest: 3.0 }));
         assert_eq!(cell.ratio("c"), None);
     }
 
     #[test]
     fn figures_have_three_digits_that_count() {
-        for (value, expected) in [(1.234, "1.23"), (12.34, "12.3"), (1234.5, "1 234"), (1_234_567.0, "1 234 567")] {
+        for (value, expected) in
+            [(1.234, "1.23"), (12.34, "12.3"), (1234.5, "1 234"), (1_234_567.0, "1 234 567")]
+        {
             assert_eq!(figure(value), expected);
         }
     }
