@@ -221,11 +221,28 @@ fn cut_len(bytes: &[u8]) -> usize {
 #[cfg(feature = "simdutf8")]
 const VECTOR_MIN: usize = 64;
 
+#[cfg(feature = "simdutf8")]
+#[inline]
+fn is_short_ascii(bytes: &[u8]) -> bool {
+    if bytes.len() >= 256 {
+        return false;
+    }
+    let mut words = bytes.chunks_exact(8);
+    let mut all = 0;
+    for word in &mut words {
+        let mut octets = [0; 8];
+        octets.copy_from_slice(word);
+        all |= u64::from_ne_bytes(octets);
+    }
+    let tail = words.remainder().iter().fold(0, |all, octet| all | octet);
+    all & 0x8080_8080_8080_8080 == 0 && tail < 0x80
+}
+
 /// Returns the octets as text, if they are UTF-8.
 #[inline]
 pub(crate) fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     #[cfg(feature = "simdutf8")]
-    if bytes.len() >= VECTOR_MIN {
+    if bytes.len() >= VECTOR_MIN && !is_short_ascii(bytes) {
         return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
     }
     core::str::from_utf8(bytes).map_err(|_| InvalidUtf8)

@@ -37,13 +37,31 @@ type Work = Box<dyn FnMut()>;
 fn cells() -> Vec<(String, Box<dyn FnMut() -> Work>)> {
     let mut cells: Vec<(String, Box<dyn FnMut() -> Work>)> = Vec::new();
     for size in SIZES {
-        cells.push((format!("receive/binary/{size}"), Box::new(move || receive(client_frame(Message::Binary(&binary(size)))))));
-        cells.push((format!("receive/ascii/{size}"), Box::new(move || receive(client_frame(Message::Text(&ascii(size)))))));
-        cells.push((format!("receive/multi-byte/{size}"), Box::new(move || receive(client_frame(Message::Text(&multi_byte(size)))))));
-        cells.push((format!("send/server/{size}"), Box::new(move || send(Connection::server(&Config::default()), size))));
-        cells.push((format!("send/client/{size}"), Box::new(move || send(Connection::client(&Config::default(), || KEY), size))));
+        cells.push((
+            format!("receive/binary/{size}"),
+            Box::new(move || receive(client_frame(Message::Binary(&binary(size))))),
+        ));
+        cells.push((
+            format!("receive/ascii/{size}"),
+            Box::new(move || receive(client_frame(Message::Text(&ascii(size))))),
+        ));
+        cells.push((
+            format!("receive/multi-byte/{size}"),
+            Box::new(move || receive(client_frame(Message::Text(&multi_byte(size))))),
+        ));
+        cells.push((
+            format!("send/server/{size}"),
+            Box::new(move || send(Connection::server(&Config::default()), size)),
+        ));
+        cells.push((
+            format!("send/client/{size}"),
+            Box::new(move || send(Connection::client(&Config::default(), || KEY), size)),
+        ));
     }
-    cells.push(("receive/fragments-of-64/16384".into(), Box::new(|| receive(client_fragments(&multi_byte(16 << 10), 64)))));
+    cells.push((
+        "receive/fragments-of-64/16384".into(),
+        Box::new(|| receive(client_fragments(&multi_byte(16 << 10), 64))),
+    ));
     for (messages, len) in TURNS {
         cells.push((format!("turn/{messages}x{len}"), Box::new(move || turn(messages, len))));
     }

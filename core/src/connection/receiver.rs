@@ -366,15 +366,14 @@ impl Receiver {
                 end += len;
             }
         }
-        let (payload, rest) = bytes.split_at_mut(taken);
-        *input = rest;
-        &mut payload[..end]
+        let (payload, rest) = bytes.split_at_mut(end);
+        *input = rest.split_at_mut(taken - end).1;
+        payload
     }
 
     /// Begins and ends a further fragment of the message in progress, of at most 125 bytes, if all
     /// of it is there. Returns the lengths of its header and its payload. Everything else, legal or
     /// not, is left to [`step`](Self::step).
-    #[inline]
     fn short_fragment(&mut self, input: &[u8], is_server: bool) -> Option<(usize, usize)> {
         let &[b0, b1, ..] = input else { return None };
         let (is_masked, len) = (b1 & 0x80 != 0, b1 & 0x7f);
@@ -383,12 +382,11 @@ impl Receiver {
             return None;
         }
         let header_len = if is_server { 6 } else { 2 };
-        if input.len() < header_len + usize::from(len) {
-            return None;
-        }
         let message = &mut self.message;
         let message_len = message.len + u64::from(len);
-        if message_len > self.config.max_message_len || message.fragments >= self.config.max_fragments {
+        let is_too_much =
+            message_len > self.config.max_message_len || message.fragments >= self.config.max_fragments;
+        if input.len() < header_len + usize::from(len) || is_too_much {
             return None;
         }
         if is_server {
