@@ -2,6 +2,7 @@
 
 use sansws::{Config, Connection, MaskingKey, Message};
 
+pub mod loopback;
 pub mod results;
 
 /// The masking-key of all frames here: what it is does not change the cost.

@@ -69,7 +69,13 @@ pub struct Spread {
 impl Results {
     /// Creates the results of a bench that is about to run here.
     pub fn new(bench: &str, unit: &str, command: &str) -> Self {
-        Self { bench: bench.into(), unit: unit.into(), command: command.into(), ran: Ran::now(), cells: Vec::new() }
+        Self {
+            bench: bench.into(),
+            unit: unit.into(),
+            command: command.into(),
+            ran: Ran::now(),
+            cells: Vec::new(),
+        }
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -103,8 +109,15 @@ impl Results {
                 names.push(&contender.name);
             }
         }
-        let mut out = format!("{}, {}, {}, {}: `{}`\n\n", self.ran.date, self.ran.commit, self.ran.rustc, self.ran.processor, self.command);
-        let _ = writeln!(out, "{}; × is against the first column, least to greatest of the rounds in brackets.\n", self.unit);
+        let mut out = format!(
+            "{}, {}, {}, {}: `{}`\n\n",
+            self.ran.date, self.ran.commit, self.ran.rustc, self.ran.processor, self.command
+        );
+        let _ = writeln!(
+            out,
+            "{}; × is against the first column, least to greatest of the rounds in brackets.\n",
+            self.unit
+        );
         let _ = writeln!(out, "| | {} |\n|---|{}", names.join(" | "), "---:|".repeat(names.len()));
         for cell in &self.cells {
             let _ = write!(out, "| {} |", cell.work);
@@ -114,7 +127,10 @@ impl Results {
                     continue;
                 };
                 let _ = write!(out, " {}", figure(contender.spread().median));
-                if let Some(ratio) = cell.ratio(name).filter(|_| cell.contenders[0].name != *name) {
+                if let Some(ratio) = cell
+                    .ratio(name)
+                    .filter(|ratio| cell.contenders[0].name != *name && ratio.median.is_finite())
+                {
                     let _ = write!(out, " ({:.2} ×, {:.2}–{:.2})", ratio.median, ratio.least, ratio.greatest);
                 }
                 out.push_str(" |");
@@ -128,7 +144,8 @@ impl Results {
 impl Cell {
     /// How many times what the first contender needs this one does, round by round; `None` if there is no such contender.
     pub fn ratio(&self, name: &str) -> Option<Spread> {
-        let (base, contender) = (self.contenders.first()?, self.contenders.iter().find(|contender| contender.name == name)?);
+        let (base, contender) =
+            (self.contenders.first()?, self.contenders.iter().find(|contender| contender.name == name)?);
         Some(Spread::of(contender.rounds.iter().zip(&base.rounds).map(|(figure, base)| figure / base)))
     }
 }
@@ -147,9 +164,15 @@ impl Spread {
     pub fn of(figures: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = figures.collect();
         sorted.sort_by(f64::total_cmp);
-        let (Some(&least), Some(&greatest)) = (sorted.first(), sorted.last()) else { panic!("no round was run") };
+        let (Some(&least), Some(&greatest)) = (sorted.first(), sorted.last()) else {
+            panic!("no round was run")
+        };
         let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) };
+        let median = if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            f64::midpoint(sorted[middle - 1], sorted[middle])
+        };
         Self { least, median, greatest }
     }
 }
@@ -158,7 +181,12 @@ impl Ran {
     fn now() -> Self {
         let said = |program: &str, args: &[&str]| {
             let output = Command::new(program).args(args).output();
-            output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default().trim().to_owned()
+            output
+                .ok()
+                .and_then(|output| String::from_utf8(output.stdout).ok())
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
         };
         let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
@@ -201,14 +229,19 @@ mod tests {
     #[test]
     fn a_ratio_is_the_median_of_the_rounds_own_ratios() {
         let contender = |name: &str, rounds: &[f64]| Contender { name: name.into(), rounds: rounds.into() };
-        let cell = Cell { work: "w".into(), contenders: vec![contender("a", &[1.0, 2.0, 4.0]), contender("b", &[2.0, 2.0, 12.0])] };
+        let cell = Cell {
+            work: "w".into(),
+            contenders: vec![contender("a", &[1.0, 2.0, 4.0]), contender("b", &[2.0, 2.0, 12.0])],
+        };
         assert_eq!(cell.ratio("b"), Some(Spread { least: 1.0, median: 2.0, greatest: 3.0 }));
         assert_eq!(cell.ratio("c"), None);
     }
 
     #[test]
     fn figures_have_three_digits_that_count() {
-        for (value, expected) in [(1.234, "1.23"), (12.34, "12.3"), (1234.5, "1 234"), (1_234_567.0, "1 234 567")] {
+        for (value, expected) in
+            [(1.234, "1.23"), (12.34, "12.3"), (1234.5, "1 234"), (1_234_567.0, "1 234 567")]
+        {
             assert_eq!(figure(value), expected);
         }
     }
