@@ -38,13 +38,14 @@ fn main() -> Result<()> {
 fn memory(contender: &Contender, connections: usize) -> Result<[f64; 2]> {
     let server = Process::start(contender)?;
     let target = contender.target(server.address);
-    let descriptors = server.descriptors()?;
     let open = |connections| -> Result<Load> {
         let mut load = Load::open(&target, Shape::new(connections, 1, 125))?;
         load.run(Enough::Batches(1))?;
         Ok(load)
     };
-    drop(open(BEFORE)?);
+    let few = open(BEFORE)?;
+    let descriptors = server.descriptors()? - BEFORE;
+    drop(few);
     wait_until_left(&server, descriptors)?;
     let before = server.resident()? as f64;
     let load = open(connections)?;

@@ -15,17 +15,18 @@ pub(crate) async fn example(socket: TcpStream) -> Result<(), Error> {
     Ok(())
 }
 
-/// Flushes when no more messages are there.
+/// Flushes when no more messages are there. They are collected first, as it flushes before it looks for a next one.
 pub(crate) async fn one_flush(socket: TcpStream) -> Result<(), Error> {
     let (_, mut websocket) = builder().accept(socket).await?;
     while let Some(message) = websocket.next().await {
-        let mut next = Some(Some(message));
-        while let Some(Some(message)) = next {
-            let message = message?;
+        let mut messages = vec![message?];
+        while let Some(Some(message)) = websocket.next().now_or_never() {
+            messages.push(message?);
+        }
+        for message in messages {
             if message.is_text() || message.is_binary() {
                 websocket.feed(message).await?;
             }
-            next = websocket.next().now_or_never();
         }
         websocket.flush().await?;
     }
