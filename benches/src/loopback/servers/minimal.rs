@@ -23,8 +23,13 @@ pub(crate) struct Minimal {
 pub(crate) struct State {
     is_open: bool,
     /// The beginning of a frame.
-    partial: Option<Box<Vec<u8>>>,
+    partial: Option<Box<Partial>>,
     unwritten: Unwritten,
+}
+
+/// Boxed, so that it is one word while there is none.
+struct Partial {
+    bytes: Vec<u8>,
 }
 
 /// The head of a frame that a client sent.
@@ -72,9 +77,9 @@ impl Minimal {
         state.unwritten.keep(&self.output[written..out]);
         if at < len {
             let whole = Head::parse(&self.input[at..len]).map_or(0, |head| head.head_len + head.payload_len);
-            let mut partial = Vec::with_capacity(whole.max(len - at));
-            partial.extend(&self.input[at..len]);
-            state.partial = Some(Box::new(partial));
+            let mut bytes = Vec::with_capacity(whole.max(len - at));
+            bytes.extend(&self.input[at..len]);
+            state.partial = Some(Box::new(Partial { bytes }));
         }
         Ok(())
     }
@@ -92,27 +97,27 @@ impl Service for Minimal {
         while state.unwritten.write(socket)? {
             let mut kept = 0;
             if let Some(mut partial) = state.partial.take() {
-                let whole = Head::parse(&partial).map_or(0, |head| head.head_len + head.payload_len);
+                let whole = Head::parse(&partial.bytes).map_or(0, |head| head.head_len + head.payload_len);
                 if whole > self.input.len() {
                     // Straight to where it belongs.
-                    let missing = (whole - partial.len()) as u64;
-                    match retry(|| (&mut *socket).take(missing).read_to_end(&mut partial)) {
+                    let missing = (whole - partial.bytes.len()) as u64;
+                    match retry(|| (&mut *socket).take(missing).read_to_end(&mut partial.bytes)) {
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                         read => drop(read?),
                     }
-                    if partial.len() < whole {
+                    if partial.bytes.len() < whole {
                         state.partial = Some(partial);
                         return Ok(());
                     }
-                    answer_large(*partial, socket, state)?;
+                    answer_large(partial.bytes, socket, state)?;
                     continue;
                 }
-                kept = partial.len();
-                self.input[..kept].copy_from_slice(&partial);
+                kept = partial.bytes.len();
+                self.input[..kept].copy_from_slice(&partial.bytes);
             }
             let Some(n) = reactor::read(socket, &mut self.input[kept..])? else {
                 if kept > 0 {
-                    state.partial = Some(Box::new(self.input[..kept].to_vec()));
+                    state.partial = Some(Box::new(Partial { bytes: self.input[..kept].to_vec() }));
                 }
                 return Ok(());
             };

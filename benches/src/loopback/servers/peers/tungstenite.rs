@@ -15,7 +15,7 @@ use super::super::reactor::Service;
 pub(crate) struct OneFlush;
 
 pub(crate) enum Connection {
-    Opening(MidHandshake<ServerHandshake<TcpStream, NoCallback>>),
+    Opening(Box<MidHandshake<ServerHandshake<TcpStream, NoCallback>>>),
     Open(Box<WebSocket<TcpStream>>),
     /// Between the two.
     Neither,
@@ -60,7 +60,7 @@ impl Service for OneFlush {
             match websocket.read() {
                 // What the kernel does not take is kept.
                 Ok(message) if message.is_binary() || message.is_text() => {
-                    unless_blocked(websocket.write(message))?
+                    unless_blocked(websocket.write(message))?;
                 }
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => break,
@@ -77,7 +77,7 @@ impl Connection {
     ) -> io::Result<Self> {
         match result {
             Ok(websocket) => Ok(Self::Open(Box::new(websocket))),
-            Err(HandshakeError::Interrupted(opening)) => Ok(Self::Opening(opening)),
+            Err(HandshakeError::Interrupted(opening)) => Ok(Self::Opening(Box::new(opening))),
             Err(HandshakeError::Failure(error)) => Err(io::Error::other(error)),
         }
     }
