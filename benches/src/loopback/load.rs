@@ -182,7 +182,21 @@ mod tests {
 
     #[test]
     fn all_messages_come_back_from_each_server() {
-        for server in ["raw", "minimal", "sansws"] {
+        let peers: &[&str] = if cfg!(feature = "peers") {
+            &[
+                "tungstenite",
+                "tungstenite-example",
+                "fastwebsockets",
+                "fastwebsockets-example",
+                "tokio-websockets",
+                "tokio-websockets-example",
+                "sockudo-ws",
+                "sockudo-ws-example",
+            ]
+        } else {
+            &[]
+        };
+        for &server in ["raw", "minimal", "sansws"].iter().chain(peers) {
             let target = target(server);
             for shape in [
                 Shape::new(1, 1, 16),

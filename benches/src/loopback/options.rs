@@ -10,7 +10,7 @@ const HELP: &str = "\
 Options:
   --quick                  once and briefly, to see that it works; nothing is saved
   --rounds N               rounds, in each of which all contenders take their turns (default 7)
-  --only TEXT              only contenders whose names contain TEXT, beside the first; may be repeated
+  --only TEXT              only contenders whose names contain TEXT, beside the first; may be repeated; nothing is saved
   --external NAME=COMMAND  a further server, which prints its address like ws://127.0.0.1:8080; may be repeated
   --help                   this";
 
@@ -21,6 +21,7 @@ pub struct Options {
     pub quick: bool,
     /// How often all contenders are measured.
     pub rounds: usize,
+    arguments: Vec<String>,
     only: Vec<String>,
     external: Vec<Contender>,
 }
@@ -40,13 +41,15 @@ impl Options {
             return Ok(None);
         }
         super::process::raise_descriptors();
-        Self::parse(lexopt::Parser::from_env(), about)
+        Self::parse(std::env::args().skip(1).collect(), about)
     }
 
-    fn parse(mut args: lexopt::Parser, about: &str) -> Result<Option<Self>> {
+    fn parse(arguments: Vec<String>, about: &str) -> Result<Option<Self>> {
         use lexopt::prelude::*;
 
-        let mut options = Self { quick: false, rounds: 7, only: Vec::new(), external: Vec::new() };
+        let mut args = lexopt::Parser::from_args(&arguments);
+        let (only, external) = (Vec::new(), Vec::new());
+        let mut options = Self { quick: false, rounds: 7, arguments: arguments.clone(), only, external };
         while let Some(arg) = args.next()? {
             match arg {
                 Long("quick") => (options.quick, options.rounds) = (true, 1),
@@ -84,16 +87,22 @@ impl Options {
         Duration::from_millis(if self.quick { 40 } else { 500 })
     }
 
+    /// Whether the figures are those of all contenders, measured as they should be.
+    pub fn is_complete(&self) -> bool {
+        !self.quick && self.only.is_empty()
+    }
+
     /// The command that does what this one does.
     pub fn command(&self, bench: &str) -> String {
         let peers = if cfg!(feature = "peers") { " --features peers" } else { "" };
-        let quick = if self.quick { " -- --quick" } else { "" };
-        let rounds = if self.rounds == 7 || self.quick {
-            String::new()
-        } else {
-            format!(" -- --rounds {}", self.rounds)
-        };
-        format!("cargo run --release --manifest-path benches/Cargo.toml{peers} --bin {bench}{quick}{rounds}")
+        let mut command =
+            format!("cargo run --release --manifest-path benches/Cargo.toml{peers} --bin {bench}");
+        for (i, argument) in self.arguments.iter().enumerate() {
+            command.push_str(if i == 0 { " -- " } else { " " });
+            let quote = if argument.contains(' ') { "'" } else { "" };
+            command.extend([quote, argument, quote]);
+        }
+        command
     }
 }
 
@@ -102,7 +111,9 @@ mod tests {
     use super::*;
 
     fn options(args: &[&str]) -> Options {
-        Options::parse(lexopt::Parser::from_args(args), "").expect("right").expect("not help")
+        Options::parse(args.iter().map(|&arg| arg.to_owned()).collect(), "")
+            .expect("right")
+            .expect("not help")
     }
 
     #[test]
@@ -121,6 +132,7 @@ mod tests {
     fn the_command_is_the_one_that_was_given() {
         assert!(options(&["--quick"]).command("echo").ends_with("--bin echo -- --quick"));
         assert!(options(&["--rounds", "3"]).command("echo").ends_with("--bin echo -- --rounds 3"));
+        assert!(options(&["--external", "a=b --c"]).command("echo").ends_with("--external 'a=b --c'"));
         assert!(options(&[]).command("echo").ends_with("--bin echo"));
     }
 }

@@ -90,7 +90,7 @@ impl<'a, const N: usize> Tables<'a, N> {
         }
     }
 
-    /// Prints them, and saves them unless this was only to see that it works.
+    /// Prints them, and saves them if all contenders were measured as they should be.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl<'a, const N: usize> Tables<'a, N> {
     pub fn finish(self) -> Result<()> {
         for results in &self.results {
             println!("{}", results.markdown());
-            if !self.options.quick {
+            if self.options.is_complete() {
                 eprintln!("saved as {}", results.save()?.display());
             }
         }
