@@ -134,7 +134,10 @@ impl Results {
                     continue;
                 };
                 let _ = write!(out, " {}", figure(contender.spread().median));
-                if let Some(ratio) = cell.ratio(name).filter(|_| cell.contenders[0].name != *name) {
+                if let Some(ratio) = cell
+                    .ratio(name)
+                    .filter(|ratio| cell.contenders[0].name != *name && ratio.median.is_finite())
+                {
                     let _ = write!(out, " ({:.2} ×, {:.2}–{:.2})", ratio.median, ratio.least, ratio.greatest);
                 }
                 out.push_str(" |");
