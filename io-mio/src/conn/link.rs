@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sansws::KeepAlive;
 
 use crate::conn::ending::{By, Cause};
@@ -209,6 +210,18 @@ impl Link {
         self.queue(gathered.get(start..).unwrap_or_default());
         self.queue(payload.get(start.saturating_sub(gathered.len())..).unwrap_or_default());
         gathered.clear();
+    }
+
+    /// Writes bytes that others are sent too. What the kernel does not take is queued; whether it
+    /// took all.
+    pub(crate) fn write_shared(&mut self, bytes: &Bytes, wire: &mut dyn Wire, counters: &Counters) -> bool {
+        let start = self.write_at_once(bytes, &[], wire, counters);
+        if self.broken {
+            self.queue(&bytes[start..]);
+        } else {
+            self.out.push(bytes.slice(start..));
+        }
+        start == bytes.len()
     }
 
     /// Writes bytes that need not be queued as long as nothing is. Returns how many went.

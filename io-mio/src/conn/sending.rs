@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use bytes::Bytes;
 use sansws::{
     CloseCode, Connection, FrameHeader, MaskingKey, Message, MessageKind, Output, OutputFull, Role, SendError,
 };
@@ -273,6 +274,37 @@ impl Sending<'_> {
             self.release_held();
         }
         Ok(())
+    }
+
+    /// Delivers messages that were published one after the other; `bytes` are all of their frames.
+    /// With `at_once` they are written if nothing waits before them. Whether the kernel has taken
+    /// all, so that nothing is left to be done about the connection.
+    pub(crate) fn deliver_all(&mut self, frames: &[SharedFrame], bytes: &Bytes, at_once: bool) -> bool {
+        // The last is asked for its checks only: a server's headers are in the frames already.
+        let as_they_are = self.conn.role() == Role::Server
+            && !self.link.congested
+            && bytes.len() <= self.room()
+            && self.conn.frame_header(MessageKind::Binary, 0).is_ok();
+        if !as_they_are {
+            for frame in frames {
+                // A slow or closing receiver is not the publisher's affair.
+                let _ = self.deliver(frame);
+            }
+            return false;
+        }
+        self.gathering.messages_sent += frames.len() as u64;
+        if at_once && self.link.is_flushed(self.wire) && !self.link.dirty && !self.conn.wants_transmit() {
+            let written = self.link.write_shared(bytes, self.wire, &self.gathering.counters);
+            if written && self.link.is_flushed(self.wire) && !self.link.broken {
+                return true;
+            }
+        } else if bytes.len() > COPY_UP_TO {
+            self.link.out.push(bytes.clone());
+        } else {
+            self.link.out.push_copy(bytes);
+        }
+        self.appended_to_queue();
+        false
     }
 
     /// Delivers a published message. `Err` says why it passed the peer by, which has been dealt

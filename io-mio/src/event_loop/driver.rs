@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::context::Context;
 use crate::app::handler::Handler;
+use crate::app::peer::Peer;
 use crate::app::response::Response;
 use crate::conn::head::Head;
 use crate::conn::link::Link;
@@ -24,7 +25,7 @@ use crate::kernel::transport::Transport;
 use crate::phases;
 use crate::phases::turn::{Then, Turn};
 use crate::settings::Settings;
-use crate::state::deliver::{run, run_deferred};
+use crate::state::deliver::{run, run_deferred, run_deferred_at_once};
 use crate::state::shared::{Shared, give_back};
 use crate::state::slots::{Announced, Phase, Slot, Slots};
 use crate::state::timers::{NOT_ARMED, Tick, tick_at};
@@ -58,6 +59,8 @@ pub(crate) struct Driver<H: Handler> {
     dead: Vec<u32>,
     epoch: Instant,
     started: bool,
+    /// How many sockets are ready that had no turn yet.
+    events_left: usize,
 }
 
 impl<H: Handler> Driver<H> {
@@ -82,6 +85,7 @@ impl<H: Handler> Driver<H> {
             dead: Vec::new(),
             epoch: Instant::now(),
             started: false,
+            events_left: 0,
         })
     }
 
@@ -172,8 +176,14 @@ impl<H: Handler> Driver<H> {
 
     // --- one connection
 
+    /// So many sockets are ready and about to be served.
+    pub(crate) fn expect(&mut self, events: usize) {
+        self.events_left = events;
+    }
+
     /// A connection whose socket became ready.
     pub(crate) fn socket_ready(&mut self, index: u32, readiness: Readiness) {
+        self.events_left = self.events_left.saturating_sub(1);
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.edges.ready(readiness);
         self.serve(index);
@@ -183,6 +193,7 @@ impl<H: Handler> Driver<H> {
     /// a fast sender nor one whose messages are much work keeps the others waiting.
     fn serve(&mut self, index: u32) {
         let mut busy_since = None;
+        self.shared.undivided = Duration::ZERO;
         for reads in 0..self.shared.settings.reads_per_turn {
             let go_on = |turn: &mut Turn<'_, H>| match reads {
                 0 => phases::begin(turn),
@@ -191,7 +202,9 @@ impl<H: Handler> Driver<H> {
             let then = self.step(index, &mut busy_since, go_on);
             // Also of a read that has drained the socket: the next one may bring as much work.
             let took = busy_since.map(|since| since.elapsed());
+            let undivided = self.shared.undivided;
             if let (Some(took), Some(slot)) = (took, self.slots.get_mut(index)) {
+                let took = took.saturating_sub(undivided);
                 if took > SLICE {
                     slot.edges.portion.shrink(took.as_micros() / SLICE.as_micros());
                 } else if took < SLICE / 4 {
@@ -249,13 +262,27 @@ impl<H: Handler> Driver<H> {
         }
         // What it has published is part of the work that its messages are. Its own output came
         // first.
-        run_deferred(&mut self.slots, &mut self.shared);
+        if then != Then::GoOn && self.is_last() {
+            run_deferred_at_once(&mut self.slots, &mut self.shared, |slot, shared| {
+                let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { return };
+                let peer = Peer::in_turn(*id, &mut open.conn, link, edges, &mut open.session, shared);
+                self.handler.written(&mut peer.out_of_turn());
+            });
+        } else {
+            run_deferred(&mut self.slots, &mut self.shared);
+        }
         let Shared { assembly, gathering, settings, .. } = &mut self.shared;
         assembly.balance(&mut self.slots, gathering, settings.max_incomplete_bytes);
         if !self.shared.given_up.is_empty() {
             self.grant_places();
         }
         Some(then)
+    }
+
+    /// Whether no other connection waits for this turn of the loop, as far as is known: whatever it
+    /// publishes would be gathered with what this one does.
+    fn is_last(&self) -> bool {
+        self.events_left == 0 && self.ready.is_empty() && self.received.commands.is_empty()
     }
 
     /// Has a connection served in the next turn, event or not.

@@ -62,6 +62,7 @@ impl<H: Handler> EventLoop<H> {
         self.driver.shared.now = now;
         // The waker is an event of the kernel's too.
         self.driver.woken();
+        self.driver.expect(edges.len());
         for edge in edges {
             if self.driver.slots.get_peer(edge.peer).is_some() {
                 let Edge { readable, writable, ended, .. } = *edge;

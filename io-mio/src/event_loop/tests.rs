@@ -5,6 +5,7 @@ mod deciding;
 mod found_by_fuzzing;
 mod last_words;
 mod metrics;
+mod publishing;
 mod turns;
 mod virtual_time;
 mod writing;

@@ -53,6 +53,9 @@ pub(crate) struct Shared<S> {
     pub(crate) is_public: bool,
     /// Memory for the receivers of one message.
     pub(crate) receivers: Vec<u32>,
+    /// What deliveries have taken that would not have taken less if fewer messages had been
+    /// delivered together.
+    pub(crate) undivided: Duration,
     pub(crate) registry: Registry,
     pub(crate) hub: Arc<Hub>,
     pub(crate) inbox: Arc<Inbox>,
@@ -100,6 +103,7 @@ impl<S> Shared<S> {
             warnings: Warnings::default(),
             is_public: false,
             receivers: Vec::new(),
+            undivided: Duration::ZERO,
             registry,
             hub,
             inbox,

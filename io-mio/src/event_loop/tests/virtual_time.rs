@@ -31,6 +31,8 @@ pub(crate) struct Buffers {
     pub(crate) arrived: Vec<u8>,
     pub(crate) room: usize,
     pub(crate) written: Vec<u8>,
+    /// How many writes took something.
+    pub(crate) writes: usize,
     /// Writing fails, as without memory in the kernel: no event tells of it.
     pub(crate) is_broken: bool,
     /// The peer's stream has ended behind what arrived.
@@ -75,7 +77,10 @@ impl Script for Socket {
         }
         match socket.written.len() - before {
             0 => Err(ErrorKind::WouldBlock.into()),
-            len => Ok(len),
+            len => {
+                socket.writes += 1;
+                Ok(len)
+            }
         }
     }
 

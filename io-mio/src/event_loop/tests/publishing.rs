@@ -1,0 +1,218 @@
+//! What is published reaches each subscriber in order, whole, and with one write a turn.
+
+use std::collections::HashMap;
+
+use sansws::Message;
+
+use crate::app::accept::Accept;
+use crate::app::handler::Handler;
+use crate::app::peer::Peer;
+use crate::app::request::Request;
+use crate::app::response::Response;
+use crate::conn::peer_id::PeerId;
+use crate::event_loop::EventLoop;
+use crate::event_loop::scripted::Edge;
+use crate::event_loop::tests::virtual_time::{Socket, ms, readable, writable};
+use crate::settings::Settings;
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// Publishes what it receives under the name of its first letter; `!` is for the others under `a`,
+/// `>` goes to the first who connected, and `(` and `)` begin and end a fragmented message to itself.
+#[derive(Default)]
+struct App {
+    first: Option<PeerId>,
+    /// How often each was told that output may have been written.
+    told: HashMap<PeerId, usize>,
+}
+
+impl Handler for App {
+    type Session = ();
+
+    fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+        Ok(())
+    }
+
+    fn open(&mut self, peer: &mut Peer<'_, ()>) {
+        self.first.get_or_insert(peer.id());
+        peer.subscribe("a").expect("open");
+        peer.subscribe("b").expect("open");
+    }
+
+    fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
+        let Message::Text(text) = message else { return };
+        match &text[..1] {
+            "!" => peer.publish_to_others("a", text).expect("there is one loop"),
+            ">" => peer.send_to(self.first.expect("open"), text).expect("there is one loop"),
+            "(" => peer.send_text_fragment("(", false).expect("there is room"),
+            ")" => peer.send_text_fragment(")", true).expect("there is room"),
+            topic => peer.publish(topic, text).expect("there is one loop"),
+        }
+    }
+
+    fn written(&mut self, peer: &mut Peer<'_, ()>) {
+        *self.told.entry(peer.id()).or_default() += 1;
+    }
+}
+
+struct Scene {
+    event_loop: EventLoop<App>,
+    peers: Vec<(PeerId, Socket)>,
+}
+
+impl Scene {
+    /// With so many open connections that read all they are sent.
+    fn new(count: usize, settings: Settings) -> Self {
+        let mut scene =
+            Self { event_loop: EventLoop::new(App::default(), settings).expect("a loop"), peers: Vec::new() };
+        for _ in 0..count {
+            let socket = Socket::with_room(usize::MAX);
+            socket.buffers().arrived = REQUEST.to_vec();
+            let peer = scene.event_loop.accept_scripted(Box::new(socket.clone())).expect("a place");
+            scene.peers.push((peer, socket));
+            scene.turn(&[Edge { writable: true, ..readable(peer) }]);
+        }
+        scene.forget();
+        scene
+    }
+
+    fn turn(&mut self, edges: &[Edge]) {
+        self.event_loop.scripted_turn(ms(1), edges);
+        while self.event_loop.is_busy() {
+            self.event_loop.scripted_turn(ms(1), &[]);
+        }
+        assert!(self.event_loop.gauges_are_right());
+    }
+
+    fn forget(&mut self) {
+        for (_, socket) in &self.peers {
+            let mut buffers = socket.buffers();
+            buffers.written.clear();
+            buffers.writes = 0;
+        }
+        self.event_loop.driver.handler.told.clear();
+    }
+
+    /// These messages arrive from these peers, all before the next turn.
+    fn say(&mut self, said: &[(usize, &[&str])]) {
+        for (from, messages) in said {
+            let frames = messages
+                .iter()
+                .flat_map(|text| [&[0x81, 0x80 | text.len() as u8, 0, 0, 0, 0], text.as_bytes()].concat());
+            self.peers[*from].1.buffers().arrived.extend(frames);
+        }
+        let edges: Vec<_> = said.iter().map(|(from, _)| readable(self.peers[*from].0)).collect();
+        self.turn(&edges);
+    }
+
+    /// What a peer has been written, frame by frame, and with how many writes.
+    fn heard(&self, peer: usize) -> (String, usize) {
+        let buffers = self.peers[peer].1.buffers();
+        let (mut text, mut rest) = (String::new(), &buffers.written[..]);
+        while let [_, len, behind @ ..] = rest {
+            let (payload, behind) = behind.split_at(usize::from(*len));
+            text += &format!("{} ", String::from_utf8_lossy(payload));
+            rest = behind;
+        }
+        (text, buffers.writes)
+    }
+}
+
+#[test]
+fn what_one_publishes_in_a_turn_reaches_each_subscriber_with_one_write() {
+    let mut scene = Scene::new(3, Settings::default());
+    scene.say(&[(0, &["a1"])]);
+    for peer in 0..3 {
+        assert_eq!(scene.heard(peer), ("a1 ".into(), 1));
+    }
+    scene.forget();
+    scene.say(&[(0, &["a1", "a2", "a3"])]);
+    for peer in 0..3 {
+        assert_eq!(scene.heard(peer), ("a1 a2 a3 ".into(), 1));
+    }
+    scene.forget();
+    // To the others and under other names: one write all the same.
+    scene.say(&[(0, &["a1", "!2", "!3", "b4"])]);
+    assert_eq!(scene.heard(0), ("a1 b4 ".into(), 1));
+    assert_eq!(scene.heard(1), ("a1 !2 !3 b4 ".into(), 1));
+    scene.forget();
+    // And what the others publish in the same turn, beside the write of each one's own turn.
+    scene.say(&[(0, &["a1", "!2"]), (1, &["!3", ">4"]), (2, &["a5"])]);
+    assert_eq!(scene.heard(0), ("a1 !3 >4 a5 ".into(), 2));
+    assert_eq!(scene.heard(1), ("a1 !2 a5 ".into(), 2));
+    assert_eq!(scene.heard(2), ("a1 !2 !3 a5 ".into(), 2));
+    assert_eq!(scene.event_loop.driver.shared.metrics().messages_sent, 3 + 9 + 10 + 11);
+}
+
+/// [`Handler::written`] is called for connections whose turn it is not.
+#[test]
+fn each_subscriber_is_told_that_output_was_written() {
+    let mut scene = Scene::new(3, Settings::default());
+    for messages in [&["a1"][..], &["a1", "b2"]] {
+        scene.forget();
+        scene.say(&[(0, messages)]);
+        for (peer, _) in &scene.peers[1..] {
+            assert_eq!(scene.event_loop.driver.handler.told.get(peer), Some(&1), "{messages:?}");
+        }
+    }
+}
+
+/// Whatever the kernel takes at a time, and however far the peer lags behind.
+#[test]
+fn what_the_kernel_does_not_take_follows_in_order() {
+    for room in 0..14 {
+        let mut scene = Scene::new(2, Settings::default());
+        scene.peers[1].1.buffers().room = room;
+        scene.say(&[(0, &["a1", "a2"])]);
+        assert_eq!(scene.heard(0), ("a1 a2 ".into(), 1));
+        assert_eq!(scene.peers[1].1.buffers().written.len(), room.min(8));
+        scene.say(&[(0, &["a3"])]);
+        scene.peers[1].1.buffers().room = usize::MAX;
+        let again = writable(scene.peers[1].0);
+        scene.turn(&[again]);
+        assert_eq!(scene.heard(1).0, "a1 a2 a3 ", "{room}");
+    }
+}
+
+/// §5.4: nothing may come between the fragments of a message but control frames.
+#[test]
+fn what_is_published_within_a_fragmented_message_waits_for_its_end() {
+    let mut scene = Scene::new(2, Settings::default());
+    scene.say(&[(1, &["("])]);
+    scene.say(&[(0, &["a1", "a2"])]);
+    assert_eq!(scene.heard(1).0, "( ");
+    assert_eq!(scene.heard(0).0, "a1 a2 ");
+    scene.say(&[(1, &[")"])]);
+    assert_eq!(scene.heard(1).0, "( ) a1 a2 ");
+}
+
+/// A Pong that is owed, a queue: what waits comes first.
+#[test]
+fn what_waits_comes_before_what_is_published() {
+    let mut scene = Scene::new(2, Settings::default());
+    scene.peers[1].1.buffers().room = 0;
+    scene.say(&[(1, &["b0"])]);
+    scene.peers[1].1.buffers().room = usize::MAX;
+    // The kernel has room again, and the loop has not heard of it yet.
+    scene.say(&[(0, &["a1"])]);
+    let again = writable(scene.peers[1].0);
+    scene.turn(&[again]);
+    assert_eq!(scene.heard(1).0, "b0 a1 ");
+}
+
+/// Batches have a bound, and so has a queue.
+#[test]
+fn more_than_a_queue_holds_is_refused_message_by_message() {
+    let settings = Settings { max_buffered: 4096, high_water: 2048, low_water: 1024, ..Settings::default() };
+    let mut scene = Scene::new(2, settings);
+    scene.peers[1].1.buffers().room = 0;
+    let long = format!("a{}", "x".repeat(99));
+    scene.say(&[(0, &[&*long; 100])]);
+    scene.peers[1].1.buffers().room = usize::MAX;
+    let again = writable(scene.peers[1].0);
+    scene.turn(&[again]);
+    assert_eq!(scene.heard(0).0.matches('a').count(), 100);
+    let some = scene.heard(1).0.matches('a').count();
+    assert!((10..100).contains(&some), "{some}");
+}
