@@ -3,6 +3,7 @@
 use core::hint::black_box;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use sansws::handshake::server::{self, Acceptor};
 use sansws::handshake::{
     DEFAULT_MAX_HEAD_LEN, HandshakeError, HeadReader, HeaderStorage, accept_value, client,
@@ -78,12 +79,17 @@ fn in_linear_time<I, T>(what: &str, len: usize, make: impl Fn(usize) -> I, f: im
     const FACTOR: u32 = 24;
     /// Shorter times say nothing: in this one nobody looks at 32 KiB from each of their places.
     const FLOOR: Duration = Duration::from_micros(10);
-    /// How long it is tried again: whoever has to share the machine is slower now and then, but not always.
+    /// How long it is tried again: whoever has to share the machine's caches is slower now and then, but not always.
     const PATIENCE: Duration = Duration::from_secs(10);
+    // What this thread has worked: others that want the processor too do not count.
+    let worked = || {
+        let since = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(since.tv_sec.unsigned_abs(), since.tv_nsec as u32)
+    };
     let time = |input: &I| {
-        let start = Instant::now();
+        let start = worked();
         black_box(f(black_box(input)));
-        start.elapsed()
+        worked() - start
     };
     let (short, long) = (make(len / 8), make(len));
     let mut best = (Duration::MAX, Duration::MAX);
