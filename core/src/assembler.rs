@@ -11,10 +11,11 @@ use crate::message::{MessageKind, OwnedMessage};
 
 /// Makes messages out of the chunks of one connection.
 ///
-/// A message that arrived in one piece is lent on without a copy. One that was cut is collected in
-/// a buffer that is kept for the next; [`Config::max_message_len`](crate::Config::max_message_len)
-/// limits its length (the buffer may be twice as long). An assembler that never had to collect owns
-/// no memory, and [`release`](Self::release) takes the memory of one that did.
+/// A message that arrived in one [chunk](Connection::receive) is lent on without a copy. Another is
+/// collected in a buffer that is kept for the next;
+/// [`Config::max_message_len`](crate::Config::max_message_len) limits its length (the buffer may be
+/// twice as long). An assembler that never had to collect owns no memory, and
+/// [`release`](Self::release) takes the memory of one that did.
 ///
 /// ```
 /// use sansws::{Assembler, BinaryChunk, Message};
@@ -136,7 +137,7 @@ impl Assembler {
         input: &mut &mut [u8],
     ) -> Option<OwnedMessage> {
         let found = self.collector.receive(connection, input, self.max_reserve as usize)?;
-        self.own(found)
+        self.own_or_fail(found, connection)
     }
 
     /// Adds what [`Connection::receive`] found. Returns the message if it ends here.
@@ -169,7 +170,7 @@ impl Assembler {
     /// As [`push`](Self::push).
     pub fn push_owned(&mut self, event: Event<'_, '_>) -> Result<Option<OwnedMessage>, ProtocolError> {
         let found = self.collector.push(event, self.max_reserve as usize)?;
-        Ok(found.and_then(|found| self.own(found)))
+        found.map(|found| self.own(found)).transpose()
     }
 
     /// Adds a chunk of a text message. Returns the message if the chunk ends it.
@@ -237,11 +238,7 @@ impl Assembler {
     #[must_use = "a message is returned once"]
     pub fn filled_owned<K>(&mut self, connection: &mut Connection<K>, len: usize) -> Option<OwnedMessage> {
         let found = self.collector.filled(connection, len)?;
-        let message = self.own(found);
-        if message.is_none() {
-            connection.fail(ProtocolError::InvalidUtf8);
-        }
-        message
+        self.own_or_fail(found, connection)
     }
 
     /// Returns how many bytes of memory the assembler owns.
@@ -256,9 +253,9 @@ impl Assembler {
         self.collector.reset();
     }
 
-    /// Takes the buffer, unless a message is in progress (after a failure, until
-    /// [`reset`](Self::reset)): `None` then, or if there is no buffer. Its contents are
-    /// unspecified.
+    /// Takes the buffer, unless a message is in progress: `None` then, or if there is no buffer. Its
+    /// contents are unspecified. A failure may leave a message in progress:
+    /// [`reset`](Self::reset).
     ///
     /// A driver of many connections lets them take turns with one buffer: [`lend`](Self::lend) it
     /// before a read, `release` it after.
@@ -295,22 +292,37 @@ impl Assembler {
         None
     }
 
-    fn own(&mut self, found: Found<'_>) -> Option<OwnedMessage> {
+    fn own(&mut self, found: Found<'_>) -> Result<OwnedMessage, ProtocolError> {
         match found {
-            Found::InInput(message) => Some(message.into_owned()),
+            Found::InInput(message) => Ok(message.into_owned()),
             Found::Collected => self.take_collected(),
         }
     }
 
+    fn own_or_fail<K>(&mut self, found: Found<'_>, connection: &mut Connection<K>) -> Option<OwnedMessage> {
+        match self.own(found) {
+            Ok(message) => Some(message),
+            Err(error) => {
+                connection.fail(error);
+                None
+            }
+        }
+    }
+
     /// Moves the collected message out, and the buffer with it.
-    fn take_collected(&mut self) -> Option<OwnedMessage> {
+    fn take_collected(&mut self) -> Result<OwnedMessage, ProtocolError> {
         let mut payload = core::mem::take(&mut self.collector.buffer);
         payload.truncate(self.collector.len());
         self.collector.reset();
         match self.collector.kind() {
-            // The chunks were valid, so the whole is.
-            MessageKind::Text => String::from_utf8(payload).ok().map(OwnedMessage::Text),
-            MessageKind::Binary => Some(OwnedMessage::Binary(payload)),
+            MessageKind::Text => match String::from_utf8(payload) {
+                Ok(text) => Ok(OwnedMessage::Text(text)),
+                Err(error) => {
+                    self.collector.buffer = error.into_bytes();
+                    Err(ProtocolError::InvalidUtf8)
+                }
+            },
+            MessageKind::Binary => Ok(OwnedMessage::Binary(payload)),
         }
     }
 }

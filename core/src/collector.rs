@@ -214,11 +214,12 @@ impl<B: Buffer> Collector<B> {
         }
         // If the connection has ended since, what arrived after that is discarded, as by `receive`.
         let incoming = connection.incoming()?;
-        let is_lent = len as u64 <= incoming.remaining && self.progress == Progress::Partial;
+        let is_collected = self.progress == Progress::Partial && self.kind == incoming.kind;
+        let is_lent = len as u64 <= incoming.remaining && is_collected && !incoming.compressed;
         assert!(is_lent, "more bytes than there was space");
         let start = self.len + connection.partial_code_point().len();
         let mut input = &mut self.buffer.bytes_mut()[start..start + len];
-        // The end of a text is validated with the rest of it, by `message`, not twice.
+        // `message` validates the whole text: the end of it need not be validated here.
         if incoming.kind == MessageKind::Text && incoming.last && len as u64 == incoming.remaining {
             connection.receive_end_of_text(input);
             self.len = start + len;
@@ -246,8 +247,8 @@ impl<B: Buffer> Collector<B> {
         };
         Ok(Some(match self.kind {
             MessageKind::Binary => Message::Binary(collected),
-            // Pieces of it were validated when they arrived, so that what is wrong is found early. To
-            // make text of the whole without validating that, code would have to be unsafe.
+            // Validated piece by piece on arrival, except the end of a text read into place. Text
+            // without validating the whole would need `unsafe`.
             MessageKind::Text => {
                 Message::Text(utf8::validate(collected).map_err(|_| ProtocolError::InvalidUtf8)?)
             }

@@ -84,8 +84,8 @@ pub trait Output {
     }
 }
 
-/// How many bytes are masked at once on their way into an output that can only append: they stay in
-/// vector registers. A multiple of the key's length.
+/// How many bytes are masked at once on their way into an output that can only append, so few that
+/// they can stay in registers. A multiple of the key's length.
 const BLOCK: usize = 128;
 
 /// Up to this length, in bytes, it costs less to append the payload and mask it there.
@@ -94,6 +94,9 @@ const MASK_IN_PLACE: usize = 1024;
 
 fn write_in_blocks<O: Output + ?Sized>(out: &mut O, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
     let rest = masked_blocks(key, bytes, |block| out.write_reserved(block));
+    if rest.is_empty() {
+        return key;
+    }
     let mut block = [0; BLOCK];
     let place = &mut block[..rest.len()];
     let key = copy_masked(key, rest, place);

@@ -9,11 +9,11 @@ use crate::message::Message;
 
 /// An [`Assembler`](crate::Assembler) over a fixed slice, for programs without a heap.
 ///
-/// It collects messages up to the length of the slice. A longer one that arrives in one piece is
-/// lent on like any other; one that was cut fails with
-/// [`MessageTooBig`](ProtocolError::MessageTooBig). Set
-/// [`Config::max_message_len`](crate::Config::max_message_len) to the length of the slice to refuse
-/// it by its header.
+/// It collects messages up to the length of the slice. A longer one that arrives in one
+/// [chunk](Connection::receive) is lent on like any other; one that has to be collected fails with
+/// [`MessageTooBig`](ProtocolError::MessageTooBig). Which of both depends on how it was read: set
+/// [`Config::max_message_len`](crate::Config::max_message_len) to the length of the slice to have
+/// each of them refused by its header.
 ///
 /// ```
 /// use sansws::{Config, Connection, Message, SliceAssembler};
@@ -21,7 +21,7 @@ use crate::message::Message;
 /// let mut room = [0; 64];
 /// let mut messages = SliceAssembler::new(&mut room);
 /// let mut server = Connection::server(&Config::new().max_message_len(64));
-/// let mut bytes = *b"\x01\x81\0\0\0\0a\x80\x81\0\0\0\0b";
+/// let mut bytes = *b"\x01\x81\0\0\0\0a\x89\x80\0\0\0\0\x80\x81\0\0\0\0b"; // "a", a Ping, "b"
 /// let mut input = &mut bytes[..];
 /// assert_eq!(messages.receive(&mut server, &mut input), Some(Message::Text("ab")));
 /// ```

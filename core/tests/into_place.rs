@@ -138,6 +138,10 @@ fn the_end_of_a_text_that_is_no_utf8_fails_the_connection() {
             };
             assert_eq!(message, is_valid.then(|| OwnedMessage::Text("aäb".into())), "{end:x?}");
             assert_eq!(connection.failure(), (!is_valid).then_some(ProtocolError::InvalidUtf8));
+            assert!(
+                messages.capacity() > 0 || (owned && is_valid),
+                "the buffer is kept unless it is the message"
+            );
             // The next message begins anew.
             if is_valid {
                 let mut next = [masked(0x01, "ö".as_bytes()), masked(0x80, b"")].concat();
@@ -316,15 +320,19 @@ fn what_was_read_for_a_connection_that_has_ended_is_discarded() {
 #[test]
 fn a_message_that_is_kept_is_moved_out() {
     let (mut connection, mut messages) = (server(), Assembler::new());
-    let mut bytes = [masked(0x81, b"whole"), masked(0x01, b"in "), masked(0x80, b"pieces")].concat();
+    // The Pings keep the fragments from being one chunk.
+    let ping = masked(0x89, b"");
+    let mut bytes =
+        [masked(0x81, b"whole"), masked(0x01, b"in "), ping.clone(), masked(0x80, b"pieces")].concat();
     let mut input = &mut bytes[..];
     let whole = messages.receive_owned(&mut connection, &mut input);
     assert_eq!(whole, Some(OwnedMessage::Text("whole".into())));
+    assert_eq!(messages.lend(Vec::with_capacity(100)), None);
     let pieces = messages.receive_owned(&mut connection, &mut input);
     assert_eq!(pieces, Some(OwnedMessage::Text("in pieces".into())));
     assert_eq!(messages.capacity(), 0, "its buffer went with it");
 
-    let mut bytes = [masked(0x02, b"\xff"), masked(0x80, b"\xfe"), masked(0x81, b"whole")].concat();
+    let mut bytes = [masked(0x02, b"\xff"), ping, masked(0x80, b"\xfe"), masked(0x81, b"whole")].concat();
     let mut input = &mut bytes[..];
     let mut owned = Vec::new();
     while let Some(event) = connection.receive(&mut input) {

@@ -112,8 +112,9 @@ fn what_a_failed_connection_had_begun_can_be_forgotten() {
 
 #[test]
 fn text_and_binary_messages_take_turns() {
-    let mut stream =
-        [masked(0x01, b"te"), masked(0x80, b"xt"), masked(0x02, b"\xff"), masked(0x80, b"\xfe")].concat();
+    // The Pings keep the fragments from being one chunk.
+    let in_two = |first, a, b| [masked(first, a), masked(0x89, b""), masked(0x80, b)].concat();
+    let mut stream = [in_two(0x01, b"te", b"xt"), in_two(0x02, b"\xff", b"\xfe")].concat();
     let (mut server, mut assembler) = (server(), Assembler::new());
     let mut input = &mut stream[..];
     assert_eq!(assembler.receive(&mut server, &mut input), Some(Message::Text("text")));
@@ -246,6 +247,7 @@ fn whole_messages_are_lent_on_and_pieces_are_collected_whichever_way_they_come()
         masked(0x80, b"pieces"),
         masked(0x82, b"\xff"),
         masked(0x02, b"\xfe"),
+        masked(0x8a, b""),
         masked(0x80, b"\xfd"),
     ]
     .concat();

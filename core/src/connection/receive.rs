@@ -9,19 +9,25 @@ use crate::utf8::{self, Carried};
 impl<K> Connection<K> {
     /// Takes bytes that came from the peer and returns what the next of them mean.
     ///
-    /// `input` is advanced past the bytes that were understood. Payloads are unmasked in place and
-    /// lent as chunks of the same buffer. Further fragments of up to 125 bytes that are whole in
-    /// `input` join the chunk before them (§5.4: where a message is cut has no meaning). Call `receive` until it returns `None`: then `input` is
-    /// used up, whatever its size was, and the buffer is yours again. What a cut leaves over (part
-    /// of a header, of a code point, of a control frame) stays in the connection.
+    /// `input` is advanced past the bytes that were understood. Call `receive` until it returns
+    /// `None`: then `input` is used up, whatever its size was, and the buffer is yours again. What a
+    /// cut leaves over (part of a header, of a code point, of a control frame) stays in the
+    /// connection.
+    ///
+    /// Payloads are unmasked in place and lent as chunks of the same buffer. Fragments of up to 125
+    /// bytes that are whole in `input` are moved up to the chunk before them and returned with it
+    /// (§5.4: where a message is cut has no meaning). So a chunk begins where its first byte was
+    /// received, but may end before the rest of `input` begins; and if one of the fragments is not
+    /// UTF-8, the connection fails without a chunk.
     ///
     /// Keep `input` in a variable: `receive(&mut &mut buffer[..n])` in a loop would receive the
     /// same bytes again in each turn.
     ///
     /// You may stop early and call it again later with what `input` still holds: that is
-    /// back-pressure. The bytes before are unmasked, those behind are untouched. As bytes are
-    /// unmasked where they are, a buffer that can be split without a copy, such as `BytesMut`,
-    /// yields payloads without a copy.
+    /// back-pressure. The bytes behind are untouched; those before are unspecified, but for the
+    /// chunk. A buffer that can be split without a copy, such as `BytesMut`, yields payloads without
+    /// a copy: see the
+    /// [guide](crate::guide#stopping-and-resuming-receive).
     ///
     /// After a Close or a failure the rest of the input is discarded
     /// ([§7.1.7](https://datatracker.ietf.org/doc/html/rfc6455#section-7.1.7)) and there are no

@@ -25,7 +25,7 @@ pub(super) struct Receiver {
     message: MessageProgress,
     control: Control,
     config: Config,
-    /// The longest whole message whose length is in one byte: 125 or, if they are less, the limits.
+    /// The longest payload that the short paths take: 125 or, if it is less, a limit.
     max_short_len: u8,
 }
 
@@ -211,20 +211,17 @@ impl Receiver {
                         return Ok(None);
                     };
                     self.begin_frame(&header, is_server)?;
-                    // A frame without payload is complete already: it may be a whole message.
-                    if header.payload_len == 0 {
-                        return self.end_of_empty_frame().map(Some);
-                    }
                 }
                 Phase::Data => {
-                    if input.is_empty() {
+                    // A frame without payload is complete already: it may be a whole message.
+                    if input.is_empty() && self.remaining > 0 {
                         return Ok(None);
                     }
                     let payload = self.take_payload(input, is_server);
                     return self.data(payload).map(Some);
                 }
                 Phase::Control => {
-                    if input.is_empty() {
+                    if input.is_empty() && self.control.missing > 0 {
                         return Ok(None);
                     }
                     let len = usize::from(self.control.missing).min(input.len());
@@ -334,10 +331,6 @@ impl Receiver {
         Ok(())
     }
 
-    fn end_of_empty_frame<'b>(&mut self) -> Result<Step<'b>, ProtocolError> {
-        if self.phase == Phase::Control { self.end_of_control() } else { self.data(&mut []) }
-    }
-
     /// The rest of the last frame of a text message, which the caller validates.
     pub(super) fn end_of_text(&mut self, payload: &mut [u8]) {
         self.unmask(payload);
@@ -347,7 +340,7 @@ impl Receiver {
         self.phase = Phase::BetweenMessages;
     }
 
-    /// Takes what the input holds of the current frame's payload off it, unmasked.
+    /// Takes what `input` holds of the current frame's payload off it and unmasks it.
     ///
     /// If all of it is there, short fragments that follow are taken too, their payloads moved up
     /// to it: to validate and hand out each by itself costs more than what it carries. Where one
@@ -383,7 +376,7 @@ impl Receiver {
         }
         let header_len = if is_server { 6 } else { 2 };
         let message = &mut self.message;
-        let message_len = message.len + u64::from(len);
+        let message_len = message.len.saturating_add(u64::from(len));
         let is_too_much =
             message_len > self.config.max_message_len || message.fragments >= self.config.max_fragments;
         if input.len() < header_len + usize::from(len) || is_too_much {
@@ -398,7 +391,7 @@ impl Receiver {
         Some((header_len, len.into()))
     }
 
-    /// A piece of the payload of a data frame, perhaps the last.
+    /// A piece of the payload of a data frame, perhaps the last, or of several frames; unmasked.
     fn data<'b>(&mut self, payload: &'b mut [u8]) -> Result<Step<'b>, ProtocolError> {
         let remaining = self.remaining;
         let end_of_frame = remaining == 0;

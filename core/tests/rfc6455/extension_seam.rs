@@ -28,22 +28,28 @@ mod rfc7692_section_6_rsv1_as_the_seam_for_compression {
 
     #[test]
     fn a_compressed_message_is_neither_validated_nor_mixed_up_with_a_plain_one() {
-        let mut connection = negotiated();
-        let stream = [masked(0x41, b"\xff"), masked(0x80, b"\xfe"), masked(0x81, &[b'p'; 200])].concat();
-        let mut stream = stream;
-        let mut input = &mut stream[..];
-        let mut seen = Vec::new();
-        while let Some(event) = connection.receive(&mut input) {
-            seen.push(match event {
-                Event::Compressed(chunk) => {
-                    assert_eq!(chunk.kind, MessageKind::Text);
-                    (chunk.payload.to_vec(), chunk.first, chunk.last)
-                }
-                Event::Text(chunk) => (chunk.text.into(), chunk.first, chunk.last),
-                other => panic!("unexpected {other:?}"),
-            });
+        let plain = (vec![b'p'; 200], true, true);
+        let pieces = [(b"\xff".to_vec(), true, false), (b"\xfe".to_vec(), false, true), plain.clone()];
+        let joined = [(b"\xff\xfe".to_vec(), true, true), plain];
+        for (between, expected) in [(masked(0x8a, b""), &pieces[..]), (Vec::new(), &joined)] {
+            let mut connection = negotiated();
+            let mut stream =
+                [masked(0x41, b"\xff"), between, masked(0x80, b"\xfe"), masked(0x81, &[b'p'; 200])].concat();
+            let mut input = &mut stream[..];
+            let mut seen = Vec::new();
+            while let Some(event) = connection.receive(&mut input) {
+                seen.push(match event {
+                    Event::Compressed(chunk) => {
+                        assert_eq!(chunk.kind, MessageKind::Text);
+                        (chunk.payload.to_vec(), chunk.first, chunk.last)
+                    }
+                    Event::Text(chunk) => (chunk.text.into(), chunk.first, chunk.last),
+                    Event::Pong(_) => continue,
+                    other => panic!("unexpected {other:?}"),
+                });
+            }
+            assert_eq!(seen, expected);
         }
-        assert_eq!(seen, [(b"\xff\xfe".to_vec(), true, true), (vec![b'p'; 200], true, true)]);
     }
 
     #[test]

@@ -240,6 +240,24 @@ mod section_5_4_fragmentation {
         }
     }
 
+    /// They are validated together: what is right before what is wrong is not handed out.
+    #[test]
+    fn fragments_of_which_one_is_no_utf8_are_no_chunk() {
+        let mut stream = [masked(0x01, b"fine"), masked(0x00, b"\xff"), masked(0x80, b"")].concat();
+        let (mut connection, mut input) = (server(), &mut stream[..]);
+        assert_eq!(connection.receive(&mut input), Some(Event::Failed(ProtocolError::InvalidUtf8)));
+        assert!(input.is_empty());
+    }
+
+    #[test]
+    fn empty_fragments_are_joined_too() {
+        let mut stream =
+            [masked(0x01, b""), masked(0x00, b""), masked(0x00, b"a"), masked(0x80, b"b")].concat();
+        let (mut connection, mut input) = (server(), &mut stream[..]);
+        let event = connection.receive(&mut input);
+        assert!(matches!(event, Some(Event::Text(chunk)) if chunk.whole() == Some("ab")), "{event:?}");
+    }
+
     /// What ends a chunk before its message: the end of the input, and every frame that is not a
     /// short, legal, whole fragment.
     #[test]
