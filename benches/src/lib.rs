@@ -2,6 +2,7 @@
 
 use sansws::{Config, Connection, MaskingKey, Message};
 
+pub mod chart;
 pub mod codec;
 pub mod loopback;
 pub mod results;
