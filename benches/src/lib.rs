@@ -2,8 +2,10 @@
 
 use sansws::{Config, Connection, MaskingKey, Message};
 
+pub mod chart;
 pub mod codec;
 pub mod loopback;
+pub mod report;
 pub mod results;
 
 /// The masking-key of all frames here: what it is does not change the cost.

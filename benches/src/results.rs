@@ -29,7 +29,7 @@ pub struct Results {
 pub struct Ran {
     /// The day, as in 2026-11-30.
     pub date: String,
-    /// The commit; `-dirty` if files differ from it.
+    /// The commit; `-dirty` if files differ from it that are no results.
     pub commit: String,
     /// What `rustc --version` says.
     pub rustc: String,
@@ -53,6 +53,17 @@ pub struct Contender {
     pub name: String,
     /// One figure a round, in the bench's unit.
     pub rounds: Vec<f64>,
+}
+
+/// What kind of contender one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Written by hand here, to do less than an engine must.
+    Limit,
+    /// This project.
+    Ours,
+    /// Another implementation.
+    Peer,
 }
 
 /// A median, and the least and the greatest of what it is the median of.
@@ -84,9 +95,17 @@ impl Results {
     ///
     /// If there is no such file, or it is not one of these.
     pub fn load(bench: &str) -> Result<Self, Box<dyn std::error::Error>> {
-        let path = file(bench);
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(serde_json::from_str(&text)?)
+        Self::read(&file(bench))
+    }
+
+    /// As [`load`](Self::load), from any file.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn read(path: &Path) -> Result<Self, Box<dyn std::error::Error>> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?)
     }
 
     /// Writes `results/BENCH.json`, beside this package's manifest, and returns its path.
@@ -151,9 +170,15 @@ impl Results {
 impl Cell {
     /// How many times what the first contender needs this one does, round by round; `None` if there is no such contender.
     pub fn ratio(&self, name: &str) -> Option<Spread> {
-        let (base, contender) =
-            (self.contenders.first()?, self.contenders.iter().find(|contender| contender.name == name)?);
-        Some(Spread::of(contender.rounds.iter().zip(&base.rounds).map(|(figure, base)| figure / base)))
+        let contender = self.contenders.iter().find(|contender| contender.name == name)?;
+        Some(contender.against(self.contenders.first()?))
+    }
+
+    /// The one of a kind that needs least, as a multiple of what the first contender does.
+    pub fn best(&self, who: Who) -> Option<&Contender> {
+        let base = self.contenders.first()?;
+        let of_kind = self.contenders.iter().filter(|contender| contender.who() == who);
+        of_kind.min_by(|a, b| a.against(base).median.total_cmp(&b.against(base).median))
     }
 }
 
@@ -161,6 +186,46 @@ impl Contender {
     /// Its figures.
     pub fn spread(&self) -> Spread {
         Spread::of(self.rounds.iter().copied())
+    }
+
+    /// How many times what another needs it does, round by round.
+    ///
+    /// # Panics
+    ///
+    /// If one of them has no round.
+    pub fn against(&self, other: &Self) -> Spread {
+        Spread::of(self.rounds.iter().zip(&other.rounds).map(|(figure, other)| figure / other))
+    }
+
+    /// What kind it is.
+    pub fn who(&self) -> Who {
+        Who::of(&self.name)
+    }
+}
+
+impl Who {
+    /// By its name in the tables.
+    pub fn of(name: &str) -> Self {
+        const LIMITS: [&str; 11] = [
+            "floor",
+            "floor, AVX2",
+            "raw mio",
+            "minimal framing",
+            "bare write",
+            "rustls on mio",
+            "memcpy",
+            "XOR in place",
+            "XOR, AVX2",
+            "simdutf8",
+            "std's from_utf8",
+        ];
+        if LIMITS.contains(&name) {
+            Self::Limit
+        } else if name.starts_with("sansws") {
+            Self::Ours
+        } else {
+            Self::Peer
+        }
     }
 }
 
@@ -195,11 +260,14 @@ impl Ran {
                 .trim()
                 .to_owned()
         };
+        // What other benches have just written does not count.
+        let but_results = ["diff", "--name-only", "HEAD", "--", ":/", ":(top,exclude)benches/results"];
+        let is_dirty = !said("git", &but_results).is_empty();
         let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
         Self {
             date: said("date", &["-u", "+%Y-%m-%d"]),
-            commit: said("git", &["describe", "--always", "--dirty", "--exclude", "*"]),
+            commit: said("git", &["rev-parse", "--short", "HEAD"]) + if is_dirty { "-dirty" } else { "" },
             rustc: said("rustc", &["--version"]),
             processor: processor.trim_start_matches(['\t', ' ', ':']).to_owned(),
         }
@@ -242,6 +310,21 @@ mod tests {
         };
         assert_eq!(cell.ratio("b"), Some(Spread { least: 1.0, median: 2.0, greatest: 3.0 }));
         assert_eq!(cell.ratio("c"), None);
+    }
+
+    #[test]
+    fn who_is_who() {
+        let echo = crate::loopback::contenders::echo();
+        let codec = crate::codec::contenders();
+        let names = echo.iter().map(|contender| &*contender.name).chain(codec.iter().map(|who| who.name()));
+        let peers = names.filter(|name| Who::of(name) == Who::Peer);
+        // Each peer, and no other, has a version behind its name.
+        let has_version =
+            |name: &str| name.split(' ').nth(1).is_some_and(|word| word.starts_with(char::is_numeric));
+        let (with, without): (Vec<&str>, Vec<&str>) = peers.partition(|name| has_version(name));
+        assert_eq!((with.is_empty(), without), (!cfg!(feature = "peers"), Vec::new()));
+        assert_eq!((Who::of("sansws, vectored"), Who::of("sansws-mio, 2 workers")), (Who::Ours, Who::Ours));
+        assert_eq!((Who::of("bare write"), Who::of("rustls on mio")), (Who::Limit, Who::Limit));
     }
 
     #[test]
