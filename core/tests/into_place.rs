@@ -346,6 +346,38 @@ fn a_message_that_is_kept_is_moved_out() {
 }
 
 #[test]
+fn chunks_of_a_message_that_was_dropped_are_passed_over() {
+    fn binary(payload: &mut [u8], first: bool, last: bool) -> BinaryChunk<'_> {
+        BinaryChunk { payload, first, last, remaining: 0 }
+    }
+    let text = |first, last| sansws::TextChunk {
+        carried: sansws::Carried::NONE,
+        text: "t",
+        first,
+        last,
+        remaining: 0,
+    };
+    let mut messages = Assembler::new();
+    assert_eq!(messages.binary(binary(&mut [1], true, false)), Ok(None));
+    assert_eq!(messages.text(text(false, true)), Ok(None), "of another kind");
+    assert_eq!(messages.binary(binary(&mut [2], false, true)), Ok(Some(Message::Binary(&[1, 2]))));
+    assert_eq!(messages.binary(binary(&mut [3], false, true)), Ok(None), "of none that has begun");
+
+    let mut room = [0; 8];
+    let mut messages = SliceAssembler::new(&mut room);
+    let push = |messages: &mut SliceAssembler<'_>, first, last| {
+        let mut payload = [7];
+        let event = sansws::Event::Binary(binary(&mut payload, first, last));
+        messages.push(event).unwrap().map(Message::into_owned)
+    };
+    assert_eq!(push(&mut messages, true, false), None);
+    assert_eq!(push(&mut messages, false, true), Some(OwnedMessage::Binary(vec![7, 7])));
+    assert_eq!(push(&mut messages, true, false), None);
+    messages.reset();
+    assert_eq!(push(&mut messages, false, true), None, "its beginning was dropped");
+}
+
+#[test]
 fn what_cannot_be_collected_is_said_and_fails_whoever_lets_it_receive() {
     let compressed = || Connection::server(&Config::new().compression(true));
     let mut messages = Assembler::new();

@@ -233,6 +233,25 @@ fn a_message_is_made_of_text_or_octets_and_sent() {
 }
 
 #[test]
+fn a_message_that_is_kept_has_the_bytes_of_what_was_lent() {
+    for message in [Message::Text("aä"), Message::Binary(b"\xff\xfe")] {
+        let owned = message.into_owned();
+        assert_eq!((owned.as_message(), owned.as_bytes()), (message, message.as_bytes()));
+        #[cfg(feature = "bytes")]
+        assert_eq!(bytes::Bytes::from(owned), message.as_bytes());
+    }
+}
+
+#[test]
+fn what_is_empty_says_so() {
+    let carried = Carried::new('ä').unwrap();
+    assert!(Carried::NONE.is_empty() && !carried.is_empty());
+    let chunk = |carried, text| TextChunk { carried, text, first: true, last: true, remaining: 0 };
+    assert!(chunk(Carried::NONE, "").is_empty());
+    assert!(!chunk(Carried::NONE, "a").is_empty() && !chunk(carried, "").is_empty());
+}
+
+#[test]
 fn a_prepared_message_gives_up_its_frame() {
     assert_eq!(Prepared::text("abc").into_frame(), unmasked(0x81, b"abc"));
     assert_eq!(Prepared::binary(&[7; 200]).into_frame(), unmasked(0x82, &[7; 200]));

@@ -23,6 +23,13 @@ impl Output for Plain {
     }
 }
 
+#[test]
+fn a_borrowed_output_returns_the_key_for_what_follows() {
+    let (mut out, key) = (Vec::new(), [1, 2, 3, 4]);
+    let rotated = Output::write_masked(&mut &mut out, key, &[0; 5]);
+    assert_eq!((out, rotated), (vec![1, 2, 3, 4, 1], [2, 3, 4, 1]));
+}
+
 /// A ring of memory, as that of a network chip.
 struct Ring {
     bytes: Vec<u8>,

@@ -5,6 +5,19 @@ use crate::support::*;
 mod section_7_1_closing {
     use super::*;
 
+    /// A code that may not be sent becomes 1011.
+    #[test]
+    fn what_the_application_fails_with_is_the_code_that_is_sent() {
+        for (code, sent) in [(1008, 1008), (4000, 4000), (1005, 1011), (1006, 1011), (0, 1011)] {
+            let (mut connection, mut out) = (server(), Vec::new());
+            connection.fail(CloseCode::new(code));
+            connection.poll_transmit(&mut out).unwrap();
+            assert_eq!(out, unmasked(0x88, &u16::to_be_bytes(sent)), "{code}");
+            let error = ProtocolError::Application(CloseCode::new(code));
+            assert_eq!(error.close_code(), CloseCode::new(sent));
+        }
+    }
+
     /// Rules R-5.5.1-c and R-5.5.1-d.
     #[test]
     fn the_server_closes_tcp_first_and_the_client_waits() {

@@ -65,6 +65,21 @@ mod section_10_4_implementation_specific_limits {
         assert_fails(tiny, &masked(0x81, b"abcd"), ProtocolError::FrameTooBig);
     }
 
+    /// Each limit by itself, where the length has two bytes.
+    #[test]
+    fn a_message_that_arrives_at_once_is_refused_at_the_same_length() {
+        let cases = [
+            (Config::new().max_frame_len(200).max_message_len(100_000), ProtocolError::FrameTooBig),
+            (Config::new().max_frame_len(100_000).max_message_len(200), ProtocolError::MessageTooBig),
+        ];
+        for (config, error) in cases {
+            let limited = || Connection::server(&config);
+            assert_eq!(sees(limited, &masked(0x82, &[7; 200])).0, [binary(&[7; 200])]);
+            assert_fails(limited, &masked(0x82, &[7; 201]), error);
+            assert_fails(limited, &masked(0x81, &[b'a'; 300]), error);
+        }
+    }
+
     /// Rule R-10.4-a.
     #[test]
     fn they_are_those_of_one_message_not_of_a_connection() {

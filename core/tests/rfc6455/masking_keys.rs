@@ -23,6 +23,17 @@ mod section_5_3_client_to_server_masking {
     }
 
     #[test]
+    fn a_source_may_be_borrowed() {
+        let mut keys = Counter(7);
+        let (mut connection, mut out) =
+            (Connection::with_masking_keys(&Config::default(), Some(&mut keys)), Vec::new());
+        connection.send_binary(b"abc", &mut out).unwrap();
+        let key = Counter(7).next_key();
+        assert_eq!(out, frame(0x82, key, b"abc"));
+        assert_ne!(keys.next_key(), key, "it has been drawn from");
+    }
+
+    #[test]
     fn the_bytes_of_one_connection_do_not_depend_on_what_another_sends() {
         let alone = |seed| {
             let (mut connection, mut out) = (seeded(seed), Vec::new());
