@@ -137,7 +137,8 @@ impl<'a> Watcher<'a> {
         assert!(frame.is_data());
         assert_eq!(remaining, frame.remaining(self.at), "what is to come of the frame");
         assert_eq!(last, frame.fin && remaining == 0, "the last chunk, and only that, ends a message");
-        let arrived = self.at - self.before.max(frame.payload_start);
+        // Short fragments that arrive together are one chunk.
+        let arrived = self.layout.payload_between(self.before, self.at);
         assert!(len.is_none_or(|len| len == arrived), "{len:?} bytes of {arrived}");
         self.received = if first { arrived } else { self.received + arrived };
         self.message = (!last).then_some(message);
