@@ -165,7 +165,7 @@ impl<H: Handler> EventLoop<H> {
         self.poller.wait(wait)?;
         self.driver.read_clock();
         let is_socket = |ready: &Ready| matches!(ready, Ready::Socket(..));
-        self.driver.expect(self.poller.ready().filter(is_socket).count());
+        self.driver.sockets_ready(self.poller.ready().filter(is_socket).count());
         for ready in self.poller.ready() {
             match ready {
                 Ready::Woken => self.driver.woken(),

@@ -29,7 +29,7 @@ impl<'a, S> Context<'a, S> {
 
     /// The peer with this name, if it belongs to this loop and has not been closed.
     pub fn peer(&mut self, id: PeerId) -> Option<Peer<'_, S>> {
-        run_deferred(self.slots, self.shared);
+        run_deferred(self.slots, self.shared, None);
         let Slot { link, edges, phase: Phase::Open(open), .. } = self.slots.get_peer(id)? else {
             return None;
         };
@@ -78,7 +78,7 @@ impl<'a, S> Context<'a, S> {
             return Ok(());
         }
         let frame = SharedFrame::new(message.into());
-        run_deferred(self.slots, self.shared);
+        run_deferred(self.slots, self.shared, None);
         publish_here(self.slots, self.shared, topic, &frame, None);
         self.shared.publish_elsewhere(topic, &frame)
     }
@@ -86,7 +86,7 @@ impl<'a, S> Context<'a, S> {
     /// Sends a message to those subscribers of a topic that belong to this loop.
     pub fn publish_here<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) {
         let frame = SharedFrame::new(message.into());
-        run_deferred(self.slots, self.shared);
+        run_deferred(self.slots, self.shared, None);
         publish_here(self.slots, self.shared, topic, &frame, None);
     }
 

@@ -103,7 +103,9 @@ pub trait Handler: Sized {
     }
 
     /// Output may have been written: [`Peer::written`] and [`Peer::buffered_amount`] tell how much.
-    /// Called after every turn of an open connection, so it should do little.
+    /// Called after every turn of an open connection, and after each batch of publications that was
+    /// written to it at once, so it should do little. What is sent here is written at the end of the
+    /// turn, and this is called again then.
     #[inline]
     fn written(&mut self, peer: &mut Peer<'_, Self::Session>) {
         let _ = peer;

@@ -212,16 +212,14 @@ impl Link {
         gathered.clear();
     }
 
-    /// Writes bytes that others are sent too. What the kernel does not take is queued; whether it
-    /// took all.
-    pub(crate) fn write_shared(&mut self, bytes: &Bytes, wire: &mut dyn Wire, counters: &Counters) -> bool {
+    /// Writes bytes that others are sent too. What the kernel does not take is queued.
+    pub(crate) fn write_shared(&mut self, bytes: &Bytes, wire: &mut dyn Wire, counters: &Counters) {
         let start = self.write_at_once(bytes, &[], wire, counters);
         if self.broken {
             self.queue(&bytes[start..]);
         } else {
             self.out.push(bytes.slice(start..));
         }
-        start == bytes.len()
     }
 
     /// Writes bytes that need not be queued as long as nothing is. Returns how many went.

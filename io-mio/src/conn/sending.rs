@@ -60,6 +60,16 @@ impl Output for Room<'_> {
 /// There is room, which has been made: no need to count it again.
 const CHECKED: usize = usize::MAX;
 
+/// What became of a batch of published messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// The kernel has taken all of it, and nothing is left to be done about the connection.
+    Written,
+    Queued,
+    /// It has to be delivered message by message, or not at all.
+    NotAsItIs,
+}
+
 /// One connection with what it takes to send on it.
 pub(crate) struct Sending<'a> {
     pub(crate) id: PeerId,
@@ -276,27 +286,22 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Delivers messages that were published one after the other; `bytes` are all of their frames.
-    /// With `at_once` they are written if nothing waits before them. Whether the kernel has taken
-    /// all, so that nothing is left to be done about the connection.
-    pub(crate) fn deliver_all(&mut self, frames: &[SharedFrame], bytes: &Bytes, at_once: bool) -> bool {
+    /// Delivers `count` messages that were published one after the other; `bytes` are all of their
+    /// frames. With `at_once` they are written if nothing waits before them.
+    pub(crate) fn deliver_all(&mut self, count: usize, bytes: &Bytes, at_once: bool) -> Delivered {
         // The last is asked for its checks only: a server's headers are in the frames already.
-        let as_they_are = self.conn.role() == Role::Server
+        let as_it_is = self.conn.role() == Role::Server
             && !self.link.congested
             && bytes.len() <= self.room()
             && self.conn.frame_header(MessageKind::Binary, 0).is_ok();
-        if !as_they_are {
-            for frame in frames {
-                // A slow or closing receiver is not the publisher's affair.
-                let _ = self.deliver(frame);
-            }
-            return false;
+        if !as_it_is {
+            return Delivered::NotAsItIs;
         }
-        self.gathering.messages_sent += frames.len() as u64;
+        self.gathering.messages_sent += count as u64;
         if at_once && self.link.is_flushed(self.wire) && !self.link.dirty && !self.conn.wants_transmit() {
-            let written = self.link.write_shared(bytes, self.wire, &self.gathering.counters);
-            if written && self.link.is_flushed(self.wire) && !self.link.broken {
-                return true;
+            self.link.write_shared(bytes, self.wire, &self.gathering.counters);
+            if self.link.is_flushed(self.wire) && !self.link.broken {
+                return Delivered::Written;
             }
         } else if bytes.len() > COPY_UP_TO {
             self.link.out.push(bytes.clone());
@@ -304,7 +309,7 @@ impl Sending<'_> {
             self.link.out.push_copy(bytes);
         }
         self.appended_to_queue();
-        false
+        Delivered::Queued
     }
 
     /// Delivers a published message. `Err` says why it passed the peer by, which has been dealt

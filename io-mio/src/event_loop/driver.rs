@@ -25,7 +25,7 @@ use crate::kernel::transport::Transport;
 use crate::phases;
 use crate::phases::turn::{Then, Turn};
 use crate::settings::Settings;
-use crate::state::deliver::{run, run_deferred, run_deferred_at_once};
+use crate::state::deliver::{run, run_deferred};
 use crate::state::shared::{Shared, give_back};
 use crate::state::slots::{Announced, Phase, Slot, Slots};
 use crate::state::timers::{NOT_ARMED, Tick, tick_at};
@@ -60,7 +60,16 @@ pub(crate) struct Driver<H: Handler> {
     epoch: Instant,
     started: bool,
     /// How many sockets are ready that had no turn yet.
-    events_left: usize,
+    sockets_left: usize,
+}
+
+/// When what a connection publishes is written, if no other connection waits for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Publishing {
+    /// At once.
+    AtOnce,
+    /// At the end of the loop's turn: there may be many more of its kind, such as deadlines.
+    Later,
 }
 
 impl<H: Handler> Driver<H> {
@@ -85,7 +94,7 @@ impl<H: Handler> Driver<H> {
             dead: Vec::new(),
             epoch: Instant::now(),
             started: false,
-            events_left: 0,
+            sockets_left: 0,
         })
     }
 
@@ -142,7 +151,7 @@ impl<H: Handler> Driver<H> {
             let Some(index) = self.ready.pop_front() else { break };
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.ready = false;
-                self.serve(index);
+                self.serve(index, Publishing::AtOnce);
             }
         }
         self.run_commands();
@@ -159,7 +168,7 @@ impl<H: Handler> Driver<H> {
             let Some(connect) = self.shared.dials.pop_front() else { break };
             self.dial(connect);
         }
-        run_deferred(&mut self.slots, &mut self.shared);
+        run_deferred(&mut self.slots, &mut self.shared, None);
         for index in self.dead.drain(..) {
             self.slots.remove(index);
         }
@@ -176,22 +185,22 @@ impl<H: Handler> Driver<H> {
 
     // --- one connection
 
-    /// So many sockets are ready and about to be served.
-    pub(crate) fn expect(&mut self, events: usize) {
-        self.events_left = events;
+    /// Sets how many sockets are served in this turn.
+    pub(crate) fn sockets_ready(&mut self, count: usize) {
+        self.sockets_left = count;
     }
 
     /// A connection whose socket became ready.
     pub(crate) fn socket_ready(&mut self, index: u32, readiness: Readiness) {
-        self.events_left = self.events_left.saturating_sub(1);
+        self.sockets_left = self.sockets_left.saturating_sub(1);
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.edges.ready(readiness);
-        self.serve(index);
+        self.serve(index, Publishing::AtOnce);
     }
 
     /// Gives a connection its turn: a bounded number of reads, and a bounded time, so that neither
     /// a fast sender nor one whose messages are much work keeps the others waiting.
-    fn serve(&mut self, index: u32) {
+    fn serve(&mut self, index: u32, publishing: Publishing) {
         let mut busy_since = None;
         self.shared.undivided = Duration::ZERO;
         for reads in 0..self.shared.settings.reads_per_turn {
@@ -199,7 +208,10 @@ impl<H: Handler> Driver<H> {
                 0 => phases::begin(turn),
                 _ => phases::go_on(turn),
             };
-            let then = self.step(index, &mut busy_since, go_on);
+            let then = self.step(index, &mut busy_since, publishing, go_on);
+            if busy_since.is_none() {
+                self.shared.undivided = Duration::ZERO;
+            }
             // Also of a read that has drained the socket: the next one may bring as much work.
             let took = busy_since.map(|since| since.elapsed());
             let undivided = self.shared.undivided;
@@ -227,7 +239,7 @@ impl<H: Handler> Driver<H> {
     /// Has one thing happen to a connection. If there is more to do at once, that is for the next
     /// turn.
     fn turn(&mut self, index: u32, phase: impl FnOnce(&mut Turn<'_, H>) -> Then) {
-        if self.step(index, &mut None, phase) == Some(Then::GoOn) {
+        if self.step(index, &mut None, Publishing::Later, phase) == Some(Then::GoOn) {
             self.serve_again(index);
         }
         self.arm(index);
@@ -246,6 +258,7 @@ impl<H: Handler> Driver<H> {
         &mut self,
         index: u32,
         busy_since: &mut Option<Instant>,
+        publishing: Publishing,
         phase: impl FnOnce(&mut Turn<'_, H>) -> Then,
     ) -> Option<Then> {
         let slot = self.slots.get_mut(index)?;
@@ -262,15 +275,14 @@ impl<H: Handler> Driver<H> {
         }
         // What it has published is part of the work that its messages are. Its own output came
         // first.
-        if then != Then::GoOn && self.is_last() {
-            run_deferred_at_once(&mut self.slots, &mut self.shared, |slot, shared| {
-                let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { return };
-                let peer = Peer::in_turn(*id, &mut open.conn, link, edges, &mut open.session, shared);
-                self.handler.written(&mut peer.out_of_turn());
-            });
-        } else {
-            run_deferred(&mut self.slots, &mut self.shared);
-        }
+        let at_once = publishing == Publishing::AtOnce && then != Then::GoOn && self.is_last();
+        let handler = &mut self.handler;
+        let mut written = |slot: &mut Slot<H::Session>, shared: &mut Shared<H::Session>| {
+            let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { return };
+            let peer = Peer::in_turn(*id, &mut open.conn, link, edges, &mut open.session, shared);
+            handler.written(&mut peer.out_of_turn());
+        };
+        run_deferred(&mut self.slots, &mut self.shared, at_once.then_some(&mut written));
         let Shared { assembly, gathering, settings, .. } = &mut self.shared;
         assembly.balance(&mut self.slots, gathering, settings.max_incomplete_bytes);
         if !self.shared.given_up.is_empty() {
@@ -279,10 +291,10 @@ impl<H: Handler> Driver<H> {
         Some(then)
     }
 
-    /// Whether no other connection waits for this turn of the loop, as far as is known: whatever it
-    /// publishes would be gathered with what this one does.
+    /// Whether no other connection waits for this turn of the loop, as far as is known: what that
+    /// publishes would be written with what this one does.
     fn is_last(&self) -> bool {
-        self.events_left == 0 && self.ready.is_empty() && self.received.commands.is_empty()
+        self.sockets_left == 0 && self.ready.is_empty() && self.received.commands.is_empty()
     }
 
     /// Has a connection served in the next turn, event or not.
@@ -471,7 +483,7 @@ impl<H: Handler> Driver<H> {
         slot.armed = NOT_ARMED;
         let id = slot.id;
         if phases::reads_before_deadline(slot, &self.shared) {
-            self.serve(index);
+            self.serve(index, Publishing::Later);
         }
         self.turn_of(id, phases::deadline);
     }
@@ -520,7 +532,7 @@ impl<H: Handler> Driver<H> {
 
     fn wake(&mut self) {
         self.handler.wake(&mut Context::new(&mut self.slots, &mut self.shared));
-        run_deferred(&mut self.slots, &mut self.shared);
+        run_deferred(&mut self.slots, &mut self.shared, None);
     }
 
     /// Writes what was queued for connections outside of their turn: one write for each, however

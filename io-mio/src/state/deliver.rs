@@ -1,6 +1,6 @@
 //! Messages that go to others than the connection whose turn it is.
 
-use std::sync::Arc;
+use std::slice;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -8,62 +8,75 @@ use sansws::SendError;
 
 use crate::conn::gathering::Gathering;
 use crate::conn::peer_id::PeerId;
-use crate::conn::sending::Sending;
+use crate::conn::sending::{Delivered, Sending};
 use crate::conn::shared_frame::SharedFrame;
 use crate::hub::command::Command;
 use crate::state::shared::Shared;
 use crate::state::slots::{Phase, Slot, Slots};
 
-/// What follows one another to the same subscribers is delivered together up to this size, in
-/// bytes.
+/// Consecutive publications under one name are joined up to this size, in bytes.
 const BATCH: usize = 64 << 10;
 
-/// To give each subscriber this little, in bytes, takes mostly a system call: half of it would
-/// take as long.
-const LITTLE: usize = 4 << 10;
+/// To write each subscriber this much, in bytes, is mostly a system call.
+const LITTLE: u32 = 4 << 10;
 
-/// Carries out, in order, what callbacks asked for about other connections. All of it is queued.
-pub(crate) fn run_deferred<S>(slots: &mut Slots<S>, shared: &mut Shared<S>) {
-    run_deferred_as(slots, shared, &mut None::<fn(&mut Slot<S>, &mut Shared<S>)>);
-}
+/// Called for each connection that was written all of a batch, outside of its turn.
+type Written<'a, S> = &'a mut dyn FnMut(&mut Slot<S>, &mut Shared<S>);
 
-/// The same where nobody else waits for a turn of the loop: if it is messages for one topic and
-/// nothing else, they are written at once. `written` is called for each connection that took all.
-pub(crate) fn run_deferred_at_once<S>(
+/// Carries out, in order, what callbacks asked for about other connections.
+///
+/// With `written` nobody else waits for a turn of the loop: if what was asked for is one batch of
+/// publications, it is written at once. Otherwise all is queued, so that what comes later is
+/// written with it.
+pub(crate) fn run_deferred<S>(
     slots: &mut Slots<S>,
     shared: &mut Shared<S>,
-    written: impl FnMut(&mut Slot<S>, &mut Shared<S>),
+    mut written: Option<Written<'_, S>>,
 ) {
-    run_deferred_as(slots, shared, &mut Some(written));
-}
-
-fn run_deferred_as<S>(
-    slots: &mut Slots<S>,
-    shared: &mut Shared<S>,
-    at_once: &mut Option<impl FnMut(&mut Slot<S>, &mut Shared<S>)>,
-) {
-    let mut is_first = true;
     while let Some(command) = shared.deferred.pop_front() {
-        if let Command::Publish { topic, frame, except } = command {
-            let batch = Batch::new(topic, frame, except, shared);
-            if is_first && shared.deferred.is_empty() {
-                let began = Instant::now();
-                publish(slots, shared, &batch, at_once);
-                if batch.bytes.len() <= LITTLE {
-                    shared.undivided += began.elapsed();
-                }
-            } else {
-                // More has come for some of them, perhaps, or is to come.
-                *at_once = None;
-                publish(slots, shared, &batch, at_once);
-            }
-        } else {
-            run(slots, shared, command);
-        }
-        is_first = false;
         // What is published in `written` is queued.
-        *at_once = None;
+        let written = written.take();
+        match command {
+            Command::Publish { topic, frame, except } => {
+                let mut frames = std::mem::take(&mut shared.frames);
+                let bytes = join(&mut frames, &topic, frame, except, shared);
+                // More may be to come for some of the subscribers.
+                let written = written.filter(|_| shared.deferred.is_empty());
+                let batch = Batch { topic: &topic, frames: &frames, bytes, except };
+                publish(slots, shared, &batch, written);
+                frames.clear();
+                shared.frames = frames;
+            }
+            command => drop(run(slots, shared, command)),
+        }
     }
+}
+
+/// Takes what follows for the same subscribers off the deferred commands. Returns all frames as a
+/// server sends them.
+fn join<S>(
+    frames: &mut Vec<SharedFrame>,
+    topic: &str,
+    first: SharedFrame,
+    except: Option<PeerId>,
+    shared: &mut Shared<S>,
+) -> Bytes {
+    let mut len = first.bytes().len();
+    frames.push(first);
+    while let Some(Command::Publish { topic: next, frame, except: next_except }) = shared.deferred.front() {
+        len += frame.bytes().len();
+        if **next != *topic || *next_except != except || len > BATCH {
+            break;
+        }
+        frames.push(frame.clone());
+        shared.deferred.pop_front();
+    }
+    if let [frame] = &frames[..] {
+        return frame.bytes().clone();
+    }
+    let mut bytes = Vec::with_capacity(frames.iter().map(|frame| frame.bytes().len()).sum());
+    frames.iter().for_each(|frame| bytes.extend_from_slice(frame.bytes()));
+    bytes.into()
 }
 
 /// Carries out a command and tells how much work it was: how many connections it concerned, at
@@ -95,61 +108,51 @@ pub(crate) fn publish_here<S>(
     frame: &SharedFrame,
     except: Option<PeerId>,
 ) -> usize {
-    let batch =
-        Batch { topic: topic.into(), bytes: frame.bytes().clone(), frames: vec![frame.clone()], except };
-    publish(slots, shared, &batch, &mut None::<fn(&mut Slot<S>, &mut Shared<S>)>)
+    let batch = Batch { topic, frames: slice::from_ref(frame), bytes: frame.bytes().clone(), except };
+    publish(slots, shared, &batch, None)
 }
 
 /// Messages that were published one after the other under the same name.
-struct Batch {
-    topic: Arc<str>,
-    frames: Vec<SharedFrame>,
+struct Batch<'a> {
+    topic: &'a str,
+    frames: &'a [SharedFrame],
     /// All frames as a server sends them.
     bytes: Bytes,
     except: Option<PeerId>,
-}
-
-impl Batch {
-    /// Takes what follows `first` for the same subscribers off the deferred commands.
-    fn new<S>(topic: Arc<str>, first: SharedFrame, except: Option<PeerId>, shared: &mut Shared<S>) -> Self {
-        let (mut frames, mut len) = (vec![first], 0);
-        while let Some(Command::Publish { topic: next_topic, frame, except: next_except }) =
-            shared.deferred.front()
-        {
-            len += frame.bytes().len();
-            if *next_topic != topic || *next_except != except || len > BATCH {
-                break;
-            }
-            frames.push(frame.clone());
-            shared.deferred.pop_front();
-        }
-        let bytes = match &frames[..] {
-            [frame] => frame.bytes().clone(),
-            frames => frames.iter().flat_map(|frame| frame.bytes().iter().copied()).collect(),
-        };
-        Self { topic, frames, bytes, except }
-    }
 }
 
 /// Delivers a batch to the subscribers of its topic on this loop, and tells how many they are.
 fn publish<S>(
     slots: &mut Slots<S>,
     shared: &mut Shared<S>,
-    batch: &Batch,
-    at_once: &mut Option<impl FnMut(&mut Slot<S>, &mut Shared<S>)>,
+    batch: &Batch<'_>,
+    mut written: Option<Written<'_, S>>,
 ) -> usize {
     let mut receivers = std::mem::take(&mut shared.receivers);
-    receivers.extend(shared.topics.subscribers(&batch.topic));
+    receivers.extend(shared.topics.subscribers(batch.topic));
     let count = receivers.len();
-    for index in receivers.drain(..) {
+    let began = written.is_some().then(Instant::now);
+    // Those that cannot take the batch as it is stay in the list.
+    receivers.retain(|&index| {
         let receiver = slots.get_mut(index).filter(|slot| Some(slot.id) != batch.except);
-        let Some(slot) = receiver else { continue };
-        let Slot { id, link, edges, phase: Phase::Open(open), .. } = &mut *slot else { continue };
+        let Some(slot) = receiver else { return false };
+        let Slot { id, link, edges, phase: Phase::Open(open), .. } = &mut *slot else { return false };
         let (conn, gathering) = (&mut open.conn, &mut shared.gathering);
         let mut sending = Sending { id: *id, conn, link, wire: edges, gathering, in_turn: false };
-        let is_written = sending.deliver_all(&batch.frames, &batch.bytes, at_once.is_some());
-        if let (true, Some(written)) = (is_written, &mut *at_once) {
+        let delivered = sending.deliver_all(batch.frames.len(), &batch.bytes, written.is_some());
+        if let (Delivered::Written, Some(written)) = (delivered, &mut written) {
             written(slot, shared);
+        }
+        delivered == Delivered::NotAsItIs
+    });
+    if let (Some(began), Ok(len @ 1..)) = (began, u32::try_from(batch.bytes.len())) {
+        // Half of the bytes would have taken as long, as far as it was for system calls.
+        shared.undivided += began.elapsed() * LITTLE.min(len) / len;
+    }
+    for index in receivers.drain(..) {
+        for frame in batch.frames {
+            // A slow or closing receiver is not the publisher's affair.
+            let _ = with(slots.get_mut(index), &mut shared.gathering, |sending| sending.deliver(frame));
         }
     }
     shared.receivers = receivers;

@@ -53,8 +53,10 @@ pub(crate) struct Shared<S> {
     pub(crate) is_public: bool,
     /// Memory for the receivers of one message.
     pub(crate) receivers: Vec<u32>,
-    /// What deliveries have taken that would not have taken less if fewer messages had been
-    /// delivered together.
+    /// Memory for the frames of one batch.
+    pub(crate) frames: Vec<SharedFrame>,
+    /// Time spent on deliveries that a smaller batch would not have shortened, since the present
+    /// connection has its turn.
     pub(crate) undivided: Duration,
     pub(crate) registry: Registry,
     pub(crate) hub: Arc<Hub>,
@@ -103,6 +105,7 @@ impl<S> Shared<S> {
             warnings: Warnings::default(),
             is_public: false,
             receivers: Vec::new(),
+            frames: Vec::new(),
             undivided: Duration::ZERO,
             registry,
             hub,

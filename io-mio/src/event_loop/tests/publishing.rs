@@ -1,4 +1,4 @@
-//! What is published reaches each subscriber in order, whole, and with one write a turn.
+//! What is published reaches each subscriber in order, whole, and with few writes.
 
 use std::collections::HashMap;
 
@@ -9,6 +9,7 @@ use crate::app::handler::Handler;
 use crate::app::peer::Peer;
 use crate::app::request::Request;
 use crate::app::response::Response;
+use crate::conn::ending::Closed;
 use crate::conn::peer_id::PeerId;
 use crate::event_loop::EventLoop;
 use crate::event_loop::scripted::Edge;
@@ -49,6 +50,11 @@ impl Handler for App {
             ")" => peer.send_text_fragment(")", true).expect("there is room"),
             topic => peer.publish(topic, text).expect("there is one loop"),
         }
+    }
+
+    fn close(&mut self, peer: &mut Peer<'_, ()>, _: Closed<'_>) {
+        // That it has left.
+        peer.publish_to_others("a", "left").expect("there is one loop");
     }
 
     fn written(&mut self, peer: &mut Peer<'_, ()>) {
@@ -187,7 +193,6 @@ fn what_is_published_within_a_fragmented_message_waits_for_its_end() {
     assert_eq!(scene.heard(1).0, "( ) a1 a2 ");
 }
 
-/// A Pong that is owed, a queue: what waits comes first.
 #[test]
 fn what_waits_comes_before_what_is_published() {
     let mut scene = Scene::new(2, Settings::default());
@@ -201,7 +206,6 @@ fn what_waits_comes_before_what_is_published() {
     assert_eq!(scene.heard(1).0, "b0 a1 ");
 }
 
-/// Batches have a bound, and so has a queue.
 #[test]
 fn more_than_a_queue_holds_is_refused_message_by_message() {
     let settings = Settings { max_buffered: 4096, high_water: 2048, low_water: 1024, ..Settings::default() };
@@ -215,4 +219,45 @@ fn more_than_a_queue_holds_is_refused_message_by_message() {
     assert_eq!(scene.heard(0).0.matches('a').count(), 100);
     let some = scene.heard(1).0.matches('a').count();
     assert!((10..100).contains(&some), "{some}");
+}
+
+/// Deadlines come many at a time.
+#[test]
+fn what_many_publish_as_they_end_is_written_together() {
+    const SILENT: usize = 20;
+    let mut scene = Scene::new(SILENT + 1, Settings::default());
+    let (live, socket) = scene.peers[SILENT].clone();
+    // It answers each Ping; the others do not.
+    let mut now = 0;
+    while !socket.buffers().written.windows(4).any(|four| four == b"left") {
+        now += 1000;
+        assert!(now < 1_000_000, "nobody has left");
+        scene.forget();
+        socket.buffers().arrived.extend([0x8a, 0x80, 0, 0, 0, 0]);
+        scene.event_loop.scripted_turn(ms(now), &[readable(live)]);
+        while scene.event_loop.is_busy() {
+            scene.event_loop.scripted_turn(ms(now), &[]);
+        }
+    }
+    let (heard, writes) = scene.heard(SILENT);
+    assert_eq!((heard.matches("left").count(), writes), (SILENT, 1));
+}
+
+/// What cannot be delivered as a batch is work for each message.
+#[test]
+fn who_publishes_to_many_who_are_slow_is_read_in_smaller_portions() {
+    const RECEIVERS: usize = 200;
+    const MESSAGES: usize = 1000;
+    let mut scene = Scene::new(RECEIVERS + 1, Settings::default());
+    for peer in 1..=RECEIVERS {
+        scene.say(&[(peer, &["("])]);
+    }
+    let publisher = scene.peers[0].0;
+    let portion = |scene: &Scene| {
+        scene.event_loop.driver.slots.get(publisher.index).expect("open").edges.portion.bytes()
+    };
+    let before = portion(&scene);
+    // No machine delivers so much in a millisecond.
+    scene.say(&[(0, &["a"; MESSAGES])]);
+    assert!(portion(&scene) < before, "{} after {before}", portion(&scene));
 }
