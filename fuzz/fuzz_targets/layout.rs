@@ -34,7 +34,10 @@ impl Layout {
     /// How many bytes of the payloads of data frames are between these two places of the stream.
     pub fn payload_between(&self, start: usize, end: usize) -> usize {
         let data = self.frames.iter().filter(|frame| frame.is_data());
-        data.map(|frame| frame.remaining(start.max(frame.payload_start)).saturating_sub(frame.remaining(end)) as usize).sum()
+        data.map(|frame| {
+            frame.remaining(start.max(frame.payload_start)).saturating_sub(frame.remaining(end)) as usize
+        })
+        .sum()
     }
 
     /// The frame whose payload the first `at` bytes of the stream end with, be it empty or still to come.
