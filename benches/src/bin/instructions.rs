@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sansws::{Assembler, Config, Connection, Message};
+use sansws_benches::loopback::servers::Echo;
 use sansws_benches::{KEY, ascii, binary, client_fragments, client_frame, multi_byte};
-use sansws_mio::{Accept, Edge, EventLoop, Handler, Peer, Request, Response, Script, Settings};
+use sansws_mio::{Edge, EventLoop, Script, Settings};
 
 const SIZES: [usize; 5] = [16, 125, 126, 1 << 10, 16 << 10];
 
@@ -114,20 +115,6 @@ fn turn(messages: usize, len: usize) -> Work {
             events.scripted_turn(elapsed, &[edge]);
         }
     })
-}
-
-struct Echo;
-
-impl Handler for Echo {
-    type Session = ();
-
-    fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
-        Ok(())
-    }
-
-    fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
-        let _ = peer.send(message);
-    }
 }
 
 /// The peer's end: what is still to be read, and how much was written.

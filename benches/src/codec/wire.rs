@@ -7,7 +7,7 @@ use super::place::Place;
 use super::{Receive, Send};
 use crate::frame_len;
 
-/// A transport in memory: reads come from a stream that begins anew when it ends, writes go to a place that does so too.
+/// A transport in memory: reads come from a stream that starts over at its end; writes go to a place that does the same.
 #[derive(Debug)]
 pub struct Wire {
     stream: Arc<Place>,

@@ -1,4 +1,4 @@
-//! What the benches of this module are told on their command lines.
+//! The command-line options of the benches over loopback.
 
 use std::time::Duration;
 

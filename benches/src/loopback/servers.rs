@@ -12,6 +12,8 @@ mod raw_tls;
 mod reactor;
 mod sansws;
 
+pub use sansws::Echo;
+
 /// The first argument of a process that is to be a server.
 pub const SERVE: &str = "serve";
 

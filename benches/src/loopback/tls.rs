@@ -1,4 +1,4 @@
-//! One certificate for all servers of a run, made anew for each.
+//! One certificate for all servers of a run, created when the run begins.
 
 use std::io;
 use std::sync::Arc;

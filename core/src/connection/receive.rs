@@ -16,8 +16,8 @@ impl<K> Connection<K> {
     ///
     /// Payloads are unmasked in place and lent as chunks of the same buffer. Fragments of up to 125
     /// bytes that are whole in `input` are moved up to the chunk before them and returned with it
-    /// (§5.4: where a message is cut has no meaning). So a chunk begins where its first byte was
-    /// received, but may end before the rest of `input` begins; and if one of the fragments is not
+    /// (§5.4: where a message is cut has no meaning). So the rest of
+    /// `input` may begin further on than where the chunk ends; and if one of the fragments is not
     /// UTF-8, the connection fails without a chunk.
     ///
     /// Keep `input` in a variable: `receive(&mut &mut buffer[..n])` in a loop would receive the

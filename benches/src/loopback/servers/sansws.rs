@@ -8,7 +8,8 @@ use super::super::tls;
 use super::Start;
 
 /// Returns every message.
-struct Echo;
+#[derive(Debug)]
+pub struct Echo;
 
 impl Handler for Echo {
     type Session = ();
