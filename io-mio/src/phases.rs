@@ -110,7 +110,7 @@ fn timed_out<H: Handler>(turn: &mut Turn<'_, H>, expired: Expired) -> Then {
             counters.timeouts_pong.add(1);
             // §7.1.7: fail the connection.
             link.blame(By::Local, Some(cause));
-            open.conn.fail(CloseCode::INTERNAL_ERROR);
+            open.wake(&mut shared.engines).0.conn.fail(CloseCode::INTERNAL_ERROR);
             settling::settle(turn)
         }
         (Phase::Announced(_), _) => {

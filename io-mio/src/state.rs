@@ -2,6 +2,7 @@
 
 pub(crate) mod assembly;
 pub(crate) mod deliver;
+pub(crate) mod engines;
 pub(crate) mod names;
 pub(crate) mod shared;
 pub(crate) mod slots;

@@ -55,7 +55,7 @@ const IO_MIO: Layers<'_> = &[
     &["dial"],
     // What one loop keeps.
     &["state/small_set", "state/names"],
-    &["state/timers", "state/topics", "state/warnings"],
+    &["state/engines", "state/timers", "state/topics", "state/warnings"],
     &["state/slots"],
     &["state/assembly"],
     &["state/shared"],

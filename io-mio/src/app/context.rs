@@ -10,7 +10,7 @@ use crate::conn::peer_id::PeerId;
 use crate::conn::shared_frame::SharedFrame;
 use crate::hub::command::CommandError;
 use crate::metrics::Metrics;
-use crate::state::deliver::{publish_here, run_deferred};
+use crate::state::deliver::{publish_here, run_deferred, take_back};
 use crate::state::shared::Shared;
 use crate::state::slots::{Phase, Slot, Slots};
 use crate::target::connect::Connect;
@@ -29,12 +29,14 @@ impl<'a, S> Context<'a, S> {
 
     /// The peer with this name, if it belongs to this loop and has not been closed.
     pub fn peer(&mut self, id: PeerId) -> Option<Peer<'_, S>> {
+        take_back(self.slots, self.shared);
         run_deferred(self.slots, self.shared, None);
         let Slot { link, edges, phase: Phase::Open(open), .. } = self.slots.get_peer(id)? else {
             return None;
         };
-        let (conn, session) = (&mut open.conn, &mut open.session);
-        Some(Peer::in_turn(id, conn, link, edges, session, self.shared).out_of_turn())
+        self.shared.lent = Some(id.index);
+        let (engine, session) = open.wake(&mut self.shared.engines);
+        Some(Peer::in_turn(id, &mut engine.conn, link, edges, session, self.shared).out_of_turn())
     }
 
     /// Calls `f` for each connection of this loop that has been opened and not closed.

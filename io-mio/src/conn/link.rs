@@ -11,7 +11,6 @@ use sansws::KeepAlive;
 use crate::conn::ending::{By, Cause};
 use crate::conn::gathering::Gathering;
 use crate::conn::out_queue::{Flushed, OutQueue};
-use crate::conn::pace::Flood;
 use crate::conn::peer_addr::PeerAddr;
 use crate::conn::shared_frame::SharedFrame;
 use crate::conn::wire::Wire;
@@ -42,7 +41,6 @@ pub(crate) struct Link {
     pub(crate) congested: bool,
     /// Something was queued outside of the connection's own turn: flush at the end of the turn.
     pub(crate) dirty: bool,
-    pub(crate) flood: Flood,
 }
 
 /// What few connections ever have.
@@ -82,7 +80,6 @@ impl Link {
             broken: false,
             congested: false,
             dirty: false,
-            flood: Flood::default(),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::kernel::transport::Transport;
 use crate::phases;
 use crate::phases::turn::{Then, Turn};
 use crate::settings::Settings;
-use crate::state::deliver::{run, run_deferred};
+use crate::state::deliver::{run, run_deferred, take_back};
 use crate::state::shared::{Shared, give_back};
 use crate::state::slots::{Announced, Phase, Slot, Slots};
 use crate::state::timers::{NOT_ARMED, Tick, tick_at};
@@ -157,6 +157,7 @@ impl<H: Handler> Driver<H> {
         self.run_commands();
         self.run_timers();
         self.flush_dirty();
+        take_back(&mut self.slots, &mut self.shared);
         for _ in 0..self.start_next.len() {
             let Some(id) = self.start_next.pop_front() else { break };
             // Its place was given back if it is gone.
@@ -279,7 +280,8 @@ impl<H: Handler> Driver<H> {
         let handler = &mut self.handler;
         let mut written = |slot: &mut Slot<H::Session>, shared: &mut Shared<H::Session>| {
             let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { return };
-            let peer = Peer::in_turn(*id, &mut open.conn, link, edges, &mut open.session, shared);
+            let (engine, session) = open.wake(&mut shared.engines);
+            let peer = Peer::in_turn(*id, &mut engine.conn, link, edges, session, shared);
             handler.written(&mut peer.out_of_turn());
         };
         run_deferred(&mut self.slots, &mut self.shared, at_once.then_some(&mut written));
@@ -306,9 +308,11 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Sees to it that the loop looks at the connection when its next deadline comes.
+    /// A connection's turn is over: it rests if it can, and the loop looks at it when its next
+    /// deadline comes.
     fn arm(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.rest(&mut self.shared.engines);
         slot.count(&self.shared.counters);
         let deadline = match &slot.phase {
             Phase::Dead => None,

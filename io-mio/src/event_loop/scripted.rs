@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sansws::{Assembler, Connection};
+use sansws::Connection;
 
 use crate::app::handler::Handler;
 use crate::conn::link::Link;
@@ -42,12 +42,12 @@ impl<H: Handler> EventLoop<H> {
     }
 
     pub(crate) fn dialled_over(&mut self, transport: Transport, session: H::Session) -> PeerId {
-        let shared = &self.driver.shared;
+        let shared = &mut self.driver.shared;
         let link = Link::new(PeerAddr::Unknown, shared.now);
         let mut edges = Edges::connected(transport);
         edges.readable = true;
         let conn = Connection::client(&shared.settings.message, random::masking_key);
-        let open = Open { conn, assembler: Assembler::new(), session, streaming: false };
+        let open = Open::new(conn, session, false, &mut shared.engines);
         let id = self.driver.insert(link, edges, Phase::Open(open));
         self.driver.turn_of(id, |turn| {
             opened(turn, &mut []);

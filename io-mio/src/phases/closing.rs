@@ -10,7 +10,8 @@ use crate::app::peer::Peer;
 use crate::conn::ending::{By, Cause, Closed};
 use crate::conn::wire::Wire;
 use crate::phases::turn::{Then, Turn};
-use crate::state::slots::{Open, Phase, Slot};
+use crate::state::engines::Engine;
+use crate::state::slots::{Phase, Slot};
 
 /// How long FIN waits behind the Close of a connection that failed, unless the peer ends first.
 ///
@@ -25,14 +26,14 @@ pub(crate) fn settle_closing<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     let now = turn.shared.now;
     let Slot { link, edges, phase: Phase::Open(open), .. } = &mut *turn.slot else { return Then::Wait };
     let progress = std::mem::take(&mut edges.progress);
-    if !open.conn.is_closing() {
+    let Some(engine) = open.engine().filter(|engine| engine.conn.is_closing()) else {
         if progress {
             // The peer acknowledges what it is sent. Its bytes may have to wait, see
             // `SlowConsumer::Pause`.
             link.keepalive.received(now);
         }
         return Then::Wait;
-    }
+    };
     if let Some(rare) = &mut link.rare {
         rare.held.clear();
         rare.held_len = 0;
@@ -49,7 +50,7 @@ pub(crate) fn settle_closing<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     link.keepalive.closing(now);
     // Reading may have been paused; the peer's Close is still to be read.
     turn.again |= edges.readable;
-    if open.conn.should_close_transport() && link.is_flushed(edges) {
+    if engine.conn.should_close_transport() && link.is_flushed(edges) {
         finish(turn);
         return linger(turn);
     }
@@ -63,8 +64,9 @@ pub(crate) fn finish<H: Handler>(turn: &mut Turn<'_, H>) {
         return;
     }
     let Phase::Open(open) = std::mem::replace(&mut slot.phase, Phase::Lingering) else { return };
-    let Open { mut conn, assembler, mut session, .. } = open;
-    shared.assembly.forget(&assembler);
+    let (mut engine, mut session) = open.into_parts(&mut shared.engines);
+    let Engine { conn, assembler } = &mut *engine;
+    shared.assembly.forget(assembler);
     let Slot { id, link, edges, .. } = &mut **slot;
     shared.topics.unsubscribe_all(id.index);
     link.congested = false;
@@ -79,11 +81,12 @@ pub(crate) fn finish<H: Handler>(turn: &mut Turn<'_, H>) {
     let reason = conn.close_reason().to_owned();
     let by = *link.closed_by.get_or_insert(By::Local);
     // §7.1.7: an endpoint that fails the connection sends a Close frame "and then" closes.
-    if conn.state() == State::Failed && !edges.eof && !link.broken && !has_closed(&conn) {
+    if conn.state() == State::Failed && !edges.eof && !link.broken && !has_closed(conn) {
         link.rare().fin_at = Some(shared.now.saturating_add(LAST_WORDS));
     }
     let closed = Closed { code, reason: &reason, was_clean, by, cause: cause.as_ref() };
-    handler.close(&mut Peer::in_turn(*id, &mut conn, link, edges, &mut session, shared), closed);
+    handler.close(&mut Peer::in_turn(*id, conn, link, edges, &mut session, shared), closed);
+    shared.engines.put_back(engine);
 }
 
 /// Whether the peer has said its last word, if in a wrong way: it waits for the end.
@@ -154,7 +157,7 @@ fn send_fin<H: Handler>(turn: &mut Turn<'_, H>) {
 pub(crate) fn cut<H: Handler>(turn: &mut Turn<'_, H>, cause: Cause) -> Then {
     if let Slot { link, phase: Phase::Open(open), .. } = &mut *turn.slot {
         link.blame(By::Local, Some(cause));
-        open.conn.receive_eof();
+        open.wake(&mut turn.shared.engines).0.conn.receive_eof();
         finish(turn);
     }
     Then::Die

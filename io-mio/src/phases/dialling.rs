@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use sansws::{Assembler, Connection};
+use sansws::Connection;
 
 use crate::app::handler::Handler;
 use crate::app::peer::Peer;
@@ -272,7 +272,7 @@ fn become_open<H: Handler>(
     let Phase::Dialling(dialling) = std::mem::replace(phase, Phase::Lingering) else { return };
     let Connect { session, streaming, .. } = dialling.into_opened(&mut around(*id, turn.shared).0);
     link.subprotocol = subprotocol;
-    *phase = Phase::Open(Open { conn, assembler: Assembler::new(), session, streaming });
+    *phase = Phase::Open(Open::new(conn, session, streaming, &mut turn.shared.engines));
     opened(turn, rest);
 }
 

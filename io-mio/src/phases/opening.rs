@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind};
 
-use sansws::Assembler;
 use sansws::handshake::{HandshakeError, HeaderStorage, server};
 
 use crate::app::accept::Accept;
@@ -161,7 +160,7 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Deci
     match upgrade.accept(&chosen, &config, &mut shared.gathering.bytes) {
         Ok(conn) => {
             let streaming = accept.streaming;
-            Answer::Open(Open { conn, assembler: Assembler::new(), session, streaming }, accept)
+            Answer::Open(Open::new(conn, session, streaming, &mut shared.engines), accept)
         }
         Err(error) => {
             log::error!("Handler::upgrade: {error}");

@@ -12,11 +12,12 @@ use crate::app::handler::{Chunk, Handler};
 use crate::app::peer::Peer;
 use crate::conn::ending::{By, Cause};
 use crate::conn::link::Link;
-use crate::conn::pace::{Flood, Portion};
+use crate::conn::pace::Portion;
 use crate::conn::sending::Sending;
 use crate::phases::settling::{settle, settle_and_go_on};
 use crate::phases::turn::{Then, Turn, read};
-use crate::state::slots::{Open, Phase, Slot};
+use crate::state::engines::Engine;
+use crate::state::slots::{Phase, Slot};
 
 /// Less of a frame is rather copied out of the buffer than read by itself.
 const WORTH_A_PLACE: usize = 4 << 10;
@@ -56,10 +57,9 @@ fn read_in_two<H: Handler>(turn: &mut Turn<'_, H>) -> Option<io::Result<Read>> {
     let buffer = &mut buffer[..portion];
     let (mut in_place, mut done) = (0, None);
     let is_wanted = slot.link.closed_by.is_none() && slot.edges.can_read() && !slot.is_paused();
-    if let Slot { link, edges, phase: Phase::Open(Open { conn, assembler, streaming: false, .. }), .. } =
-        &mut **slot
-    {
-        if is_wanted {
+    if let Slot { link, edges, phase: Phase::Open(open), .. } = &mut **slot {
+        let streaming = open.streaming;
+        if let Some(Engine { conn, assembler }) = open.engine().filter(|_| is_wanted && !streaming) {
             let (now, counters) = (shared.now, &shared.counters);
             // Making space may take memory.
             shared.assembly.grow(assembler, |assembler| {
@@ -92,9 +92,11 @@ fn read_in_two<H: Handler>(turn: &mut Turn<'_, H>) -> Option<io::Result<Read>> {
 fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8]) {
     let Turn { slot, handler, shared, .. } = turn;
     let Slot { id, link, edges, phase: Phase::Open(open), .. } = &mut **slot else { return };
-    let Open { conn, assembler, session, streaming } = open;
-    let id = *id;
-    link.flood.more(in_place + input.len(), shared.settings.receive_buffer);
+    let (id, streaming) = (*id, open.streaming);
+    let mut flood = std::mem::take(&mut open.flood);
+    flood.more(in_place + input.len(), shared.settings.receive_buffer);
+    let (engine, session) = open.wake(&mut shared.engines);
+    let Engine { conn, assembler } = engine;
     let mut messages = 0;
     shared.assembly.lend(assembler);
     if let Some(message) = assembler.filled(conn, in_place) {
@@ -107,7 +109,7 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
         match event {
             // After `close` the application hears nothing but the end.
             Event::Text(_) | Event::Binary(_) if link.closed_by.is_some() => {}
-            Event::Text(chunk) if *streaming => {
+            Event::Text(chunk) if streaming => {
                 messages += u64::from(chunk.last);
                 handler.chunk(&mut Peer::in_turn(id, conn, link, edges, session, shared), Chunk::Text(chunk));
             }
@@ -119,7 +121,7 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
                 Ok(None) => {}
                 Err(error) => failed(conn, link, error),
             },
-            Event::Binary(chunk) if *streaming => {
+            Event::Binary(chunk) if streaming => {
                 messages += u64::from(chunk.last);
                 handler
                     .chunk(&mut Peer::in_turn(id, conn, link, edges, session, shared), Chunk::Binary(chunk));
@@ -133,7 +135,7 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
                 Err(error) => failed(conn, link, error),
             },
             Event::Ping(payload) => {
-                link.flood.control_frame();
+                flood.control_frame();
                 if link.closed_by.is_none() {
                     let (copy, len) = copied(payload);
                     handler.ping(&mut Peer::in_turn(id, conn, link, edges, session, shared), &copy[..len]);
@@ -146,7 +148,7 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
                 }
             }
             Event::Pong(payload) => {
-                link.flood.control_frame();
+                flood.control_frame();
                 if link.closed_by.is_none() {
                     let (copy, len) = copied(payload);
                     handler.pong(&mut Peer::in_turn(id, conn, link, edges, session, shared), &copy[..len]);
@@ -160,7 +162,7 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
                 conn.fail(CloseCode::INTERNAL_ERROR);
             }
         }
-        if link.flood.control_frames() > shared.settings.max_control_frames {
+        if flood.control_frames() > shared.settings.max_control_frames {
             log::debug!("{}: too many control frames", link.remote);
             link.blame(By::Local, Some(Cause::TooManyControlFrames));
             conn.fail(CloseCode::POLICY_VIOLATION);
@@ -168,11 +170,11 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
         }
     }
     shared.messages_received += messages;
-    if !edges.readable {
-        // All that has come has been read.
-        link.flood = Flood::default();
+    shared.assembly.put_away(engine, id, shared.settings.max_incomplete_bytes);
+    // Unless all that has come has been read.
+    if edges.readable {
+        open.flood = flood;
     }
-    shared.assembly.put_away(open, id, shared.settings.max_incomplete_bytes);
 }
 
 /// The peer's FIN, or a broken transport.
@@ -185,9 +187,10 @@ fn input_ended<H: Handler>(turn: &mut Turn<'_, H>, cause: Cause) {
         link.congested = false;
     }
     // After the peer's Close its end is as it should be.
-    let is_unasked = matches!(open.conn.state(), State::Open | State::CloseSent);
+    let (Engine { conn, .. }, _) = open.wake(&mut turn.shared.engines);
+    let is_unasked = matches!(conn.state(), State::Open | State::CloseSent);
     link.blame(By::Remote, is_unasked.then_some(cause));
-    open.conn.receive_eof();
+    conn.receive_eof();
 }
 
 /// If writing failed and reading does not tell why, the connection has ended all the same.

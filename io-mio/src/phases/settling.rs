@@ -45,7 +45,7 @@ pub(crate) fn settle_and_go_on<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
 /// The queue of a congested connection has fallen to the low-water mark.
 fn drained<H: Handler>(turn: &mut Turn<'_, H>) {
     turn.slot.link.congested = false;
-    if matches!(&turn.slot.phase, Phase::Open(open) if open.conn.can_send()) {
+    if matches!(&turn.slot.phase, Phase::Open(open) if open.can_send()) {
         turn.tell(Handler::drained);
         if let Some(mut sending) = turn.sending() {
             // It may have failed the connection.

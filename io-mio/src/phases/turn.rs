@@ -42,16 +42,17 @@ impl<H: Handler> Turn<'_, H> {
     #[inline]
     pub(crate) fn tell(&mut self, call: impl FnOnce(&mut H, &mut Peer<'_, H::Session>)) {
         let Slot { id, link, edges, phase: Phase::Open(open), .. } = &mut *self.slot else { return };
-        let (conn, session) = (&mut open.conn, &mut open.session);
-        call(self.handler, &mut Peer::in_turn(*id, conn, link, edges, session, self.shared));
+        let (engine, session) = open.wake(&mut self.shared.engines);
+        call(self.handler, &mut Peer::in_turn(*id, &mut engine.conn, link, edges, session, self.shared));
     }
 
     /// What it takes to send on the open connection.
     #[inline]
     pub(crate) fn sending(&mut self) -> Option<Sending<'_>> {
         let Slot { id, link, edges, phase: Phase::Open(open), .. } = &mut *self.slot else { return None };
-        let gathering = &mut self.shared.gathering;
-        Some(Sending { id: *id, conn: &mut open.conn, link, wire: edges, gathering, in_turn: true })
+        let Shared { gathering, engines, .. } = &mut *self.shared;
+        let (engine, _) = open.wake(engines);
+        Some(Sending { id: *id, conn: &mut engine.conn, link, wire: edges, gathering, in_turn: true })
     }
 
     /// Writes what was gathered and what is queued, as far as the kernel takes it.

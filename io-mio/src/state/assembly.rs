@@ -7,7 +7,8 @@ use crate::conn::ending::Cause;
 use crate::conn::gathering::Gathering;
 use crate::conn::peer_id::PeerId;
 use crate::conn::sending::Sending;
-use crate::state::slots::{Open, Phase, Slot, Slots};
+use crate::state::engines::Engine;
+use crate::state::slots::{Phase, Slot, Slots};
 
 /// The largest buffer that a loop keeps.
 const KEPT: usize = 4 << 20;
@@ -41,21 +42,22 @@ impl Assembly {
 
     /// After that: takes the buffer back, unless the connection's message is not whole.
     #[inline]
-    pub(crate) fn put_away<S>(&mut self, open: &mut Open<S>, id: PeerId, most: usize) {
-        if open.conn.state() == State::Failed {
-            open.assembler.reset();
+    pub(crate) fn put_away(&mut self, engine: &mut Engine, id: PeerId, most: usize) {
+        let Engine { conn, assembler } = engine;
+        if conn.state() == State::Failed {
+            assembler.reset();
         }
-        if let Some(buffer) = open.assembler.release() {
+        if let Some(buffer) = assembler.release() {
             if buffer.capacity() <= KEPT {
                 self.buffer = buffer;
             }
             return;
         }
-        if self.incomplete + open.assembler.capacity() > most {
-            open.assembler.shrink();
+        if self.incomplete + assembler.capacity() > most {
+            assembler.shrink();
         }
-        self.incomplete += open.assembler.capacity();
-        if open.assembler.capacity() > MUCH {
+        self.incomplete += assembler.capacity();
+        if assembler.capacity() > MUCH {
             self.lends_too_much = self.collecting.replace(id).filter(|other| *other != id);
         }
     }
@@ -79,7 +81,9 @@ impl Assembly {
     pub(crate) fn balance<S>(&mut self, slots: &mut Slots<S>, gathering: &mut Gathering, most: usize) {
         if let Some(id) = self.lends_too_much.take() {
             if let Some(Slot { phase: Phase::Open(open), .. }) = slots.get_peer(id) {
-                self.grow(&mut open.assembler, Assembler::shrink);
+                if let Some(engine) = open.engine() {
+                    self.grow(&mut engine.assembler, Assembler::shrink);
+                }
             }
         }
         if self.incomplete > most {
@@ -92,7 +96,7 @@ impl Assembly {
     /// takes a look at every slot.
     fn fail_largest<S>(&mut self, slots: &mut Slots<S>, gathering: &mut Gathering, most: usize) {
         let size = |index: u32| match slots.get(index).map(|slot| &slot.phase) {
-            Some(Phase::Open(open)) => open.assembler.capacity(),
+            Some(Phase::Open(open)) => open.collected(),
             _ => 0,
         };
         let mut largest: Vec<_> = slots.indices().into_iter().map(|index| (size(index), index)).collect();
@@ -103,11 +107,11 @@ impl Assembly {
             }
             let Some(slot) = slots.get_mut(index) else { continue };
             let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { continue };
+            let Some(Engine { conn, assembler }) = open.engine() else { continue };
             log::debug!("{}: too many bytes of messages in progress", link.remote);
-            self.forget(&open.assembler);
-            open.assembler = Assembler::new();
-            let (id, conn) = (*id, &mut open.conn);
-            Sending { id, conn, link, wire: edges, gathering, in_turn: false }
+            self.forget(assembler);
+            *assembler = Assembler::new();
+            Sending { id: *id, conn, link, wire: edges, gathering, in_turn: false }
                 .fail(CloseCode::TRY_AGAIN_LATER, Cause::TooManyIncompleteBytes);
         }
     }

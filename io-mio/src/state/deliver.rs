@@ -6,7 +6,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use sansws::SendError;
 
-use crate::conn::gathering::Gathering;
 use crate::conn::peer_id::PeerId;
 use crate::conn::sending::{Delivered, Sending};
 use crate::conn::shared_frame::SharedFrame;
@@ -88,11 +87,11 @@ pub(crate) fn run<S>(slots: &mut Slots<S>, shared: &mut Shared<S>, command: Comm
         }
         Command::Send { peer, frame } => {
             // Whatever is wrong has been dealt with; the sender is elsewhere by now.
-            let _ = with(slots.get_peer(peer), &mut shared.gathering, |sending| sending.deliver(&frame));
+            let _ = with(slots.get_peer(peer), shared, |sending| sending.deliver(&frame));
         }
         Command::Close { peer, code, reason } => {
             let close = |sending: &mut Sending<'_>| sending.close(code, &reason, None);
-            let _ = with(slots.get_peer(peer), &mut shared.gathering, close);
+            let _ = with(slots.get_peer(peer), shared, close);
         }
         // That is for the connection's own turn.
         Command::Decide { .. } => {}
@@ -137,12 +136,14 @@ fn publish<S>(
         let receiver = slots.get_mut(index).filter(|slot| Some(slot.id) != batch.except);
         let Some(slot) = receiver else { return false };
         let Slot { id, link, edges, phase: Phase::Open(open), .. } = &mut *slot else { return false };
-        let (conn, gathering) = (&mut open.conn, &mut shared.gathering);
+        let conn = &mut open.wake(&mut shared.engines).0.conn;
+        let gathering = &mut shared.gathering;
         let mut sending = Sending { id: *id, conn, link, wire: edges, gathering, in_turn: false };
         let delivered = sending.deliver_all(batch.frames.len(), &batch.bytes, written.is_some());
         if let (Delivered::Written, Some(written)) = (delivered, &mut written) {
             written(slot, shared);
         }
+        slot.rest(&mut shared.engines);
         delivered == Delivered::NotAsItIs
     });
     if let (Some(began), Ok(len @ 1..)) = (began, u32::try_from(batch.bytes.len())) {
@@ -152,22 +153,33 @@ fn publish<S>(
     for index in receivers.drain(..) {
         for frame in batch.frames {
             // A slow or closing receiver is not the publisher's affair.
-            let _ = with(slots.get_mut(index), &mut shared.gathering, |sending| sending.deliver(frame));
+            let _ = with(slots.get_mut(index), shared, |sending| sending.deliver(frame));
         }
     }
     shared.receivers = receivers;
     count
 }
 
+/// Has the connection rest that the application was lent last.
+pub(crate) fn take_back<S>(slots: &mut Slots<S>, shared: &mut Shared<S>) {
+    if let Some(slot) = shared.lent.take().and_then(|index| slots.get_mut(index)) {
+        slot.rest(&mut shared.engines);
+    }
+}
+
 /// What is sent here is queued, even for the connection whose turn it is: it comes behind its own
 /// output.
 fn with<S>(
     slot: Option<&mut Slot<S>>,
-    gathering: &mut Gathering,
+    shared: &mut Shared<S>,
     send: impl FnOnce(&mut Sending<'_>) -> Result<(), SendError>,
 ) -> Result<(), SendError> {
     let Some(Slot { id, link, edges, phase: Phase::Open(open), .. }) = slot else {
         return Err(SendError::NotOpen);
     };
-    send(&mut Sending { id: *id, conn: &mut open.conn, link, wire: edges, gathering, in_turn: false })
+    let Shared { gathering, engines, .. } = shared;
+    let conn = &mut open.wake(engines).0.conn;
+    let sent = send(&mut Sending { id: *id, conn, link, wire: edges, gathering, in_turn: false });
+    open.rest(engines);
+    sent
 }

@@ -19,6 +19,7 @@ use crate::metrics::{Counters, Metrics};
 use crate::settings::Settings;
 use crate::settings::origin::Reach;
 use crate::state::assembly::Assembly;
+use crate::state::engines::Engines;
 use crate::state::timers::{Timers, tick_at};
 use crate::state::topics::Topics;
 use crate::state::warnings::{Warning, Warnings};
@@ -36,6 +37,9 @@ pub(crate) struct Shared<S> {
     pub(crate) counters: Arc<Counters>,
     pub(crate) gathering: Gathering,
     pub(crate) assembly: Assembly,
+    pub(crate) engines: Engines,
+    /// The connection that the application was lent last, outside of its turn.
+    pub(crate) lent: Option<u32>,
     pub(crate) topics: Topics,
     pub(crate) timers: Timers,
     /// What callbacks asked for that concerns other connections, carried out in order once they
@@ -94,6 +98,8 @@ impl<S> Shared<S> {
             now: Duration::ZERO,
             worker,
             assembly: Assembly::default(),
+            engines: Engines::default(),
+            lent: None,
             topics: Topics::default(),
             timers: Timers::default(),
             deferred: VecDeque::new(),

@@ -1,10 +1,11 @@
 //! What the loop keeps about one connection.
 
-use sansws::{Assembler, Connection};
+use sansws::Connection;
 use slab::Slab;
 
 use crate::conn::head::Head;
 use crate::conn::link::Link;
+use crate::conn::pace::Flood;
 use crate::conn::peer_id::PeerId;
 use crate::dial::dialling::Dialling;
 use crate::hub::admission::Place;
@@ -13,10 +14,11 @@ use crate::kernel::listener::Security;
 use crate::kernel::socket::Socket;
 use crate::kernel::transport::Transport;
 use crate::metrics::{Counters, Standing};
+use crate::state::engines::{Engine, Engines, Kind};
 use crate::state::timers::{NOT_ARMED, Tick};
 
 /// One connection, in parts: a message borrows the assembler while a [`Peer`](crate::Peer) borrows
-/// everything else.
+/// everything else. Most are idle, and there are many: what few need is in a box, or with the loop.
 pub(crate) struct Slot<S> {
     pub(crate) id: PeerId,
     pub(crate) link: Link,
@@ -39,6 +41,14 @@ impl<S> Slot<S> {
     #[inline]
     pub(crate) fn is_paused(&self) -> bool {
         (self.link.holds_back() || self.edges.paused) && self.link.closed_by.is_none()
+    }
+
+    /// Has an open connection rest, if it can.
+    #[inline]
+    pub(crate) fn rest(&mut self, engines: &mut Engines) {
+        if let Phase::Open(open) = &mut self.phase {
+            open.rest(engines);
+        }
     }
 
     /// Brings the loop's gauges up to date with what this connection is and holds.
@@ -203,12 +213,62 @@ pub(crate) struct Deciding {
     pub(crate) head_len: usize,
 }
 
+/// An open connection, or one in the closing handshake. It rests between two messages: then it has
+/// no engine.
 pub(crate) struct Open<S> {
-    pub(crate) conn: Connection,
-    pub(crate) assembler: Assembler,
-    pub(crate) session: S,
+    engine: Option<Box<Engine>>,
+    kind: Kind,
     /// Messages are handed out in pieces.
     pub(crate) streaming: bool,
+    pub(crate) flood: Flood,
+    pub(crate) session: S,
+}
+
+impl<S> Open<S> {
+    pub(crate) fn new(conn: Connection, session: S, streaming: bool, engines: &mut Engines) -> Self {
+        let kind = engines.kind_of(&conn);
+        let engine = Some(engines.run(conn));
+        Self { engine, kind, streaming, flood: Flood::default(), session }
+    }
+
+    /// Its engine, if it does not rest.
+    #[inline]
+    pub(crate) fn engine(&mut self) -> Option<&mut Engine> {
+        self.engine.as_deref_mut()
+    }
+
+    /// Whether messages can be sent.
+    pub(crate) fn can_send(&self) -> bool {
+        self.engine.as_ref().is_none_or(|engine| engine.conn.can_send())
+    }
+
+    /// Bytes of memory for a message that is not whole.
+    pub(crate) fn collected(&self) -> usize {
+        self.engine.as_ref().map_or(0, |engine| engine.assembler.capacity())
+    }
+
+    /// Its engine, and what the application keeps about it.
+    #[inline]
+    pub(crate) fn wake(&mut self, engines: &mut Engines) -> (&mut Engine, &mut S) {
+        let kind = self.kind;
+        (self.engine.get_or_insert_with(|| engines.wake(kind)), &mut self.session)
+    }
+
+    /// Has it rest, if nothing is in progress and nothing is owed.
+    #[inline]
+    pub(crate) fn rest(&mut self, engines: &mut Engines) {
+        let can_rest = |engine: &mut Box<Engine>| {
+            self.kind.rests() && engine.conn.is_idle() && engine.assembler.capacity() == 0
+        };
+        if let Some(engine) = self.engine.take_if(can_rest) {
+            engines.put_back(engine);
+        }
+    }
+
+    /// Its engine and what the application keeps about it, at its end.
+    pub(crate) fn into_parts(self, engines: &mut Engines) -> (Box<Engine>, S) {
+        (self.engine.unwrap_or_else(|| engines.wake(self.kind)), self.session)
+    }
 }
 
 #[cfg(test)]
@@ -219,6 +279,6 @@ mod tests {
     fn an_idle_connection_is_small() {
         // Without heap of its own. The timers add 16 bytes; mio has some for itself in debug
         // builds.
-        assert!(size_of::<Slot<()>>() <= 616, "{} bytes", size_of::<Slot<()>>());
+        assert!(size_of::<Slot<()>>() <= 240, "{} bytes", size_of::<Slot<()>>());
     }
 }

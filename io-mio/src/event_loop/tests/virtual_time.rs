@@ -268,7 +268,7 @@ fn one_connection_at_most_keeps_a_buffer_that_is_much_larger_than_its_message() 
     let mut held = Vec::new();
     for peer in &others {
         if let Some(Slot { phase: Phase::Open(open), .. }) = event_loop.driver.slots.get_peer(*peer) {
-            held.push(open.assembler.capacity());
+            held.push(open.collected());
         }
     }
     assert_eq!(held.len(), CONNECTIONS);
