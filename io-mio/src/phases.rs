@@ -102,7 +102,7 @@ fn timed_out<H: Handler>(turn: &mut Turn<'_, H>, expired: Expired) -> Then {
             settling::settle(turn)
         }
         (Phase::Open(_), Expired::Close) => {
-            log::debug!("{}: the closing handshake took too long", link.remote);
+            log::debug!("{}: the closing handshake took too long", link.remote());
             counters.timeouts_closing.add(1);
             closing::cut(turn, cause)
         }

@@ -81,12 +81,12 @@ impl<'a, S> Peer<'a, S> {
 
     /// Where the peer is; as [`Request::remote_addr`](crate::Request::remote_addr).
     pub fn remote_addr(&self) -> PeerAddr {
-        self.link.remote
+        self.link.remote()
     }
 
     /// The subprotocol in use.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.link.subprotocol.as_deref()
+        self.link.subprotocol()
     }
 
     /// Whether the connection was accepted ([`Role::Server`]) or dialled ([`Role::Client`]).

@@ -11,7 +11,7 @@ use sansws::KeepAlive;
 use crate::conn::ending::{By, Cause};
 use crate::conn::gathering::Gathering;
 use crate::conn::out_queue::{Flushed, OutQueue};
-use crate::conn::peer_addr::PeerAddr;
+use crate::conn::peer_addr::{PackedAddr, PeerAddr};
 use crate::conn::shared_frame::SharedFrame;
 use crate::conn::wire::Wire;
 use crate::metrics::Counters;
@@ -26,12 +26,11 @@ pub(crate) struct Link {
     /// Bytes that were read.
     pub(crate) received: u64,
     pub(crate) keepalive: KeepAlive,
-    pub(crate) remote: PeerAddr,
-    pub(crate) subprotocol: Option<Box<str>>,
+    remote: PackedAddr,
+    /// Boxed twice: one word where most have none.
+    subprotocol: Option<Box<Box<str>>>,
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) slow_consumer: SlowConsumer,
-    /// Its own, if it is not that of the settings.
-    pub(crate) high_water: Option<NonZeroU32>,
     /// Who began to close.
     pub(crate) closed_by: Option<By>,
     /// A write failed. Output is discarded; what arrived before is still read, it may hold the
@@ -46,6 +45,8 @@ pub(crate) struct Link {
 /// What few connections ever have.
 #[derive(Default)]
 pub(crate) struct Rare {
+    /// The connection's own, if it is not that of the settings.
+    high_water: Option<NonZeroU32>,
     pub(crate) cause: Option<Cause>,
     /// Published while the application is in the middle of a fragmented message, which nothing may
     /// interrupt (§5.4).
@@ -71,11 +72,10 @@ impl Link {
             written: 0,
             received: 0,
             keepalive: KeepAlive::new(now),
-            remote,
+            remote: remote.into(),
             subprotocol: None,
             rare: None,
             slow_consumer: SlowConsumer::default(),
-            high_water: None,
             closed_by: None,
             broken: false,
             congested: false,
@@ -83,8 +83,35 @@ impl Link {
         }
     }
 
+    /// Where the peer is.
+    pub(crate) fn remote(&self) -> PeerAddr {
+        self.remote.unpack()
+    }
+
+    pub(crate) fn set_remote(&mut self, remote: PeerAddr) {
+        self.remote = remote.into();
+    }
+
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_ref().map(|name| &***name)
+    }
+
+    pub(crate) fn set_subprotocol(&mut self, name: Option<Box<str>>) {
+        self.subprotocol = name.map(Box::new);
+    }
+
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    pub(crate) fn high_water(&self) -> Option<NonZeroU32> {
+        self.rare.as_ref().and_then(|rare| rare.high_water)
+    }
+
+    pub(crate) fn set_high_water(&mut self, bytes: Option<NonZeroU32>) {
+        if bytes.is_some() {
+            self.rare().high_water = bytes;
+        }
     }
 
     /// When [`fin_at`](Rare::fin_at) is, if FIN waits.
@@ -263,7 +290,7 @@ impl Link {
     }
 
     fn write_failed(&mut self, error: io::Error) {
-        log::debug!("{}: write: {error}", self.remote);
+        log::debug!("{}: write: {error}", self.remote());
         self.broken = true;
         self.discard_queue();
         self.congested = false;

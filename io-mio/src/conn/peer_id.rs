@@ -3,6 +3,8 @@
 use std::fmt;
 
 /// Names a connection for as long as the server runs; never used again for another one.
+// Packed, since every connection has one: ten bytes instead of twelve.
+#[repr(packed(2))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId {
     pub(crate) generation: u32,
@@ -12,7 +14,8 @@ pub struct PeerId {
 
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.worker, self.index, self.generation)
+        let Self { generation, index, worker } = *self;
+        write!(f, "{worker}.{index}.{generation}")
     }
 }
 

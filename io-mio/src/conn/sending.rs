@@ -401,7 +401,7 @@ impl Sending<'_> {
     pub(crate) fn check_congestion(&mut self) {
         let Gathering { max_buffered, high_water, low_water, .. } = *self.gathering;
         let own = |bytes: NonZeroU32| (bytes.get() as usize).clamp(low_water, max_buffered / 2);
-        let high_water = self.link.high_water.map_or(high_water, own);
+        let high_water = self.link.high_water().map_or(high_water, own);
         if self.link.congested || self.link.out.len() <= high_water || self.link.broken {
             return;
         }
@@ -422,7 +422,7 @@ impl Sending<'_> {
             SlowConsumer::Close(code) if code.may_be_sent() => code,
             _ => CloseCode::TRY_AGAIN_LATER,
         };
-        log::debug!("{}: reads too slowly, {} bytes queued", self.link.remote, self.link.queued(self.wire));
+        log::debug!("{}: reads too slowly, {} bytes queued", self.link.remote(), self.link.queued(self.wire));
         // Refused only if it is closing already.
         if self.close(code, "reads too slowly", Some(Cause::SlowConsumer)).is_ok() {
             self.gathering.counters.slow_consumers.add(1);

@@ -6,6 +6,7 @@ mod found_by_fuzzing;
 mod last_words;
 mod metrics;
 mod publishing;
+mod resting;
 mod turns;
 mod virtual_time;
 mod writing;

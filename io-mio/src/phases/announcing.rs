@@ -30,7 +30,7 @@ pub(crate) fn read_announcement<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
                 log::log!(
                     level,
                     "{}: dropped: it does not begin with a PROXY protocol header, which Settings::trusted_proxies requires",
-                    link.remote
+                    link.remote()
                 );
                 return Then::Die;
             }
@@ -60,18 +60,18 @@ fn announced_from<H: Handler>(turn: &mut Turn<'_, H>, client: Option<SocketAddr>
     let Phase::Announced(announced) = std::mem::replace(phase, Phase::Opening(head)) else {
         return Then::Wait;
     };
-    link.remote = client.map_or(link.remote, PeerAddr::Tcp);
+    link.set_remote(client.map_or(link.remote(), PeerAddr::Tcp));
     let Transport::Plain(socket) = std::mem::replace(&mut edges.transport, Transport::None) else {
         return Then::Die;
     };
     match announced.security.secure(socket) {
         Ok(transport) => edges.transport = transport,
         Err(error) => {
-            log::error!("{}: {error}", link.remote);
+            log::error!("{}: {error}", link.remote());
             return Then::Die;
         }
     }
-    if turn.shared.count_address(place.as_mut(), link.remote) {
+    if turn.shared.count_address(place.as_mut(), link.remote()) {
         return read_request(turn);
     }
     respond(turn, Response::too_many_from_address(), false);

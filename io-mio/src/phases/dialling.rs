@@ -36,7 +36,7 @@ pub(crate) fn start<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
 
 fn find_address<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
     if let Phase::Dialling(dialling) = &turn.slot.phase {
-        turn.slot.link.remote = dialling.known_address().unwrap_or(PeerAddr::Unknown);
+        turn.slot.link.set_remote(dialling.known_address().unwrap_or(PeerAddr::Unknown));
     }
     step(turn, Dialling::find_address)
 }
@@ -154,7 +154,7 @@ fn race<H: Handler>(turn: &mut Turn<'_, H>) -> Needs {
         return Needs::Failed(By::Remote, dialling.broken(error));
     }
     socket.set_nodelay();
-    link.remote = remote;
+    link.set_remote(remote);
     *edges = Edges::connected(Transport::Plain(socket));
     dialling.connected(out, &around)
 }
@@ -271,7 +271,7 @@ fn become_open<H: Handler>(
     }
     let Phase::Dialling(dialling) = std::mem::replace(phase, Phase::Lingering) else { return };
     let Connect { session, streaming, .. } = dialling.into_opened(&mut around(*id, turn.shared).0);
-    link.subprotocol = subprotocol;
+    link.set_subprotocol(subprotocol);
     *phase = Phase::Open(Open::new(conn, session, streaming, &mut turn.shared.engines));
     opened(turn, rest);
 }

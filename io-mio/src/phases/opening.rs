@@ -93,9 +93,9 @@ fn answer_request<H: Handler>(
         }
         Answer::Open(open, accept) => {
             let Slot { link, phase, .. } = &mut *turn.slot;
-            link.subprotocol = accept.subprotocol;
+            link.set_subprotocol(accept.subprotocol);
             link.slow_consumer = accept.slow_consumer;
-            link.high_water = accept.high_water;
+            link.set_high_water(accept.high_water);
             *phase = Phase::Open(open);
             opened(turn, rest);
         }
@@ -120,12 +120,12 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Deci
     }
     let proxies = settings.trusted_proxies.as_ref();
     if let Some((proxies, name)) = proxies.and_then(|proxies| Some((proxies, header_name(proxies)?))) {
-        slot.link.remote = client(slot.link.remote, proxies, head.headers().all(name));
-        if !shared.count_address(slot.place.as_mut(), slot.link.remote) {
+        slot.link.set_remote(client(slot.link.remote(), proxies, head.headers().all(name)));
+        if !shared.count_address(slot.place.as_mut(), slot.link.remote()) {
             return Answer::Respond(Response::too_many_from_address());
         }
     }
-    let (remote, settings) = (slot.link.remote, &shared.settings);
+    let (remote, settings) = (slot.link.remote(), &shared.settings);
     let request = Request::new(&head, remote);
     if !head.is_upgrade() {
         return Answer::Respond(handler.request(&request));
@@ -174,7 +174,7 @@ fn answer<H: Handler>(turn: &mut Turn<'_, H>, head: &[u8], decision: Option<Deci
 fn ended_in_opening<H: Handler>(turn: &mut Turn<'_, H>, error: Option<io::Error>) -> Then {
     let link = &turn.slot.link;
     if let Some(error) = error {
-        log::debug!("{}: before a request: {error}", link.remote);
+        log::debug!("{}: before a request: {error}", link.remote());
         if error.kind() == ErrorKind::InvalidData {
             end_of_http(turn);
             return linger(turn);
@@ -221,7 +221,7 @@ fn is_head<H: Handler>(turn: &Turn<'_, H>) -> bool {
 }
 
 fn refuse<H: Handler>(turn: &mut Turn<'_, H>, error: &HandshakeError, is_head: bool) {
-    log::debug!("{}: {error}", turn.slot.link.remote);
+    log::debug!("{}: {error}", turn.slot.link.remote());
     respond(turn, Response::refusal(error), is_head);
 }
 

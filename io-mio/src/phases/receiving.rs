@@ -163,7 +163,7 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
             }
         }
         if flood.control_frames() > shared.settings.max_control_frames {
-            log::debug!("{}: too many control frames", link.remote);
+            log::debug!("{}: too many control frames", link.remote());
             link.blame(By::Local, Some(Cause::TooManyControlFrames));
             conn.fail(CloseCode::POLICY_VIOLATION);
             break;
@@ -182,7 +182,7 @@ fn input_ended<H: Handler>(turn: &mut Turn<'_, H>, cause: Cause) {
     let Slot { link, edges, phase: Phase::Open(open), .. } = &mut *turn.slot else { return };
     edges.eof = true;
     if !matches!(cause, Cause::Eof) {
-        log::debug!("{}: read: {cause}", link.remote);
+        log::debug!("{}: read: {cause}", link.remote());
         link.broken = true;
         link.congested = false;
     }
@@ -219,7 +219,7 @@ impl Read {
 
 /// The connection has failed, or fails with this error of a layer above.
 fn failed(conn: &mut Connection, link: &mut Link, error: ProtocolError) {
-    log::debug!("{}: {error}", link.remote);
+    log::debug!("{}: {error}", link.remote());
     link.blame(By::Local, Some(Cause::Protocol(error)));
     conn.fail(error);
 }

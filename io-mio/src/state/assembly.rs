@@ -108,7 +108,7 @@ impl Assembly {
             let Some(slot) = slots.get_mut(index) else { continue };
             let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { continue };
             let Some(Engine { conn, assembler }) = open.engine() else { continue };
-            log::debug!("{}: too many bytes of messages in progress", link.remote);
+            log::debug!("{}: too many bytes of messages in progress", link.remote());
             self.forget(assembler);
             *assembler = Assembler::new();
             Sending { id: *id, conn, link, wire: edges, gathering, in_turn: false }

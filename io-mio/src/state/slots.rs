@@ -277,8 +277,9 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        // Without heap of its own. The timers add 16 bytes; mio has some for itself in debug
-        // builds.
-        assert!(size_of::<Slot<()>>() <= 240, "{} bytes", size_of::<Slot<()>>());
+        // Without heap of its own; the timers add 16 bytes. A socket is larger in debug builds of mio,
+        // and one that is played is too: it is 20 bytes with what is known of it otherwise.
+        let without_socket = size_of::<Slot<()>>() - size_of::<Edges>();
+        assert!(without_socket <= 152, "{without_socket} bytes");
     }
 }
