@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Names a connection for as long as the server runs; never used again for another one.
 // Packed, since every connection has one: ten bytes instead of twelve.
-#[repr(packed(2))]
+#[repr(Rust, packed(2))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId {
     pub(crate) generation: u32,

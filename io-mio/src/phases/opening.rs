@@ -20,7 +20,6 @@ use crate::state::slots::{Deciding, Open, Phase, Slot};
 use crate::state::warnings::Warning;
 
 /// What becomes of a request.
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
 enum Answer<S> {
     /// The 101 is written.
     Open(Open<S>, Accept),

@@ -27,6 +27,7 @@ pub(crate) struct Kind(u8);
 #[derive(Default)]
 pub(crate) struct Engines {
     kinds: Vec<(Role, Config)>,
+    #[expect(clippy::vec_box, reason = "a connection takes the box")]
     spare: Vec<Box<Engine>>,
 }
 

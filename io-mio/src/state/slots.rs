@@ -177,7 +177,6 @@ impl<S> Slots<S> {
 }
 
 /// The life of a connection, from top to bottom.
-#[expect(clippy::large_enum_variant, reason = "nearly all slots are open ones")]
 pub(crate) enum Phase<S> {
     /// Accepted from a proxy that tells who the client is before anything else.
     Announced(Box<Announced>),
