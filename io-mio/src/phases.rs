@@ -36,7 +36,7 @@ pub(crate) fn go_on<H: Handler>(turn: &mut Turn<'_, H>) -> Then {
         Phase::Announced(_) => announcing::read_announcement(turn),
         Phase::Opening(_) => opening::read_request(turn),
         // Its bytes stay in the kernel. Nobody waits for the answer if the client has reset.
-        Phase::Deciding(_) if turn.slot.edges.broken => Then::Die,
+        Phase::Deciding(_) if turn.slot.edges.is_broken() => Then::Die,
         Phase::Deciding(_) => Then::Wait,
         Phase::Dialling(_) => dialling::go_on(turn),
         Phase::Open(_) => receiving::read_frames(turn),

@@ -30,6 +30,16 @@ pub(crate) struct Readiness {
     pub(crate) broken: bool,
 }
 
+/// What events said of the end of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ended {
+    NotYet,
+    /// The peer sent FIN: a short read does not mean that there is nothing more to read.
+    Fin,
+    /// The socket is broken.
+    Broken,
+}
+
 /// A transport, and what is known of it since the last event: it is not asked in vain.
 pub(crate) struct Edges {
     pub(crate) transport: Transport,
@@ -37,11 +47,8 @@ pub(crate) struct Edges {
     pub(crate) readable: bool,
     /// The kernel may take bytes.
     pub(crate) writable: bool,
-    /// An event said that the peer sent FIN: a short read does not mean that there is nothing more
-    /// to read.
-    read_closed: bool,
-    /// An event said that the socket is broken.
-    pub(crate) broken: bool,
+    /// What events said of the end of the peer's stream.
+    ended: Ended,
     /// The end of the peer's stream was read.
     pub(crate) eof: bool,
     /// The kernel took nothing more, and now does again: the peer has acknowledged something.
@@ -61,8 +68,7 @@ impl Edges {
             transport,
             readable: false,
             writable: false,
-            read_closed: false,
-            broken: false,
+            ended: Ended::NotYet,
             eof: false,
             progress: false,
             fin_sent: false,
@@ -80,13 +86,22 @@ impl Edges {
     pub(crate) fn ready(&mut self, readiness: Readiness) {
         // After the peer's FIN every event says so again.
         self.readable |= (readiness.readable || readiness.ended) && !self.eof;
-        self.read_closed |= readiness.ended;
-        self.broken |= readiness.broken;
+        let ended = match readiness {
+            Readiness { broken: true, .. } => Ended::Broken,
+            Readiness { ended: true, .. } => Ended::Fin,
+            _ => Ended::NotYet,
+        };
+        self.ended = self.ended.max(ended);
         if readiness.writable {
             // It took nothing more before: the peer has acknowledged something.
             self.progress |= !self.writable;
             self.writable = true;
         }
+    }
+
+    /// Whether an event said that the socket is broken.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.ended == Ended::Broken
     }
 
     /// Whether a read may bring something.
@@ -115,7 +130,7 @@ impl Edges {
                     // A short read has drained the socket, and what comes later is a new event.
                     // Only a FIN whose event has been seen already would be missed.
                     let short = SHORT_READ_DRAINS && len < wanted;
-                    if short && !self.read_closed && !self.transport.has_more() {
+                    if short && self.ended == Ended::NotYet && !self.transport.has_more() {
                         self.readable = false;
                     }
                     return Some(Ok(len));
