@@ -1,6 +1,9 @@
 //! Core's files import only what is below them. The rules are those of `support/layers.rs`, which
 //! has its tests here.
 
+// They read files.
+#![cfg(not(miri))]
+
 #[path = "support/layers.rs"]
 #[allow(unreachable_pub, reason = "shared by test binaries of two crates")]
 mod layers;
