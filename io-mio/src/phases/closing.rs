@@ -65,7 +65,7 @@ pub(crate) fn finish<H: Handler>(turn: &mut Turn<'_, H>) {
     }
     let Phase::Open(open) = std::mem::replace(&mut slot.phase, Phase::Lingering) else { return };
     let (mut engine, mut session) = open.into_parts(&mut shared.engines);
-    let Engine { conn, assembler } = &mut *engine;
+    let Engine { conn, assembler, .. } = &mut *engine;
     shared.assembly.forget(assembler);
     let Slot { id, link, edges, .. } = &mut **slot;
     shared.topics.unsubscribe_all(id.index);
@@ -86,7 +86,6 @@ pub(crate) fn finish<H: Handler>(turn: &mut Turn<'_, H>) {
     }
     let closed = Closed { code, reason: &reason, was_clean, by, cause: cause.as_ref() };
     handler.close(&mut Peer::in_turn(*id, conn, link, edges, &mut session, shared), closed);
-    shared.engines.put_back(engine);
 }
 
 /// Whether the peer has said its last word, if in a wrong way: it waits for the end.

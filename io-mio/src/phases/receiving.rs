@@ -59,7 +59,7 @@ fn read_in_two<H: Handler>(turn: &mut Turn<'_, H>) -> Option<io::Result<Read>> {
     let is_wanted = slot.link.closed_by.is_none() && slot.edges.can_read() && !slot.is_paused();
     if let Slot { link, edges, phase: Phase::Open(open), .. } = &mut **slot {
         let streaming = open.streaming;
-        if let Some(Engine { conn, assembler }) = open.engine().filter(|_| is_wanted && !streaming) {
+        if let Some(Engine { conn, assembler, .. }) = open.engine().filter(|_| is_wanted && !streaming) {
             let (now, counters) = (shared.now, &shared.counters);
             // Making space may take memory.
             shared.assembly.grow(assembler, |assembler| {
@@ -96,7 +96,7 @@ fn feed<H: Handler>(turn: &mut Turn<'_, H>, in_place: usize, mut input: &mut [u8
     let mut flood = std::mem::take(&mut open.flood);
     flood.more(in_place + input.len(), shared.settings.receive_buffer);
     let (engine, session) = open.wake(&mut shared.engines);
-    let Engine { conn, assembler } = engine;
+    let Engine { conn, assembler, .. } = engine;
     let mut messages = 0;
     shared.assembly.lend(assembler);
     if let Some(message) = assembler.filled(conn, in_place) {

@@ -43,7 +43,7 @@ impl Assembly {
     /// After that: takes the buffer back, unless the connection's message is not whole.
     #[inline]
     pub(crate) fn put_away(&mut self, engine: &mut Engine, id: PeerId, most: usize) {
-        let Engine { conn, assembler } = engine;
+        let Engine { conn, assembler, .. } = engine;
         if conn.state() == State::Failed {
             assembler.reset();
         }
@@ -107,7 +107,7 @@ impl Assembly {
             }
             let Some(slot) = slots.get_mut(index) else { continue };
             let Slot { id, link, edges, phase: Phase::Open(open), .. } = slot else { continue };
-            let Some(Engine { conn, assembler }) = open.engine() else { continue };
+            let Some(Engine { conn, assembler, .. }) = open.engine() else { continue };
             log::debug!("{}: too many bytes of messages in progress", link.remote());
             self.forget(assembler);
             *assembler = Assembler::new();

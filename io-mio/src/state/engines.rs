@@ -8,12 +8,12 @@ use sansws::{Assembler, Config, Connection, Role};
 
 use crate::random;
 
-/// So many engines without a connection are kept: more are awake at a time only if publishing
-/// finds them so.
+/// So many engines without a connection are kept. A turn needs one.
 const SPARE: usize = 16;
 
 /// The protocol state of one connection.
 pub(crate) struct Engine {
+    kind: Kind,
     pub(crate) conn: Connection,
     pub(crate) assembler: Assembler,
 }
@@ -35,16 +35,28 @@ impl Kind {
     const RESTLESS: Self = Self(u8::MAX);
 
     #[inline]
-    pub(crate) fn rests(self) -> bool {
+    fn rests(self) -> bool {
         self != Self::RESTLESS
     }
 }
 
 impl Engines {
-    /// The kind of a connection that has just been opened.
-    pub(crate) fn kind_of(&mut self, conn: &Connection) -> Kind {
+    /// The engine of a connection that has just been opened.
+    pub(crate) fn run(&mut self, conn: Connection) -> Box<Engine> {
+        let kind = self.kind_of(&conn);
+        match self.spare.pop() {
+            Some(mut engine) => {
+                (engine.kind, engine.conn) = (kind, conn);
+                engine
+            }
+            None => Box::new(Engine { kind, conn, assembler: Assembler::new() }),
+        }
+    }
+
+    fn kind_of(&mut self, conn: &Connection) -> Kind {
         let kind = (conn.role(), *conn.config());
-        let index = self.kinds.iter().position(|known| *known == kind).unwrap_or_else(|| {
+        let known = self.kinds.iter().position(|known| *known == kind);
+        let index = known.unwrap_or_else(|| {
             if self.kinds.len() < usize::from(Kind::RESTLESS.0) {
                 self.kinds.push(kind);
                 self.kinds.len() - 1
@@ -55,19 +67,18 @@ impl Engines {
         Kind(index as u8)
     }
 
-    /// An engine for this connection.
-    pub(crate) fn run(&mut self, conn: Connection) -> Box<Engine> {
-        match self.spare.pop() {
-            Some(mut engine) => {
-                engine.conn = conn;
-                engine
-            }
-            None => Box::new(Engine { conn, assembler: Assembler::new() }),
+    /// An engine for a connection of this kind that rested.
+    #[inline]
+    pub(crate) fn wake(&mut self, kind: Kind) -> Box<Engine> {
+        match self.spare.iter().rposition(|engine| engine.kind == kind) {
+            // Idle, and so as good as new.
+            Some(index) => self.spare.swap_remove(index),
+            None => self.set_up(kind),
         }
     }
 
-    /// An engine for a connection of this kind that rested.
-    pub(crate) fn wake(&mut self, kind: Kind) -> Box<Engine> {
+    #[cold]
+    fn set_up(&mut self, kind: Kind) -> Box<Engine> {
         let conn = match self.kinds.get(usize::from(kind.0)) {
             Some((Role::Client, config)) => Connection::client(config, random::masking_key),
             Some((Role::Server, config)) => Connection::server(config),
@@ -77,11 +88,23 @@ impl Engines {
         self.run(conn)
     }
 
-    /// Takes the engine of a connection that can rest, or has ended.
-    pub(crate) fn put_back(&mut self, mut engine: Box<Engine>) {
+    /// Takes the engine of a connection that rests.
+    #[inline]
+    pub(crate) fn put_back(&mut self, engine: Box<Engine>) {
         if self.spare.len() < SPARE {
-            engine.assembler = Assembler::new();
             self.spare.push(engine);
         }
+    }
+}
+
+impl Engine {
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether nothing is in progress and nothing is owed.
+    #[inline]
+    pub(crate) fn can_rest(&self) -> bool {
+        self.kind.rests() && self.conn.is_idle() && self.assembler.capacity() == 0
     }
 }

@@ -225,9 +225,8 @@ pub(crate) struct Open<S> {
 
 impl<S> Open<S> {
     pub(crate) fn new(conn: Connection, session: S, streaming: bool, engines: &mut Engines) -> Self {
-        let kind = engines.kind_of(&conn);
-        let engine = Some(engines.run(conn));
-        Self { engine, kind, streaming, flood: Flood::default(), session }
+        let engine = engines.run(conn);
+        Self { kind: engine.kind(), engine: Some(engine), streaming, flood: Flood::default(), session }
     }
 
     /// Its engine, if it does not rest.
@@ -256,10 +255,7 @@ impl<S> Open<S> {
     /// Has it rest, if nothing is in progress and nothing is owed.
     #[inline]
     pub(crate) fn rest(&mut self, engines: &mut Engines) {
-        let can_rest = |engine: &mut Box<Engine>| {
-            self.kind.rests() && engine.conn.is_idle() && engine.assembler.capacity() == 0
-        };
-        if let Some(engine) = self.engine.take_if(can_rest) {
+        if let Some(engine) = self.engine.take_if(|engine| engine.can_rest()) {
             engines.put_back(engine);
         }
     }
