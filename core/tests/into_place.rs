@@ -256,6 +256,29 @@ fn space_doubles_with_what_has_arrived_and_is_kept() {
     }
 }
 
+/// Also where the buffer has room for a part of it.
+#[test]
+fn a_reserve_makes_space_for_the_whole_frame() {
+    let (mut connection, mut messages) = (server(), Assembler::with_max_reserve(1 << 20));
+    assert_eq!(messages.lend(Vec::with_capacity(4096)), None);
+    let mut header = [0x82, 0xff, 0, 0, 0, 0, 0, 1, 0x86, 0xa0, 0, 0, 0, 0];
+    assert_eq!(messages.receive(&mut connection, &mut &mut header[..]), None);
+    assert_eq!(messages.space(&connection).unwrap().len(), 100_000);
+}
+
+/// A full buffer does not double for the rest of a code point.
+#[test]
+fn without_a_reserve_space_takes_what_the_frame_needs() {
+    let (mut connection, mut messages) = (server(), Assembler::new());
+    let mut frame = masked(0x81, "aaaaaaaaaa€".as_bytes());
+    let (head, rest) = frame.split_at_mut(6 + 11);
+    assert_eq!(messages.receive(&mut connection, &mut &mut *head), None);
+    let space = messages.space(&connection).unwrap();
+    space.copy_from_slice(rest);
+    assert!(messages.capacity() < 20, "{} bytes", messages.capacity());
+    assert_eq!(messages.filled(&mut connection, 2), Some(Message::Text("aaaaaaaaaa€")));
+}
+
 /// A byte at a time, as of a peer that drips: the buffer grows now and then, not each time.
 #[test]
 fn a_frame_that_arrives_in_many_chunks_moves_the_buffer_a_few_times() {
