@@ -266,6 +266,16 @@ fn a_reserve_makes_space_for_the_whole_frame() {
     assert_eq!(messages.space(&connection).unwrap().len(), 100_000);
 }
 
+/// A buffer that has room is filled before it grows.
+#[test]
+fn space_is_the_room_that_is_there() {
+    let (mut connection, mut messages) = (server(), Assembler::new());
+    assert_eq!(messages.lend(Vec::with_capacity(1000)), None);
+    let mut frame = masked(0x82, &[7; 60_000]);
+    assert_eq!(messages.receive(&mut connection, &mut &mut frame[..8]), None);
+    assert_eq!(messages.space(&connection).unwrap().len(), 1000);
+}
+
 /// A full buffer does not double for the rest of a code point.
 #[test]
 fn without_a_reserve_space_takes_what_the_frame_needs() {
@@ -327,6 +337,17 @@ fn more_than_there_was_space_cannot_have_been_read() {
     assert_eq!(messages.receive(&mut connection, &mut &mut masked(0x82, b"abcd")[..7]), None);
     let len = messages.space(&connection).unwrap().len();
     let _ = messages.filled(&mut connection, len + 1);
+}
+
+/// What another connection's message was lent.
+#[test]
+#[should_panic(expected = "more bytes than there was space")]
+fn space_is_that_of_one_message() {
+    let (mut one, mut other, mut messages) = (server(), server(), Assembler::new());
+    assert_eq!(messages.receive(&mut one, &mut &mut masked(0x81, b"abcd")[..7]), None);
+    assert_eq!(messages.space(&one).unwrap().len(), 3);
+    assert!(other.receive(&mut &mut masked(0x82, b"abcd")[..7]).is_some());
+    let _ = messages.filled(&mut other, 1);
 }
 
 /// Whatever ended the connection between the two calls, what arrived after it is discarded (§7.1.7).
