@@ -90,7 +90,7 @@ const BLOCK: usize = 128;
 
 /// Up to this length, in bytes, it costs less to append the payload and mask it there.
 #[cfg(feature = "alloc")]
-const MASK_IN_PLACE: usize = 1024;
+const MASK_IN_PLACE: usize = 255;
 
 fn write_in_blocks<O: Output + ?Sized>(out: &mut O, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
     let rest = masked_blocks(key, bytes, |block| out.write_reserved(block));
