@@ -183,7 +183,7 @@ impl Report {
         let mut out = String::from(
             "# Figures of the benches\n\nWritten by `cargo run --release --manifest-path benches/Cargo.toml --bin report` from `benches/results`. \
              Figures of different tables were not\nmade in the same minute: compare within a row. Less is better unless the table says \
-             otherwise.\n",
+             otherwise.\n[Where we are behind the limit, and why](SHORT.md).\n",
         );
         let peers = self.peers();
         if !peers.is_empty() {
