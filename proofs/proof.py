@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -96,6 +97,13 @@ def table(head, rows, total=None):
     if total:
         lines.append("| " + " | ".join(f"**{cell}**" for cell in total) + " |")
     return "\n".join(lines)
+
+
+def survivors(file):
+    """The mutants that no test sees, as a file lists them: one entry for each, whether it has a reason of its own or shares it."""
+    entries = tomllib.loads(file.read_text()).get("survivor", [])
+    names = lambda entry: entry["mutant"] if isinstance(entry["mutant"], list) else [entry["mutant"]]
+    return [entry | {"mutant": name} for entry in entries for name in names(entry)]
 
 
 def is_survivor(entry, mutant):
