@@ -4,8 +4,8 @@ mod support;
 
 use proptest::prelude::*;
 use sansws::{
-    BinaryChunk, Carried, Config, Connection, MaskingKey, MessageKind, Output, OutputFull, SendError,
-    SliceOutput, TextChunk, copy_masked,
+    BinaryChunk, Carried, Config, Connection, MAX_PAYLOAD_LEN, MaskingKey, MessageKind, Output, OutputFull,
+    SendError, SliceOutput, TextChunk, copy_masked,
 };
 use support::*;
 
@@ -21,6 +21,27 @@ impl Output for Plain {
     fn write_reserved(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
+}
+
+/// An echo of chunks sends each as a fragment (§5.4).
+#[test]
+fn binary_chunks_become_fragments() {
+    let (mut connection, mut out) = (server(), Vec::new());
+    for (payload, first, last) in [(&mut b"ab"[..].to_vec(), true, false), (&mut b"c".to_vec(), false, true)]
+    {
+        let chunk = BinaryChunk { payload, first, last, remaining: 0 };
+        connection.send_binary_chunk(&chunk, &mut out).unwrap();
+    }
+    assert_eq!(out, b"\x02\x02ab\x80\x01c");
+}
+
+/// §5.2: "If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most
+/// significant bit MUST be 0) are the payload length."
+#[test]
+fn the_longest_header_has_63_bits_of_length() {
+    let header = server().frame_header(MessageKind::Binary, MAX_PAYLOAD_LEN).unwrap();
+    assert_eq!(header.as_bytes(), b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff");
+    assert_eq!(server().frame_header(MessageKind::Binary, MAX_PAYLOAD_LEN + 1), Err(SendError::TooLong));
 }
 
 #[test]
