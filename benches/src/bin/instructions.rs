@@ -96,6 +96,7 @@ fn send(mut connection: Connection, size: usize) -> Work {
 /// The driver reads messages and echoes them, without a kernel.
 fn turn(messages: usize, len: usize) -> Work {
     let mut events = EventLoop::new(Echo, Settings::default()).expect("an event loop");
+    events.untimed();
     let wire = Wire::default();
     let peer = events.accept_scripted(Box::new(wire.clone())).expect("a place");
     let edge = Edge { peer, readable: true, writable: true, ended: false };
@@ -117,40 +118,53 @@ fn turn(messages: usize, len: usize) -> Work {
     })
 }
 
-/// The peer's end: what is still to be read, and how much was written.
+/// The peer's end.
 #[derive(Debug, Clone, Default)]
-struct Wire(Arc<Mutex<(Vec<u8>, usize)>>);
+struct Wire(Arc<Mutex<Bytes>>);
+
+#[derive(Debug, Default)]
+struct Bytes {
+    arrived: Vec<u8>,
+    /// How many of these.
+    read: usize,
+    written: usize,
+}
 
 impl Wire {
-    fn with<T>(&self, act: impl FnOnce(&mut (Vec<u8>, usize)) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Bytes) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn play(&self, bytes: &[u8]) {
-        self.with(|wire| wire.0.extend(bytes));
+        self.with(|wire| {
+            wire.arrived.clear();
+            wire.read = 0;
+            wire.arrived.extend(bytes);
+        });
     }
 
     fn written(&self) -> usize {
-        self.with(|wire| wire.1)
+        self.with(|wire| wire.written)
     }
 }
 
 impl Script for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.with(|(bytes, _)| {
+        self.with(|wire| {
+            let bytes = &wire.arrived[wire.read..];
             let len = bytes.len().min(buffer.len());
             if len == 0 {
                 return Err(ErrorKind::WouldBlock.into());
             }
             buffer[..len].copy_from_slice(&bytes[..len]);
-            bytes.drain(..len);
+            wire.read += len;
             Ok(len)
         })
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = slices.iter().map(|slice| slice.len()).sum();
-        self.with(|wire| wire.1 += len);
+        self.with(|wire| wire.written += len);
         Ok(len)
     }
 

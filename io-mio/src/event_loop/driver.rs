@@ -59,6 +59,8 @@ pub(crate) struct Driver<H: Handler> {
     dead: Vec<u32>,
     epoch: Instant,
     started: bool,
+    /// What input takes is measured, see [`SLICE`].
+    pub(crate) is_timed: bool,
     /// How many sockets are ready that had no turn yet.
     sockets_left: usize,
 }
@@ -94,6 +96,7 @@ impl<H: Handler> Driver<H> {
             dead: Vec::new(),
             epoch: Instant::now(),
             started: false,
+            is_timed: true,
             sockets_left: 0,
         })
     }
@@ -214,7 +217,7 @@ impl<H: Handler> Driver<H> {
                 self.shared.undivided = Duration::ZERO;
             }
             // Also of a read that has drained the socket: the next one may bring as much work.
-            let took = busy_since.map(|since| since.elapsed());
+            let took = busy_since.filter(|_| self.is_timed).map(|since| since.elapsed());
             let undivided = self.shared.undivided;
             if let (Some(took), Some(slot)) = (took, self.slots.get_mut(index)) {
                 let took = took.saturating_sub(undivided);

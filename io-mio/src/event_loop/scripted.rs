@@ -56,6 +56,12 @@ impl<H: Handler> EventLoop<H> {
         id
     }
 
+    /// From now on what input takes is not measured: how much is read at a time does not depend on
+    /// the machine.
+    pub fn untimed(&mut self) {
+        self.driver.is_timed = false;
+    }
+
     /// One turn at `now`, with these events. Returns `false` once a shutdown is done.
     #[inline]
     pub fn scripted_turn(&mut self, now: Duration, edges: &[Edge]) -> bool {
