@@ -127,6 +127,10 @@ fn each_error_has_its_own_words() {
     assert_told_apart(handshake_errors().iter().map(ToString::to_string).chain(arguments));
     assert_eq!(ProtocolError::ReservedBits.to_string(), "a reserved bit is set (RFC 6455 §5.2)");
     assert_eq!(InvalidUtf8.to_string(), "invalid UTF-8 (RFC 6455 §8.1)");
+    let rejected = HandshakeError::Rejected(403).to_string();
+    assert!(rejected.starts_with("the application rejected the request with status 403 (RFC "), "{rejected}");
+    let status = HandshakeError::Status(404).to_string();
+    assert!(status.starts_with("the status of the response is 404, not 101 (RFC "), "{status}");
     assert_eq!(OutputFull.to_string(), "the output has no room for the whole frame");
     assert_eq!(HandshakeError::from(OutputFull).to_string(), OutputFull.to_string());
 }
@@ -253,13 +257,12 @@ fn as_errors_of_io_they_have_a_kind_and_keep_their_words() {
         check(error.into(), ErrorKind::InvalidData, error.to_string());
     }
     for error in handshake_errors() {
-        let kind = match error {
-            HandshakeError::OutputFull => ErrorKind::StorageFull,
-            HandshakeError::Argument(_) => ErrorKind::InvalidInput,
-            _ => ErrorKind::InvalidData,
-        };
-        check(error.into(), kind, error.to_string());
+        check(error.into(), ErrorKind::InvalidData, error.to_string());
     }
+    for error in ARGUMENTS.map(HandshakeError::Argument) {
+        check(error.into(), ErrorKind::InvalidInput, error.to_string());
+    }
+    check(HandshakeError::OutputFull.into(), ErrorKind::StorageFull, OutputFull.to_string());
     for error in URI {
         check(error.into(), ErrorKind::InvalidInput, error.to_string());
     }

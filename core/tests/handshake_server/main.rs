@@ -12,7 +12,7 @@ use sansws::handshake::server::{self, Accept, Reject};
 use sansws::handshake::{
     Argument, Fault, Field, HandshakeError, HeadReader, HeaderStorage, MAX_SUBPROTOCOLS,
 };
-use sansws::{Config, Event, Role, SliceOutput, State};
+use sansws::{Config, Event, ProtocolError, Role, SliceOutput, State};
 
 /// The request of §1.3, line by line, without the parts that are optional.
 const LINES: [&str; 6] = [

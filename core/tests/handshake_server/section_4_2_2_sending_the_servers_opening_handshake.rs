@@ -267,6 +267,13 @@ fn rsv1_has_no_meaning_without_an_extension_that_was_agreed_on() {
             assert_eq!(connection.state() == State::Open, expected);
         });
     }
+    // The short way agrees on none.
+    let (mut tx, mut frame) = ([0; 1024], [0xc1, 0x81, 0, 0, 0, 0, 0xff]);
+    let offer = request_with("", &["Sec-WebSocket-Extensions: permessage-deflate"]);
+    let accepted = server::accept(&offer, &config, &mut SliceOutput::new(&mut tx));
+    let (mut connection, _) = accepted.unwrap().unwrap();
+    let failed = Event::Failed(ProtocolError::ReservedBits);
+    assert_eq!(connection.receive(&mut &mut frame[..]), Some(failed));
 }
 
 #[test]

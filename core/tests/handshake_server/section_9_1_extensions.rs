@@ -1,6 +1,9 @@
 //! RFC 6455 §9.1: Sec-WebSocket-Extensions.
 
-use sansws::handshake::Extensions;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use sansws::handshake::{Extensions, ParamValue};
 
 use super::*;
 
@@ -141,6 +144,24 @@ fn malformed_lists_are_refused_whole() {
         assert_refused(&offer(lines), error, 400);
         assert_eq!(error.section(), "9.1");
     }
+}
+
+/// With or without quotes (RFC 9110 §5.6.4: they are no part of the value).
+#[test]
+fn equal_values_are_one_in_a_set_and_others_are_not() {
+    parsed(&offer(&["a; x=10; x=\"1\\0\"; x=\"10\"; x=1; x=01; x"]), |request| {
+        let params: Vec<_> = request.extensions().flat_map(|extension| extension.params()).collect();
+        assert_eq!(params.len(), 6);
+        let hash = |value: &ParamValue<'_>| {
+            let mut hasher = DefaultHasher::new();
+            value.hash(&mut hasher);
+            hasher.finish()
+        };
+        let hashes: Vec<_> = params.iter().filter_map(|param| param.value.as_ref()).map(hash).collect();
+        assert_eq!(hashes[0], hashes[1]);
+        assert_eq!(hashes[0], hashes[2]);
+        assert_eq!(hashes.iter().collect::<HashSet<_>>().len(), 3);
+    });
 }
 
 #[test]
