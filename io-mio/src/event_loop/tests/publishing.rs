@@ -1,8 +1,12 @@
 //! What is published reaches each subscriber in order, whole, and with few writes.
 
+mod receivers;
+#[cfg(feature = "__tls")]
+mod secure;
+
 use std::collections::HashMap;
 
-use sansws::Message;
+use sansws::{Message, apply_mask};
 
 use crate::app::accept::Accept;
 use crate::app::handler::Handler;
@@ -15,9 +19,7 @@ use crate::event_loop::EventLoop;
 use crate::event_loop::scripted::Edge;
 use crate::event_loop::tests::virtual_time::{Socket, ms, readable, writable};
 use crate::settings::Settings;
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+use crate::settings::slow_consumer::SlowConsumer;
 
 /// Publishes what it receives under the name of its first letter; `!` is for the others under `a`,
 /// `>` goes to the first who connected, and `(` and `)` begin and end a fragmented message to itself.
@@ -26,12 +28,21 @@ struct App {
     first: Option<PeerId>,
     /// How often each was told that output may have been written.
     told: HashMap<PeerId, usize>,
+    /// So often `a+` is published when one of them is.
+    republish: usize,
+    /// What `written` and `buffered_amount` were for those that have left.
+    left: Vec<(PeerId, u64, usize)>,
 }
 
 impl Handler for App {
     type Session = ();
 
-    fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+    fn upgrade(&mut self, request: &Request<'_>, accept: &mut Accept) -> Result<(), Response> {
+        match request.path() {
+            "/drop" => accept.slow_consumer(SlowConsumer::Drop),
+            "/close" => accept.slow_consumer(SlowConsumer::Close(4000.into())),
+            _ => accept,
+        };
         Ok(())
     }
 
@@ -53,12 +64,16 @@ impl Handler for App {
     }
 
     fn close(&mut self, peer: &mut Peer<'_, ()>, _: Closed<'_>) {
-        // That it has left.
+        self.left.push((peer.id(), peer.written(), peer.buffered_amount()));
         peer.publish_to_others("a", "left").expect("there is one loop");
     }
 
     fn written(&mut self, peer: &mut Peer<'_, ()>) {
         *self.told.entry(peer.id()).or_default() += 1;
+        if self.republish > 0 {
+            self.republish -= 1;
+            peer.publish("a", "a+").expect("there is one loop");
+        }
     }
 }
 
@@ -70,11 +85,16 @@ struct Scene {
 impl Scene {
     /// With so many open connections that read all they are sent.
     fn new(count: usize, settings: Settings) -> Self {
+        Self::of(&vec!["/"; count], settings)
+    }
+
+    /// With an open connection for each of these paths.
+    fn of(paths: &[&str], settings: Settings) -> Self {
         let mut scene =
             Self { event_loop: EventLoop::new(App::default(), settings).expect("a loop"), peers: Vec::new() };
-        for _ in 0..count {
+        for path in paths {
             let socket = Socket::with_room(usize::MAX);
-            socket.buffers().arrived = REQUEST.to_vec();
+            socket.buffers().arrived = request(path);
             let peer = scene.event_loop.accept_scripted(Box::new(socket.clone())).expect("a place");
             scene.peers.push((peer, socket));
             scene.turn(&[Edge { writable: true, ..readable(peer) }]);
@@ -103,9 +123,13 @@ impl Scene {
     /// These messages arrive from these peers, all before the next turn.
     fn say(&mut self, said: &[(usize, &[&str])]) {
         for (from, messages) in said {
-            let frames = messages
-                .iter()
-                .flat_map(|text| [&[0x81, 0x80 | text.len() as u8, 0, 0, 0, 0], text.as_bytes()].concat());
+            let frames = messages.iter().flat_map(|text| {
+                let header = match text.len() {
+                    len @ ..126 => vec![0x81, 0x80 | len as u8],
+                    len => vec![0x81, 0xfe, (len >> 8) as u8, len as u8],
+                };
+                [&header, &[0; 4][..], text.as_bytes()].concat()
+            });
             self.peers[*from].1.buffers().arrived.extend(frames);
         }
         let edges: Vec<_> = said.iter().map(|(from, _)| readable(self.peers[*from].0)).collect();
@@ -115,13 +139,49 @@ impl Scene {
     /// What a peer has been written, frame by frame, and with how many writes.
     fn heard(&self, peer: usize) -> (String, usize) {
         let buffers = self.peers[peer].1.buffers();
-        let (mut text, mut rest) = (String::new(), &buffers.written[..]);
-        while let [_, len, behind @ ..] = rest {
-            let (payload, behind) = behind.split_at(usize::from(*len));
-            text += &format!("{} ", String::from_utf8_lossy(payload));
-            rest = behind;
+        (frames(&buffers.written), buffers.writes)
+    }
+}
+
+fn request(path: &str) -> Vec<u8> {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// The payload of each frame; a Close is its status code, and a masked frame begins with a `~`. Of a
+/// long one the beginning, and how much follows.
+fn frames(mut bytes: &[u8]) -> String {
+    let mut text = String::new();
+    while let [first, second, behind @ ..] = bytes {
+        let (len, behind) = match second & 0x7f {
+            126 => (usize::from(behind[0]) << 8 | usize::from(behind[1]), &behind[2..]),
+            len => (usize::from(len), behind),
+        };
+        let is_masked = second & 0x80 != 0;
+        let (key, behind) = behind.split_at(if is_masked { 4 } else { 0 });
+        let (payload, behind) = behind.split_at(len);
+        let mut payload = payload.to_vec();
+        if is_masked {
+            apply_mask(key.try_into().expect("four bytes"), &mut payload);
+            text.push('~');
         }
-        (text, buffers.writes)
+        match (first, &payload[..]) {
+            (0x88, [high, low, ..]) => text += &u16::from_be_bytes([*high, *low]).to_string(),
+            (_, payload) => text += &shortened(&String::from_utf8_lossy(payload)),
+        }
+        text.push(' ');
+        bytes = behind;
+    }
+    text
+}
+
+fn shortened(text: &str) -> String {
+    match text.split_at_checked(8) {
+        Some((beginning, rest)) if !rest.is_empty() => format!("{beginning}+{}", rest.len()),
+        _ => text.to_owned(),
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Buffers {
     pub(crate) writes: usize,
     /// Writing fails, as without memory in the kernel: no event tells of it.
     pub(crate) is_broken: bool,
+    /// The same from the write on that there is no room for.
+    pub(crate) breaks_when_full: bool,
     /// The peer's stream has ended behind what arrived.
     pub(crate) ended: bool,
     pub(crate) fin: bool,
@@ -76,6 +78,10 @@ impl Script for Socket {
             socket.written.extend_from_slice(&slice[..len]);
         }
         match socket.written.len() - before {
+            0 if socket.breaks_when_full => {
+                socket.is_broken = true;
+                Err(ErrorKind::OutOfMemory.into())
+            }
             0 => Err(ErrorKind::WouldBlock.into()),
             len => {
                 socket.writes += 1;
