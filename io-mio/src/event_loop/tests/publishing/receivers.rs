@@ -14,7 +14,7 @@ fn numbered(count: usize, frame_len: usize) -> Vec<String> {
     (0..count).map(|number| format!("{:x<len$}", format!("a{number:03}"))).collect()
 }
 
-/// As one hears these messages.
+/// These messages as [`Scene::heard`] returns them.
 fn said(messages: &[String]) -> String {
     messages.iter().map(|message| shortened(message) + " ").collect()
 }
