@@ -158,37 +158,27 @@ impl FrameHeader {
     /// [`encode`](Self::encode) for a header that is known to be legal.
     #[inline]
     pub(crate) fn encode_unchecked(&self) -> EncodedHeader {
-        let mut bytes = [0; Self::MAX_LEN];
-        let mask_bit = if self.masking_key.is_some() { 0x80 } else { 0 };
-        bytes[0] = Self::first_byte(self.fin, self.rsv, self.opcode);
-        let mut len = match self.payload_len {
-            0..=125 => {
-                bytes[1] = mask_bit | self.payload_len as u8;
-                2
-            }
-            126..=0xffff => {
-                bytes[1] = mask_bit | 126;
-                bytes[2..4].copy_from_slice(&(self.payload_len as u16).to_be_bytes());
-                4
-            }
-            _ => {
-                bytes[1] = mask_bit | 127;
-                bytes[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
-                10
-            }
+        // Composed as a number, first byte lowest, and stored as a whole: to copy what was stored
+        // byte by byte costs more than all else here.
+        let (len, length) = match self.payload_len {
+            0..=125 => (2, u128::from(self.payload_len)),
+            126..=0xffff => (4, 126 | u128::from((self.payload_len as u16).swap_bytes()) << 8),
+            _ => (10, 127 | u128::from(self.payload_len.swap_bytes()) << 8),
         };
+        let mut header = u128::from(Self::first_byte(self.fin, self.rsv, self.opcode)) | length << 8;
+        let mut header_len = len;
         if let Some(key) = self.masking_key {
-            bytes[len..len + 4].copy_from_slice(&key);
-            len += 4;
+            header |= 0x80 << 8 | u128::from(u32::from_le_bytes(key)) << (8 * len);
+            header_len += 4;
         }
-        EncodedHeader { bytes, len: len as u8, masking_key: self.masking_key }
+        EncodedHeader { bytes: header.to_le_bytes(), len: header_len, masking_key: self.masking_key }
     }
 }
 
 /// A header as it goes on the wire: 2 to 14 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncodedHeader {
-    bytes: [u8; FrameHeader::MAX_LEN],
+    bytes: [u8; 16],
     len: u8,
     masking_key: Option<MaskingKey>,
 }

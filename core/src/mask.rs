@@ -62,25 +62,36 @@ pub fn copy_masked(key: MaskingKey, source: &[u8], target: &mut [u8]) -> Masking
         octets.copy_from_slice(from);
         to.copy_from_slice(&(u64::from_ne_bytes(octets) ^ word).to_ne_bytes());
     }
-    let tail = to.into_remainder().iter_mut().zip(from.remainder());
-    for ((to, from), key_octet) in tail.zip(key.iter().cycle()) {
+    let (mut to, mut from) = (to.into_remainder(), from.remainder());
+    if to.len() >= 4 {
+        let (half, rest) = to.split_at_mut(4);
+        let (from_half, from_rest) = from.split_at(4);
+        let mut octets = [0; 4];
+        octets.copy_from_slice(from_half);
+        half.copy_from_slice(&(u32::from_ne_bytes(octets) ^ word as u32).to_ne_bytes());
+        (to, from) = (rest, from_rest);
+    }
+    for ((to, from), key_octet) in to.iter_mut().zip(from).zip(key) {
         *to = from ^ key_octet;
     }
     rotated(key, source.len())
 }
 
+/// Whether code costs more than time: what is faster but longer is left out for a microcontroller.
+pub(crate) const SPARE_FLASH: bool = cfg!(not(target_pointer_width = "64"));
+
 /// Moves `payload` of `bytes` down to `to`, and unmasks it there.
 #[inline]
 pub(crate) fn move_masked(key: MaskingKey, bytes: &mut [u8], payload: Range<usize>, to: usize) {
     let len = payload.len();
-    if cfg!(target_pointer_width = "64") {
-        bytes.copy_within(payload, to);
-        apply_mask(key, &mut bytes[to..to + len]);
-    } else {
-        // On a microcontroller `memmove` takes 1.6 KB of flash.
+    if SPARE_FLASH {
+        // `memmove` takes 1.6 KB.
         for i in 0..len {
             bytes[to + i] = bytes[payload.start + i] ^ key[i % 4];
         }
+    } else {
+        bytes.copy_within(payload, to);
+        apply_mask(key, &mut bytes[to..to + len]);
     }
 }
 

@@ -82,11 +82,24 @@ pub trait Output {
     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
         write_in_blocks(self, key, bytes)
     }
+
+    /// Appends `len` bytes that [`reserve`](Self::reserve) made room for, and lends them to be
+    /// written; what they are before does not matter.
+    ///
+    /// A short frame of a client, of at most 256 bytes, is written so: it is masked on its way into the output, in one pass.
+    /// `None`: the output cannot lend them, and nothing was appended. The provided method always returns that.
+    fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
+        let _ = len;
+        None
+    }
 }
 
 /// How many bytes are masked at once on their way into an output that can only append, so few that
 /// they can stay in registers. A multiple of the key's length.
 const BLOCK: usize = 128;
+
+/// The longest frame, in bytes, that an output is asked to lend as a whole.
+pub(crate) const SHORT_FRAME: usize = 256;
 
 /// Up to this length, in bytes, it costs less to append the payload and mask it there.
 #[cfg(feature = "alloc")]
@@ -213,6 +226,10 @@ impl Output for SliceOutput<'_> {
     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
         copy_masked(key, bytes, self.extend(bytes.len()))
     }
+
+    fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
+        Some(self.extend(len))
+    }
 }
 
 impl<O: Output + ?Sized> Output for &mut O {
@@ -230,6 +247,48 @@ impl<O: Output + ?Sized> Output for &mut O {
     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
         (**self).write_masked(key, bytes)
     }
+
+    #[inline]
+    fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
+        (**self).lend_reserved(len)
+    }
+}
+
+/// What buffers do alike that grow at their end.
+#[cfg(feature = "alloc")]
+macro_rules! append {
+    () => {
+        #[inline]
+        fn write_reserved(&mut self, bytes: &[u8]) {
+            self.extend_from_slice(bytes);
+        }
+
+        #[inline]
+        fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
+            let mut rest = bytes;
+            if rest.len() > MASK_IN_PLACE {
+                rest = masked_blocks(key, rest, |block| self.extend_from_slice(block));
+            }
+            let start = self.len();
+            self.extend_from_slice(rest);
+            apply_mask(key, &mut self[start..])
+        }
+
+        // Zeros of a constant length take some stores, those of any other length a call.
+        #[inline]
+        fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
+            let start = self.len();
+            match len {
+                _ if self.capacity() - start < SHORT_FRAME => return None,
+                0..=32 => self.extend_from_slice(&[0; 32]),
+                33..=136 => self.extend_from_slice(&[0; 136]),
+                137..=SHORT_FRAME => self.extend_from_slice(&[0; SHORT_FRAME]),
+                _ => return None,
+            }
+            self.truncate(start + len);
+            Some(&mut self[start..])
+        }
+    };
 }
 
 #[cfg(feature = "alloc")]
@@ -239,21 +298,7 @@ impl Output for alloc::vec::Vec<u8> {
         Self::try_reserve(self, len).map_err(|_| OutputFull)
     }
 
-    #[inline]
-    fn write_reserved(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-
-    #[inline]
-    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
-        let mut rest = bytes;
-        if rest.len() > MASK_IN_PLACE {
-            rest = masked_blocks(key, rest, |block| self.extend_from_slice(block));
-        }
-        let start = self.len();
-        self.extend_from_slice(rest);
-        apply_mask(key, &mut self[start..])
-    }
+    append!();
 }
 
 #[cfg(feature = "bytes")]
@@ -268,19 +313,5 @@ impl Output for bytes::BytesMut {
         Ok(())
     }
 
-    #[inline]
-    fn write_reserved(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-
-    #[inline]
-    fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
-        let mut rest = bytes;
-        if rest.len() > MASK_IN_PLACE {
-            rest = masked_blocks(key, rest, |block| self.extend_from_slice(block));
-        }
-        let start = self.len();
-        self.extend_from_slice(rest);
-        apply_mask(key, &mut self[start..])
-    }
+    append!();
 }

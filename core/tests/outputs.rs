@@ -4,8 +4,8 @@ mod support;
 
 use proptest::prelude::*;
 use sansws::{
-    BinaryChunk, Carried, Config, Connection, MAX_PAYLOAD_LEN, MaskingKey, MessageKind, Output, OutputFull,
-    SendError, SliceOutput, TextChunk, copy_masked,
+    BinaryChunk, Carried, Config, Connection, MAX_PAYLOAD_LEN, MaskingKey, MessageKind, Opcode, Output,
+    OutputFull, SendError, SliceOutput, TextChunk, copy_masked,
 };
 use support::*;
 
@@ -42,6 +42,57 @@ fn the_longest_header_has_63_bits_of_length() {
     let header = server().frame_header(MessageKind::Binary, MAX_PAYLOAD_LEN).unwrap();
     assert_eq!(header.as_bytes(), b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff");
     assert_eq!(server().frame_header(MessageKind::Binary, MAX_PAYLOAD_LEN + 1), Err(SendError::TooLong));
+}
+
+/// A short frame may be lent as a whole, in one of some constant lengths, if there is so much room
+/// behind it: at every length, and whatever room is left.
+#[test]
+fn a_frame_of_every_short_length_is_the_same_in_every_output() {
+    let payload: Vec<u8> = (0..=255).chain(0..=255).collect();
+    let lens = if cfg!(miri) { 120..130 } else { 0..300 };
+    for connection in [server, client] {
+        for len in lens.clone() {
+            let payload = &payload[..len];
+            let mut plain = Plain::default();
+            connection().send_binary(payload, &mut plain).unwrap();
+            let expected = plain.0;
+            assert_eq!(parse(&expected), [(Opcode::Binary, true, payload.to_vec())]);
+            for spare in [0, 1, 31, 32, 135, 136, 255, 256, 1000] {
+                let mut out = Vec::with_capacity(3 + expected.len() + spare);
+                out.extend_from_slice(b"abc");
+                connection().send_binary(payload, &mut out).unwrap();
+                assert_eq!((&out[..3], &out[3..]), (&b"abc"[..], &expected[..]), "{len} and {spare}");
+                #[cfg(feature = "bytes")]
+                {
+                    let mut out = bytes::BytesMut::with_capacity(expected.len() + spare);
+                    connection().send_binary(payload, &mut out).unwrap();
+                    assert_eq!(out, expected, "{len} and {spare}");
+                }
+            }
+            let mut bytes = vec![0; expected.len()];
+            let mut slice = SliceOutput::new(&mut bytes);
+            connection().send_binary(payload, &mut slice).unwrap();
+            assert_eq!(slice.filled(), expected);
+        }
+    }
+}
+
+/// What is lent is what was asked for, or nothing is appended.
+#[test]
+fn an_output_lends_as_much_as_was_reserved_or_nothing() {
+    for (len, capacity) in
+        [(0, 0), (1, 300), (32, 300), (33, 300), (136, 300), (137, 300), (256, 300), (257, 300)]
+    {
+        let mut out = Vec::with_capacity(capacity);
+        let lent = Output::lend_reserved(&mut &mut out, len).map(|place| place.len());
+        assert_eq!(lent, (capacity >= 256 && len <= 256).then_some(len), "{len}");
+        assert_eq!(out.len(), lent.unwrap_or(0));
+    }
+    let mut bytes = [0; 4];
+    let mut slice = SliceOutput::new(&mut bytes);
+    slice.lend_reserved(3).unwrap().copy_from_slice(b"abc");
+    assert_eq!(slice.filled(), b"abc");
+    assert_eq!(Plain::default().lend_reserved(1), None);
 }
 
 #[test]

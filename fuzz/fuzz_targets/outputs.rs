@@ -106,6 +106,16 @@ impl Output for Sink {
         assert_eq!(next, expected, "the key for what follows");
         next
     }
+
+    fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
+        let lent = self.memory.lend_reserved(len)?;
+        assert_eq!(lent.len(), len, "as much as was asked for");
+        self.reserved = self.reserved.checked_sub(len).expect("no more than was reserved");
+        self.is_untouched = false;
+        // What is in it before must not matter.
+        lent.fill(0xa5);
+        Some(lent)
+    }
 }
 
 impl Output for Memory {
@@ -137,6 +147,18 @@ impl Output for Memory {
                 key
             }
             Self::Ring(ring) => ring.write_masked(key, bytes),
+        }
+    }
+
+    fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
+        match self {
+            Self::Vec(bytes) => bytes.lend_reserved(len),
+            Self::Slice { bytes, len: filled } => {
+                let start = *filled;
+                *filled += len;
+                Some(&mut bytes[start..*filled])
+            }
+            Self::Ring(ring) => ring.lend_reserved(len),
         }
     }
 }
@@ -171,5 +193,13 @@ impl Output for Ring {
             bytes = tail;
         }
         key
+    }
+
+    /// Unless it would be in two pieces.
+    fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
+        let at = (self.start + self.len) % self.bytes.len();
+        let lent = self.bytes.get_mut(at..at + len)?;
+        self.len += len;
+        Some(lent)
     }
 }

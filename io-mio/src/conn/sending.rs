@@ -55,6 +55,11 @@ impl Output for Room<'_> {
     fn write_masked(&mut self, key: MaskingKey, bytes: &[u8]) -> MaskingKey {
         self.bytes.write_masked(key, bytes)
     }
+
+    #[inline]
+    fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
+        self.bytes.lend_reserved(len)
+    }
 }
 
 /// There is room, which has been made: no need to count it again.
