@@ -191,7 +191,12 @@ impl Report {
         }
         for (section, results) in &self.sections {
             let Some(results) = results else { continue };
-            let _ = write!(out, "\n## {}\n\n{}\n\n{}", section.title, section.about, results.heading());
+            let _ = write!(out, "\n## {}\n\n{}\n", section.title, section.about);
+            let (plot, about) = plots::SCALE;
+            if section.name == plot {
+                out.push_str(&picture("plots", plot, about));
+            }
+            let _ = write!(out, "\n{}", results.heading());
             let tables: Vec<String> =
                 results.cells.chunk_by(|a, b| task(&a.work) == task(&b.work)).map(Results::table).collect();
             out.push_str(&tables.join("\n"));
@@ -232,6 +237,15 @@ impl Report {
 fn task(work: &str) -> &str {
     let word = work.split(' ').next().unwrap_or_default();
     if word.starts_with(char::is_alphabetic) { word } else { "" }
+}
+
+/// A plot for light and for dark pages, in Markdown.
+fn picture(folder: &str, plot: &str, about: &str) -> String {
+    format!(
+        "\n<picture>\n  <source media=\"(prefers-color-scheme: dark)\" srcset=\"{folder}/{plot}-dark.svg\">\n  \
+         <source media=\"(prefers-color-scheme: light)\" srcset=\"{folder}/{plot}-light.svg\">\n  \
+         <img alt=\"{about}\" src=\"{folder}/{plot}-light.svg\">\n</picture>\n"
+    )
 }
 
 /// How a bench is run.
@@ -295,6 +309,6 @@ mod tests {
             .filter_map(|output| output.path.to_str())
             .collect();
         assert_eq!(written, ["README.md", "benches/RESULTS.md"]);
-        assert_eq!(outputs.len(), 8);
+        assert_eq!(outputs.len(), 10);
     }
 }

@@ -19,6 +19,8 @@ pub struct Lines {
 pub struct Panel {
     /// What was done.
     pub name: String,
+    /// What the vertical axis counts: multiples of a limit, the same in all panels, or a unit.
+    pub unit: Option<&'static str>,
     /// All of them.
     pub lines: Vec<Line>,
 }
@@ -30,7 +32,7 @@ pub struct Line {
     pub name: String,
     /// What kind of contender that is.
     pub who: Who,
-    /// Ratios by size, from left to right.
+    /// Ratios, or figures in the panel's unit, by size, from left to right.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -59,7 +61,10 @@ impl Lines {
         let palette = canvas.palette;
         canvas.text_of(left + MARGIN, top + 16.0, Anchor::Start, (13.0, palette.text, true), &panel.name);
         let (x_from, x_to) = ends(self.ticks.iter().map(|tick| tick.0));
-        let (y_from, y_to) = self.ratios();
+        let (y_from, y_to) = match panel.unit {
+            Some(_) => powers(values(&panel.lines)),
+            None => self.ratios(),
+        };
         let (plot_left, plot_right) = (left + LEFT, left + PANEL.0 - RIGHT);
         let (plot_top, plot_bottom) = (top + TOP, top + PANEL.1 - BOTTOM);
         let x =
@@ -74,13 +79,20 @@ impl Lines {
             canvas.line(&[(x(*value), plot_top), (x(*value), plot_bottom)], 1.0, palette.grid, "");
             canvas.text(x(*value), plot_bottom + 15.0, anchor, 11.0, palette.small_print, label);
         }
-        let mut ratio = y_from;
-        while ratio <= y_to {
-            let colour = if ratio == 1.0 { palette.limit } else { palette.grid };
-            canvas.line(&[(plot_left, y(ratio)), (plot_right, y(ratio))], 1.0, colour, "");
-            let label = if ratio < 1.0 { format!("1/{} ×", 1.0 / ratio) } else { format!("{ratio} ×") };
-            canvas.text(plot_left - 5.0, y(ratio) + 4.0, Anchor::End, 11.0, palette.small_print, &label);
-            ratio *= 2.0;
+        // Not more lines than have room.
+        let step = if (y_to / y_from).log2() > 10.0 { 4.0 } else { 2.0 };
+        let mut value = y_from;
+        while value <= y_to {
+            let is_limit = panel.unit.is_none() && value == 1.0;
+            let colour = if is_limit { palette.limit } else { palette.grid };
+            canvas.line(&[(plot_left, y(value)), (plot_right, y(value))], 1.0, colour, "");
+            let label = match panel.unit {
+                Some(unit) => format!("{} {unit}", short(value)),
+                None if value < 1.0 => format!("1/{} ×", 1.0 / value),
+                None => format!("{value} ×"),
+            };
+            canvas.text(plot_left - 5.0, y(value) + 4.0, Anchor::End, 11.0, palette.small_print, &label);
+            value *= step;
         }
         let mut labels = Vec::new();
         // Ours last, above the others.
@@ -111,10 +123,28 @@ impl Lines {
 
     /// Powers of two around all ratios.
     fn ratios(&self) -> (f64, f64) {
-        let lines = self.panels.iter().flat_map(|panel| &panel.lines);
-        let (least, greatest) = ends(lines.flat_map(|line| &line.points).map(|point| point.1));
-        let power = |value: f64| 2_f64.powf(value);
-        (power(least.min(1.0).log2().floor()), power(greatest.max(2.0).log2().ceil()))
+        let panels = self.panels.iter().filter(|panel| panel.unit.is_none());
+        let values = panels.flat_map(|panel| values(&panel.lines));
+        powers(values.chain([1.0, 2.0]))
+    }
+}
+
+fn values(lines: &[Line]) -> impl Iterator<Item = f64> {
+    lines.iter().flat_map(|line| &line.points).map(|point| point.1)
+}
+
+/// Powers of two around all values.
+fn powers(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (least, greatest) = ends(values);
+    (2_f64.powf(least.log2().floor()), 2_f64.powf(greatest.log2().ceil()))
+}
+
+/// A power of two in few characters: 512, 4 K, 2 M.
+fn short(value: f64) -> String {
+    match value {
+        1_048_576.0.. => format!("{} M", value / 1_048_576.0),
+        1024.0.. => format!("{} K", value / 1024.0),
+        _ => value.to_string(),
     }
 }
 
@@ -177,6 +207,7 @@ mod tests {
         };
         let panel = |name: &str| Panel {
             name: name.into(),
+            unit: None,
             lines: vec![
                 line("floor", Who::Limit, 1.0),
                 line("sansws", Who::Ours, 0.7),
@@ -198,7 +229,16 @@ mod tests {
                 &svg,
                 &["T", "today", "one", "three", "floor", "sansws", "a & b", "1 KiB", "16 ×", "1/2 ×"],
             );
-            check(&plot(vec![Panel { name: "empty".into(), lines: Vec::new() }]).svg(&palette), &["empty"]);
+            let bytes = Panel {
+                unit: Some("B"),
+                lines: vec![line("sansws", Who::Ours, 200.0), line("raw", Who::Limit, 600_000.0)],
+                ..panel("bytes")
+            };
+            check(&plot(vec![bytes]).svg(&palette), &["128 B", "2 K B", "2 M B"]);
+            check(
+                &plot(vec![Panel { name: "empty".into(), unit: None, lines: Vec::new() }]).svg(&palette),
+                &["empty"],
+            );
         }
     }
 }

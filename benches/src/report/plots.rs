@@ -1,4 +1,4 @@
-//! The plots of the README.
+//! The plots of the README, and one of the document.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,18 @@ use super::{Output, Report};
 use crate::chart::{Bar, Bars, Caption, DARK, Group, LIGHT, Line, Lines, Palette, Panel, Scale};
 use crate::results::{Cell, Contender, Results, Who, figure};
 
-/// Name, and what is seen on it for those who do not see it.
+/// The plots of the README: name, and what is seen on it for those who do not see it.
 pub(super) const PLOTS: [(&str, &str); 3] = [
     ("codec", "CPU time per message of the codecs by payload, as a multiple of a minimum written by hand"),
     ("echo-and-broadcast", "CPU time of servers per echo and per delivery, as a multiple of raw sockets"),
     ("memory", "Resident memory of servers per idle connection"),
 ];
+
+/// The one of the document.
+pub(super) const SCALE: (&str, &str) = (
+    "scale",
+    "CPU time of servers per message, and their memory per connection, with 10 to 50 000 connections",
+);
 
 /// Ratios above this are cut off: what is near 1 has to be seen.
 const MOST: f64 = 4.0;
@@ -29,13 +35,15 @@ pub(super) fn all(report: &Report) -> Vec<Output> {
     let codec = report.get("codec").map(codec);
     let servers = servers(report.get("echo"), report.get("broadcast"));
     let memory = report.get("memory").map(memory);
+    let scale = scale(report);
     let draw = |plot: &str, palette: &Palette| match plot {
+        "scale" => scale.as_ref().map(|plot| plot.svg(palette)),
         "codec" => codec.as_ref().map(|plot| plot.svg(palette)),
         "memory" => memory.as_ref().map(|plot| plot.svg(palette)),
         _ => servers.as_ref().map(|plot| plot.svg(palette)),
     };
     let mut outputs = Vec::new();
-    for (plot, _) in PLOTS {
+    for (plot, _) in PLOTS.into_iter().chain([SCALE]) {
         for palette in [LIGHT, DARK] {
             outputs.push(Output { path: path(plot, palette.name), content: draw(plot, &palette) });
         }
@@ -50,7 +58,8 @@ fn codec(results: &Results) -> Lines {
         ("server sends binary ", "a server sends binary messages"),
         ("client sends binary ", "a client sends binary messages, masked"),
     ];
-    let panel = |(task, name): (&str, &str)| Panel { name: name.into(), lines: lines(results, task) };
+    let panel =
+        |(task, name): (&str, &str)| Panel { name: name.into(), unit: None, lines: lines(results, task) };
     let panels = tasks.map(panel).into_iter().filter(|panel| !panel.lines.is_empty()).collect();
     let ticks =
         [(16.0, "16 B"), (125.0, "125 B"), (1024.0, "1 KiB"), (16384.0, "16 KiB"), (1_048_576.0, "1 MiB")];
@@ -82,6 +91,48 @@ fn lines(results: &Results, task: &str) -> Vec<Line> {
                     who: contender.who(),
                     points: vec![(size, ratio)],
                 }),
+            }
+        }
+    }
+    lines
+}
+
+fn scale(report: &Report) -> Option<Lines> {
+    let panels = [
+        ("scale", "CPU time per message of 125 B", "ns"),
+        ("scale-memory", "resident memory per connection, without the kernel's", "B"),
+    ];
+    let all: Vec<&Results> = panels.iter().filter_map(|(name, ..)| report.get(name)).collect();
+    let panel = |(name, title, unit): (&str, &str, &'static str)| {
+        Some(Panel { name: title.into(), unit: Some(unit), lines: figures(report.get(name)?) })
+    };
+    let ticks = [(10.0, "10"), (100.0, "100"), (1000.0, "1 000"), (10_000.0, "10 000"), (50_000.0, "50 000")];
+    (!all.is_empty()).then(|| Lines {
+        caption: Caption {
+            title: "From 10 to 50 000 connections".into(),
+            unit: "by number of connections, each with one message in flight · both axes logarithmic · less is better".into(),
+            small_print: small_print(&all, None),
+        },
+        ticks: ticks.map(|(count, label)| (count, label.into())).into(),
+        panels: panels.into_iter().filter_map(panel).collect(),
+    })
+}
+
+/// A line for each contender over the numbers of connections.
+fn figures(results: &Results) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for cell in &results.cells {
+        let Some(count) = cell.work.strip_suffix(" connections").and_then(|count| count.parse().ok()) else {
+            continue;
+        };
+        for contender in &cell.contenders {
+            let point = (count, contender.spread().median);
+            match lines.iter_mut().find(|line| line.name == contender.name) {
+                Some(line) => line.points.push(point),
+                None => {
+                    let (name, who) = (contender.name.clone(), contender.who());
+                    lines.push(Line { name, who, points: vec![point] });
+                }
             }
         }
     }
@@ -222,9 +273,10 @@ mod tests {
             results("echo", &["64 × 1 × 125 B"], &echo),
             results("broadcast", &["1000 × 1 × 125 B"], &[("bare write", 10.0), ("sansws-mio", 0.0)]),
             results("memory", &["10000 connections"], &echo),
+            results("scale", &["10 connections", "50000 connections"], &echo[..2]),
         ]);
         let all = all(&report);
-        assert_eq!(all.len(), 6);
+        assert_eq!(all.len(), 8);
         for (output, names) in all.iter().zip([
             ["floor", "sansws", "tungstenite 0.30", "16 B"],
             ["floor", "sansws", "tungstenite 0.30", "1 MiB"],
@@ -237,6 +289,8 @@ mod tests {
             ],
             ["raw mio", "sansws-mio", "peer 1, one flush", "10000 connections"],
             ["raw mio", "sansws-mio", "peer 1, one flush", "abcdef0"],
+            ["raw mio", "sansws-mio", "CPU time per message", "50 000"],
+            ["raw mio", "sansws-mio", "16 ns", "abcdef0"],
         ]) {
             let svg = output.content.as_deref().expect("a plot");
             let document = roxmltree::Document::parse(svg).expect("XML");

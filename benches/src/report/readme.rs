@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 
 use super::plots::PLOTS;
-use super::{Report, command};
+use super::{Report, command, picture};
 use crate::results::{Cell, Who, figure};
 
 const BEGIN: &str = "<!-- figures -->\n";
@@ -72,12 +72,7 @@ fn figures(report: &Report, has_plot: impl Fn(&str) -> bool) -> String {
     }
     for (plot, about) in PLOTS {
         if has_plot(plot) {
-            let _ = write!(
-                out,
-                "\n<picture>\n  <source media=\"(prefers-color-scheme: dark)\" srcset=\"benches/plots/{plot}-dark.svg\">\n  \
-                 <source media=\"(prefers-color-scheme: light)\" srcset=\"benches/plots/{plot}-light.svg\">\n  \
-                 <img alt=\"{about}\" src=\"benches/plots/{plot}-light.svg\">\n</picture>\n"
-            );
+            out.push_str(&picture("benches/plots", plot, about));
         }
     }
     out
