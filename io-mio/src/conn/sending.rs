@@ -192,11 +192,43 @@ impl Sending<'_> {
     /// one Close beyond the limit.
     pub(crate) fn pay_debts(&mut self) {
         // With a Pong the queue must not grow for ever; a Close comes once.
-        if self.conn.wants_transmit() && self.link.out.len() <= self.gathering.low_water {
-            let sink = if self.is_gathering() { &mut self.gathering.bytes } else { self.link.out.tail() };
-            // A growing buffer only refuses when there is no memory; the debt then stays.
-            let _ = self.conn.poll_transmit(sink);
+        if self.link.out.len() <= self.gathering.low_water {
+            self.pay_now();
         }
+    }
+
+    fn pay_now(&mut self) {
+        if self.conn.wants_transmit() {
+            let (conn, sink) = self.conn_and_sink();
+            // A growing buffer only refuses when there is no memory; the debt then stays.
+            let _ = conn.poll_transmit(sink);
+        }
+    }
+
+    /// The connection, and where its output goes just now, without a limit.
+    fn conn_and_sink(&mut self) -> (&mut Connection, &mut Vec<u8>) {
+        let sink = if self.is_gathering() { &mut self.gathering.bytes } else { self.link.out.tail() };
+        (self.conn, sink)
+    }
+
+    /// Has the connection start the closing handshake; the limit on queued bytes does not count.
+    fn start_closing(
+        &mut self,
+        cause: Option<Cause>,
+        close: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        // §5.5.2: a Ping is answered "unless it already received a Close frame". A Pong that waits
+        // for the queue to shorten goes first: when our Close is out, nothing keeps it any more.
+        if self.conn.can_send() {
+            self.pay_now();
+        }
+        let (conn, sink) = self.conn_and_sink();
+        close(conn, sink)?;
+        self.link.blame(By::Local, cause);
+        if !self.is_gathering() {
+            self.mark_dirty();
+        }
+        Ok(())
     }
 
     /// Starts the closing handshake; the limit on queued bytes does not count.
@@ -206,27 +238,13 @@ impl Sending<'_> {
         reason: &str,
         cause: Option<Cause>,
     ) -> Result<(), SendError> {
-        let gathering = self.is_gathering();
-        let sink = if gathering { &mut self.gathering.bytes } else { self.link.out.tail() };
-        self.conn.close(code, reason, sink)?;
-        self.link.blame(By::Local, cause);
-        if !gathering {
-            self.mark_dirty();
-        }
-        Ok(())
+        self.start_closing(cause, |conn, sink| conn.close(code, reason, sink))
     }
 
     /// Starts the closing handshake with a Close frame that says nothing; the limit on queued bytes
     /// does not count.
     pub(crate) fn close_without_status(&mut self) -> Result<(), SendError> {
-        let gathering = self.is_gathering();
-        let sink = if gathering { &mut self.gathering.bytes } else { self.link.out.tail() };
-        self.conn.close_without_status(sink)?;
-        self.link.blame(By::Local, None);
-        if !gathering {
-            self.mark_dirty();
-        }
-        Ok(())
+        self.start_closing(None, |conn, sink| conn.close_without_status(sink))
     }
 
     /// Fails the connection, RFC 6455 §7.1.7.

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use crate::event_loop::tests::virtual_time::{Socket, event_loop, ms, readable};
+use sansws::CloseCode;
+
+use crate::conn::peer_id::PeerId;
+use crate::event_loop::EventLoop;
+use crate::event_loop::tests::virtual_time::{Socket, Watcher, event_loop, ms, readable, writable};
 use crate::settings::Settings;
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// §7.1.4: a connection was closed cleanly when both Close frames were exchanged. Here half of ours
 /// was still to be written when the time was up: that of the closing handshake, or that of the
@@ -30,5 +37,45 @@ fn a_close_that_could_not_be_written_is_not_clean() {
                 "room {room}"
             );
         }
+    }
+}
+
+/// §5.5.2: a Ping is answered "unless it already received a Close frame". Here the Pong waited for
+/// the queue to shorten when the connection was closed: by the application, or since a message did
+/// not fit any more. After the end of the peer's stream nobody sent it.
+#[test]
+fn a_pong_that_waits_is_sent_before_our_close() {
+    const PING: &[u8] = &[0x89, 0x81, 0, 0, 0, 0, b'i'];
+    let settings = Settings { max_buffered: 4096, high_water: 4000, low_water: 100, ..Settings::default() };
+    let closings: [(&str, fn(&mut EventLoop<Watcher>, PeerId)); 3] = [
+        ("by the application", |event_loop, peer| {
+            event_loop.handle().close(peer, CloseCode::NORMAL, "enough").expect("a code that may be sent");
+        }),
+        ("a message too many", |event_loop, peer| {
+            event_loop.handle().send(peer, &"x".repeat(4000)).expect("there is room in the handle");
+        }),
+        ("at the shutdown", |event_loop, _| event_loop.shut_down_scripted(Duration::from_secs(5))),
+    ];
+    for (how, close) in closings {
+        let mut event_loop = event_loop(settings.clone());
+        let socket = Socket::with_room(1000);
+        let peer = event_loop.accept_scripted(Box::new(socket.clone())).expect("there is room");
+        socket.buffers().arrived.extend_from_slice(REQUEST);
+        event_loop.scripted_turn(ms(10), &[readable(peer), writable(peer)]);
+        socket.buffers().written.clear();
+        socket.buffers().room = 0;
+        event_loop.handle().send(peer, &"x".repeat(200)).expect("there is room in the handle");
+        event_loop.scripted_turn(ms(20), &[]);
+        socket.buffers().arrived.extend_from_slice(PING);
+        event_loop.scripted_turn(ms(30), &[readable(peer)]);
+        close(&mut event_loop, peer);
+        event_loop.scripted_turn(ms(40), &[]);
+        socket.buffers().ended = true;
+        event_loop.scripted_turn(ms(50), &[readable(peer)]);
+        socket.buffers().room = 10_000;
+        event_loop.scripted_turn(ms(60), &[writable(peer)]);
+        let written = socket.buffers().written.clone();
+        let behind = &written[4 + 200..];
+        assert!(behind.starts_with(&[0x8a, 1, b'i', 0x88]), "{how}: {behind:?}");
     }
 }
