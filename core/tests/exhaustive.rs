@@ -4,8 +4,8 @@
 //! in release.
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{iter, thread};
 
 use sansws::{
     FrameHeader, MAX_PAYLOAD_LEN, MaskingKey, Opcode, ProtocolError, Rsv, Utf8Piece, Utf8Stream, apply_mask,
@@ -13,20 +13,19 @@ use sansws::{
 
 /// Calls `work` for every first octet, on all cores, and adds up how many cases it reports.
 fn for_every_first_octet(work: impl Fn(u8) -> u64 + Sync) -> u64 {
-    let (next, cases) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let octets = iter::from_fn(|| u8::try_from(next.fetch_add(1, Ordering::Relaxed)).ok());
+        octets.map(&work).sum::<u64>()
+    };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                while let Ok(first) = u8::try_from(next.fetch_add(1, Ordering::Relaxed)) {
-                    cases.fetch_add(work(first), Ordering::Relaxed);
-                }
-            });
-        }
+    let cases = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(some)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no failure")).sum()
     });
     // proofs/exhaustive reads this line.
-    println!("cases: {}", cases.load(Ordering::Relaxed));
-    cases.into_inner()
+    println!("cases: {cases}");
+    cases
 }
 
 // --- headers, §5.2

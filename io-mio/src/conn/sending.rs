@@ -223,12 +223,15 @@ impl Sending<'_> {
             self.pay_now();
         }
         let (conn, sink) = self.conn_and_sink();
-        close(conn, sink)?;
-        self.link.blame(By::Local, cause);
+        let closed = close(conn, sink);
+        if closed.is_ok() {
+            self.link.blame(By::Local, cause);
+        }
+        // If it was refused, there may be a Pong in the queue.
         if !self.is_gathering() {
             self.mark_dirty();
         }
-        Ok(())
+        closed
     }
 
     /// Starts the closing handshake; the limit on queued bytes does not count.

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use sansws::CloseCode;
+use sansws::{CloseCode, SendError};
 
+use crate::app::accept::Accept;
+use crate::app::context::Context;
+use crate::app::handler::Handler;
+use crate::app::request::Request;
+use crate::app::response::Response;
 use crate::conn::peer_id::PeerId;
 use crate::event_loop::EventLoop;
 use crate::event_loop::tests::virtual_time::{Socket, Watcher, event_loop, ms, readable, writable};
@@ -40,13 +45,31 @@ fn a_close_that_could_not_be_written_is_not_clean() {
     }
 }
 
+/// A server's connection with so much in its queue that the Pong for a Ping waits.
+fn with_a_waiting_pong<H: Handler>(event_loop: &mut EventLoop<H>) -> (Socket, PeerId) {
+    const PING: &[u8] = &[0x89, 0x81, 0, 0, 0, 0, b'i'];
+    let socket = Socket::with_room(1000);
+    let peer = event_loop.accept_scripted(Box::new(socket.clone())).expect("there is room");
+    socket.buffers().arrived.extend_from_slice(REQUEST);
+    event_loop.scripted_turn(ms(10), &[readable(peer), writable(peer)]);
+    socket.buffers().written.clear();
+    socket.buffers().room = 0;
+    event_loop.handle().send(peer, &"x".repeat(200)).expect("there is room in the handle");
+    event_loop.scripted_turn(ms(20), &[]);
+    socket.buffers().arrived.extend_from_slice(PING);
+    event_loop.scripted_turn(ms(30), &[readable(peer)]);
+    (socket, peer)
+}
+
+fn short_queue() -> Settings {
+    Settings { max_buffered: 4096, high_water: 4000, low_water: 100, ..Settings::default() }
+}
+
 /// §5.5.2: a Ping is answered "unless it already received a Close frame". Here the Pong waited for
 /// the queue to shorten when the connection was closed: by the application, or since a message did
 /// not fit any more. After the end of the peer's stream nobody sent it.
 #[test]
 fn a_pong_that_waits_is_sent_before_our_close() {
-    const PING: &[u8] = &[0x89, 0x81, 0, 0, 0, 0, b'i'];
-    let settings = Settings { max_buffered: 4096, high_water: 4000, low_water: 100, ..Settings::default() };
     let closings: [(&str, fn(&mut EventLoop<Watcher>, PeerId)); 3] = [
         ("by the application", |event_loop, peer| {
             event_loop.handle().close(peer, CloseCode::NORMAL, "enough").expect("a code that may be sent");
@@ -57,17 +80,8 @@ fn a_pong_that_waits_is_sent_before_our_close() {
         ("at the shutdown", |event_loop, _| event_loop.shut_down_scripted(Duration::from_secs(5))),
     ];
     for (how, close) in closings {
-        let mut event_loop = event_loop(settings.clone());
-        let socket = Socket::with_room(1000);
-        let peer = event_loop.accept_scripted(Box::new(socket.clone())).expect("there is room");
-        socket.buffers().arrived.extend_from_slice(REQUEST);
-        event_loop.scripted_turn(ms(10), &[readable(peer), writable(peer)]);
-        socket.buffers().written.clear();
-        socket.buffers().room = 0;
-        event_loop.handle().send(peer, &"x".repeat(200)).expect("there is room in the handle");
-        event_loop.scripted_turn(ms(20), &[]);
-        socket.buffers().arrived.extend_from_slice(PING);
-        event_loop.scripted_turn(ms(30), &[readable(peer)]);
+        let mut event_loop = event_loop(short_queue());
+        let (socket, peer) = with_a_waiting_pong(&mut event_loop);
         close(&mut event_loop, peer);
         event_loop.scripted_turn(ms(40), &[]);
         socket.buffers().ended = true;
@@ -78,4 +92,35 @@ fn a_pong_that_waits_is_sent_before_our_close() {
         let behind = &written[4 + 200..];
         assert!(behind.starts_with(&[0x8a, 1, b'i', 0x88]), "{how}: {behind:?}");
     }
+}
+
+/// The Pong that was queued before a Close that is refused counts as queued.
+#[test]
+fn a_close_that_is_refused_leaves_the_gauges_right() {
+    /// Closes when it is woken, with a code that must not be sent (§7.4.1).
+    struct ClosesWrongly(Option<PeerId>);
+
+    impl Handler for ClosesWrongly {
+        type Session = ();
+
+        fn upgrade(&mut self, _: &Request<'_>, _: &mut Accept) -> Result<(), Response> {
+            Ok(())
+        }
+
+        fn wake(&mut self, cx: &mut Context<'_, ()>) {
+            let Some(mut peer) = self.0.and_then(|peer| cx.peer(peer)) else { return };
+            assert_eq!(peer.close(CloseCode::from(1006), ""), Err(SendError::InvalidCloseCode));
+        }
+    }
+
+    let mut event_loop = EventLoop::new(ClosesWrongly(None), short_queue()).expect("an event queue");
+    let (socket, peer) = with_a_waiting_pong(&mut event_loop);
+    event_loop.handler_mut().0 = Some(peer);
+    event_loop.handle().wake();
+    event_loop.scripted_turn(ms(40), &[]);
+    assert!(event_loop.gauges_are_right());
+    socket.buffers().room = 10_000;
+    event_loop.scripted_turn(ms(50), &[writable(peer)]);
+    assert!(socket.buffers().written.ends_with(&[0x8a, 1, b'i']));
+    assert!(event_loop.gauges_are_right());
 }
