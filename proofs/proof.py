@@ -81,13 +81,22 @@ def commit():
     return f"{said('git', 'describe', '--always')}{'-dirty' if changes else ''}"
 
 
+def sections():
+    old = RESULTS.read_text() if RESULTS.exists() else ""
+    return dict(re.findall(r"^## (.*)\n\n((?:(?!## ).*\n?)*)", old, re.M))
+
+
+def section(title):
+    """What RESULTS.md has under this title, or nothing."""
+    return sections().get(title, "")
+
+
 def write_section(title, text, ran=None):
     """Without `ran` it is still about the run that it was about."""
-    old = RESULTS.read_text() if RESULTS.exists() else ""
-    sections = dict(re.findall(r"^## (.*)\n\n((?:(?!## ).*\n?)*)", old, re.M))
-    ran = ran or sections.get(title, "unknown").split(": `proofs/")[0]
-    sections[title] = f"{ran}: `proofs/{title.lower()}`.\n\n{text}"
-    RESULTS.write_text(HEAD + "".join(f"\n## {name}\n\n{sections[name].strip()}\n" for name in SECTIONS if name in sections))
+    all = sections()
+    ran = ran or all.get(title, "unknown").split(": `proofs/")[0]
+    all[title] = f"{ran}: `proofs/{title.lower()}`.\n\n{text}"
+    RESULTS.write_text(HEAD + "".join(f"\n## {name}\n\n{all[name].strip()}\n" for name in SECTIONS if name in all))
     print(f"proofs/RESULTS.md: {title} is written")
 
 
