@@ -77,7 +77,7 @@ pub fn copy_masked(key: MaskingKey, source: &[u8], target: &mut [u8]) -> Masking
     rotated(key, source.len())
 }
 
-/// Whether code costs more than time: what is faster but longer is left out for a microcontroller.
+/// Whether to prefer small code to fast code, as for a microcontroller.
 pub(crate) const SPARE_FLASH: bool = cfg!(not(target_pointer_width = "64"));
 
 /// Moves `payload` of `bytes` down to `to`, and unmasks it there.

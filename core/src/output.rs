@@ -8,7 +8,8 @@ use crate::mask::{MaskingKey, copy_masked};
 
 /// A sink for frames: a growing buffer, a fixed slice, a ring.
 ///
-/// A frame is written as one [`reserve`](Self::reserve) for all of it, then some calls of
+/// A frame is written as one [`reserve`](Self::reserve) for all of it, then either one
+/// [`lend_reserved`](Self::lend_reserved) that succeeds, or some calls of
 /// [`write_reserved`](Self::write_reserved) and [`write_masked`](Self::write_masked) that use
 /// exactly what was reserved. If `reserve` fails, nothing is written: the output contains a frame
 /// whole or not at all. A reservation may be left unused, where a masking-key cannot be had; the
@@ -83,11 +84,12 @@ pub trait Output {
         write_in_blocks(self, key, bytes)
     }
 
-    /// Appends `len` bytes that [`reserve`](Self::reserve) made room for, and lends them to be
-    /// written; what they are before does not matter.
+    /// Appends `len` bytes that [`reserve`](Self::reserve) made room for, and returns them to be
+    /// overwritten: exactly `len`, in one piece.
     ///
-    /// A short frame of a client, of at most 256 bytes, is written so: it is masked on its way into the output, in one pass.
-    /// `None`: the output cannot lend them, and nothing was appended. The provided method always returns that.
+    /// `None`, and nothing is appended, if the output cannot; the provided method always returns
+    /// that. On 64-bit targets a client's frame of at most 256 bytes is written this way, where the
+    /// output can: it is masked on its way into the output, in one pass.
     fn lend_reserved(&mut self, len: usize) -> Option<&mut [u8]> {
         let _ = len;
         None
@@ -254,7 +256,7 @@ impl<O: Output + ?Sized> Output for &mut O {
     }
 }
 
-/// What buffers do alike that grow at their end.
+/// Methods that `Vec<u8>` and `BytesMut` have in common.
 #[cfg(feature = "alloc")]
 macro_rules! append {
     () => {
