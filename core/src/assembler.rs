@@ -4,7 +4,11 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use crate::collector::{Collector, Found};
+#[cfg(feature = "deflate")]
+use crate::connection::CompressedChunk;
 use crate::connection::{BinaryChunk, Connection, Event, TextChunk};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compression, DeflatePool, InflatedChunk};
 use crate::error::ProtocolError;
 use crate::message::Message;
 use crate::message::{MessageKind, OwnedMessage};
@@ -160,6 +164,33 @@ impl Assembler {
                 self.collector.message(found)
             }
         }
+    }
+
+    /// Adds a compressed chunk. Returns the message if the chunk ends it.
+    ///
+    /// A message that arrived in one chunk and fits into the rest of the window is lent from there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inflating::next_chunk`](crate::deflate::Inflating::next_chunk). The message is lost, and
+    /// nothing more can be inflated: [fail](Connection::fail) the connection with the error.
+    #[cfg(feature = "deflate")]
+    pub fn compressed<'a>(
+        &'a mut self,
+        chunk: CompressedChunk<'_>,
+        compression: &'a mut Compression,
+        pool: &mut DeflatePool,
+    ) -> Result<Option<Message<'a>>, ProtocolError> {
+        let kind = chunk.kind;
+        let mut inflating = compression.inflate(&chunk, pool);
+        let mut found = None;
+        while let Some(produced) = inflating.advance()? {
+            if produced.first && produced.last && inflating.keeps_window() {
+                return compression.received.chunk(kind, produced).map(InflatedChunk::whole);
+            }
+            found = self.collector.inflated(&inflating.chunk(produced)?, self.max_reserve as usize)?;
+        }
+        self.collector.message(found)
     }
 
     /// As [`push`](Self::push), for a message that is to be kept: one that was collected is moved,

@@ -1,6 +1,8 @@
 //! What the two assemblers have in common: a message in progress, in growing or fixed memory.
 
 use crate::connection::{BinaryChunk, Connection, Event, TextChunk};
+#[cfg(feature = "deflate")]
+use crate::deflate::InflatedChunk;
 use crate::error::ProtocolError;
 use crate::message::{Message, MessageKind};
 use crate::utf8;
@@ -144,6 +146,24 @@ impl<B: Buffer> Collector<B> {
                 self.collect(piece, max_reserve)
             }
         }
+    }
+
+    /// Adds what was inflated, even a whole message: the window is overwritten.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn inflated<'b>(
+        &mut self,
+        chunk: &InflatedChunk<'_>,
+        max_reserve: usize,
+    ) -> Result<Option<Found<'b>>, ProtocolError> {
+        let (kind, parts, first, last) = match chunk {
+            InflatedChunk::Text(chunk) => {
+                (MessageKind::Text, chunk.parts().map(str::as_bytes), chunk.first, chunk.last)
+            }
+            InflatedChunk::Binary { payload, first, last } => {
+                (MessageKind::Binary, [*payload, &[]], *first, *last)
+            }
+        };
+        self.collect(Piece { kind, parts, first, last, remaining: 0 }, max_reserve)
     }
 
     fn collect<'b>(

@@ -136,8 +136,10 @@ mod syntax;
 mod upgrade;
 mod write;
 
+pub use self::deflate::DeflateHeader;
 pub use self::error::{Argument, Fault, Field, HandshakeError};
 pub use self::extensions::{Extension, ExtensionParam, Extensions, ParamValue};
 pub use self::head::{DEFAULT_MAX_HEAD_LEN, HeadReader, HeaderStorage, Headers, Values};
 pub use self::key::{accept_value, is_key, key_value};
 pub use self::subprotocol::MAX_SUBPROTOCOLS;
+pub use crate::deflate_params::DeflateParams;

@@ -120,6 +120,10 @@ mod chacha;
 mod close;
 mod collector;
 mod connection;
+#[cfg(feature = "deflate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+pub mod deflate;
+mod deflate_params;
 mod error;
 mod frame;
 #[cfg(all(feature = "std", doctest))]

@@ -15,7 +15,7 @@ use layers::{Layers, check, check_folder};
 /// ARCHITECTURE.md, "core", from the bottom to the top. Each file of core/src stands here.
 const CORE: Layers<'_> = &[
     // 1, the codec; and what needs nothing of it.
-    &["authority", "close", "keepalive", "mask", "utf8"],
+    &["authority", "close", "deflate_params", "keepalive", "mask", "utf8"],
     &["masking_keys", "output", "uri"],
     &["chacha"],
     &["error"],
@@ -27,6 +27,9 @@ const CORE: Layers<'_> = &[
     &["connection"],
     &["connection/receive", "connection/send", "connection/parked"],
     // 3, messages.
+    &["deflate/window", "deflate/pool"],
+    &["deflate/sent", "deflate/inflating"],
+    &["deflate"],
     &["collector", "prepared"],
     &["assembler", "slice_assembler"],
     // The opening handshake.

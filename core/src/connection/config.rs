@@ -17,8 +17,8 @@
 pub struct Config {
     /// Longest payload of one data frame, in bytes. Default 16 MiB.
     pub max_frame_len: u64,
-    /// Longest payload of one message, over all its fragments, in bytes (on the wire, if it is
-    /// compressed). Default 16 MiB.
+    /// Longest payload of one message, over all its fragments, in bytes (of a compressed one on the
+    /// wire, and by `deflate::Compression` inflated). Default 16 MiB.
     pub max_message_len: u64,
     /// Most fragments in one message, empty ones included; 0 means 1. Default 131 072: 8 MiB in
     /// fragments of 64 bytes.

@@ -335,7 +335,11 @@ impl<K: MaskingKeys> Connection<K> {
     }
 
     fn check_compression(&self) -> Result<(), SendError> {
-        if self.receiver.config().compression { Ok(()) } else { Err(SendError::NoExtension) }
+        if self.may_compress() { Ok(()) } else { Err(SendError::NoExtension) }
+    }
+
+    pub(crate) const fn may_compress(&self) -> bool {
+        self.receiver.config().compression
     }
 
     /// How the next fragment of a message begins, if one may be sent.
