@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use sansws::{
-    CloseCode, Connection, FrameHeader, MaskingKey, Message, MessageKind, Output, OutputFull, Role, SendError,
+    CloseCode, Connection, FrameHeader, MAX_REASON_LEN, MaskingKey, Message, MessageKind, Output, OutputFull,
+    Role, SendError,
 };
 
 use crate::conn::ending::{By, Cause};
@@ -188,8 +189,8 @@ impl Sending<'_> {
         self.check_congestion();
     }
 
-    /// A control frame that must get out, whatever else is queued. There is room for one Pong and
-    /// one Close beyond the limit.
+    /// Pays with a Pong and a Close that must get out, whatever else is queued: for one of each there
+    /// is room beyond the limit.
     pub(crate) fn pay_debts(&mut self) {
         // With a Pong the queue must not grow for ever; a Close comes once.
         if self.link.out.len() <= self.gathering.low_water {
@@ -218,7 +219,8 @@ impl Sending<'_> {
         close: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         // §5.5.2: a Ping is answered "unless it already received a Close frame". A Pong that waits
-        // for the queue to shorten goes first: when our Close is out, nothing keeps it any more.
+        // for the queue to shorten goes first: if the peer's stream ends after our Close, it would
+        // not be sent any more.
         if self.conn.can_send() {
             self.pay_now();
         }
@@ -227,7 +229,7 @@ impl Sending<'_> {
         if closed.is_ok() {
             self.link.blame(By::Local, cause);
         }
-        // If it was refused, there may be a Pong in the queue.
+        // There may be a Pong in the queue even if it was refused.
         if !self.is_gathering() {
             self.mark_dirty();
         }
@@ -241,6 +243,13 @@ impl Sending<'_> {
         reason: &str,
         cause: Option<Cause>,
     ) -> Result<(), SendError> {
+        // What is refused must not queue a Pong either: whoever repeats it would fill the queue.
+        if !code.may_be_sent() {
+            return Err(SendError::InvalidCloseCode);
+        }
+        if reason.len() > MAX_REASON_LEN {
+            return Err(SendError::ReasonTooLong);
+        }
         self.start_closing(cause, |conn, sink| conn.close(code, reason, sink))
     }
 

@@ -70,7 +70,8 @@ fn short_queue() -> Settings {
 /// not fit any more. After the end of the peer's stream nobody sent it.
 #[test]
 fn a_pong_that_waits_is_sent_before_our_close() {
-    let closings: [(&str, fn(&mut EventLoop<Watcher>, PeerId)); 3] = [
+    type Close = fn(&mut EventLoop<Watcher>, PeerId);
+    let closings: [(&str, Close); 3] = [
         ("by the application", |event_loop, peer| {
             event_loop.handle().close(peer, CloseCode::NORMAL, "enough").expect("a code that may be sent");
         }),
@@ -94,10 +95,10 @@ fn a_pong_that_waits_is_sent_before_our_close() {
     }
 }
 
-/// The Pong that was queued before a Close that is refused counts as queued.
+/// A Close that is refused queues nothing, not even the Pong that waits, and the gauges stay right.
 #[test]
-fn a_close_that_is_refused_leaves_the_gauges_right() {
-    /// Closes when it is woken, with a code that must not be sent (§7.4.1).
+fn a_close_that_is_refused_changes_nothing() {
+    /// Closes when it is woken, with a code that must not be sent (§7.4.1), or a reason too long.
     struct ClosesWrongly(Option<PeerId>);
 
     impl Handler for ClosesWrongly {
@@ -109,7 +110,10 @@ fn a_close_that_is_refused_leaves_the_gauges_right() {
 
         fn wake(&mut self, cx: &mut Context<'_, ()>) {
             let Some(mut peer) = self.0.and_then(|peer| cx.peer(peer)) else { return };
+            let queued = peer.buffered_amount();
             assert_eq!(peer.close(CloseCode::from(1006), ""), Err(SendError::InvalidCloseCode));
+            assert_eq!(peer.close(CloseCode::NORMAL, &"x".repeat(124)), Err(SendError::ReasonTooLong));
+            assert_eq!(peer.buffered_amount(), queued);
         }
     }
 
