@@ -87,7 +87,7 @@ impl Lines {
             let colour = if is_limit { palette.limit } else { palette.grid };
             canvas.line(&[(plot_left, y(value)), (plot_right, y(value))], 1.0, colour, "");
             let label = match panel.unit {
-                Some(unit) => format!("{} {unit}", short(value)),
+                Some(unit) => short(value, unit),
                 None if value < 1.0 => format!("1/{} ×", 1.0 / value),
                 None => format!("{value} ×"),
             };
@@ -139,12 +139,13 @@ fn powers(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (2_f64.powf(least.log2().floor()), 2_f64.powf(greatest.log2().ceil()))
 }
 
-/// A power of two in few characters: 512, 4 K, 2 M.
-fn short(value: f64) -> String {
-    match value {
-        1_048_576.0.. => format!("{} M", value / 1_048_576.0),
-        1024.0.. => format!("{} K", value / 1024.0),
-        _ => value.to_string(),
+/// A figure in few characters: 512 B, 4 KiB, 8.2 µs.
+fn short(value: f64, unit: &str) -> String {
+    match unit {
+        "B" if value >= 1_048_576.0 => format!("{} MiB", value / 1_048_576.0),
+        "B" if value >= 1024.0 => format!("{} KiB", value / 1024.0),
+        "ns" if value >= 1000.0 => format!("{:.1} µs", value / 1000.0),
+        _ => format!("{value} {unit}"),
     }
 }
 
@@ -234,7 +235,7 @@ mod tests {
                 lines: vec![line("sansws", Who::Ours, 200.0), line("raw", Who::Limit, 600_000.0)],
                 ..panel("bytes")
             };
-            check(&plot(vec![bytes]).svg(&palette), &["128 B", "2 K B", "2 M B"]);
+            check(&plot(vec![bytes]).svg(&palette), &["128 B", "2 KiB", "2 MiB"]);
             check(
                 &plot(vec![Panel { name: "empty".into(), unit: None, lines: Vec::new() }]).svg(&palette),
                 &["empty"],

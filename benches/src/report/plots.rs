@@ -106,25 +106,37 @@ fn scale(report: &Report) -> Option<Lines> {
     let panel = |(name, title, unit): (&str, &str, &'static str)| {
         Some(Panel { name: title.into(), unit: Some(unit), lines: figures(report.get(name)?) })
     };
-    let ticks = [(10.0, "10"), (100.0, "100"), (1000.0, "1 000"), (10_000.0, "10 000"), (50_000.0, "50 000")];
+    let counts = all.iter().flat_map(|results| &results.cells).filter_map(|cell| connections(&cell.work));
+    let most = counts.fold(10.0, f64::max);
+    // Two that are near each other would overlap.
+    let between = [10.0, 100.0, 1000.0, 10_000.0].into_iter().filter(|count| count * 5.1 < most);
+    let ticks = between.chain([most]).map(|count| (count, whole(count))).collect();
     (!all.is_empty()).then(|| Lines {
         caption: Caption {
-            title: "From 10 to 50 000 connections".into(),
+            title: format!("From 10 to {} connections", whole(most)),
             unit: "by number of connections, each with one message in flight · both axes logarithmic · less is better".into(),
             small_print: small_print(&all, None),
         },
-        ticks: ticks.map(|(count, label)| (count, label.into())).into(),
+        ticks,
         panels: panels.into_iter().filter_map(panel).collect(),
     })
+}
+
+/// A count: 10, 10 000.
+fn whole(count: f64) -> String {
+    if count < 1000.0 { count.to_string() } else { figure(count) }
+}
+
+/// The number in "100 connections".
+fn connections(work: &str) -> Option<f64> {
+    work.strip_suffix(" connections")?.parse().ok()
 }
 
 /// A line for each contender over the numbers of connections.
 fn figures(results: &Results) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for cell in &results.cells {
-        let Some(count) = cell.work.strip_suffix(" connections").and_then(|count| count.parse().ok()) else {
-            continue;
-        };
+        let Some(count) = connections(&cell.work) else { continue };
         for contender in &cell.contenders {
             let point = (count, contender.spread().median);
             match lines.iter_mut().find(|line| line.name == contender.name) {
@@ -289,7 +301,7 @@ mod tests {
             ],
             ["raw mio", "sansws-mio", "peer 1, one flush", "10000 connections"],
             ["raw mio", "sansws-mio", "peer 1, one flush", "abcdef0"],
-            ["raw mio", "sansws-mio", "CPU time per message", "50 000"],
+            ["raw mio", "sansws-mio", "CPU time per message", "50"],
             ["raw mio", "sansws-mio", "16 ns", "abcdef0"],
         ]) {
             let svg = output.content.as_deref().expect("a plot");
