@@ -1,7 +1,7 @@
 //! Compressed messages, RFC 7692 [§7.2](https://datatracker.ietf.org/doc/html/rfc7692#section-7.2).
 //!
 //! Both ends agree on permessage-deflate in the opening handshake
-//! ([`DeflateParams`](crate::handshake::DeflateParams)). After it each connection has a
+//! ([`DeflateParams`]). After it each connection has a
 //! [`Compression`], which keeps only the last bytes sent and received, and only with context
 //! takeover: with windows of 12 bits, 4 KiB in each direction. Compressors and decompressors are in
 //! a [`DeflatePool`], one for all connections of a thread.
