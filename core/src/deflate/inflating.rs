@@ -21,7 +21,7 @@ struct Work {
 }
 
 impl Work {
-    /// Whether there were more blocks than such contents need. To begin a block takes 2 µs, and one
+    /// Whether there were more blocks than such contents need. To begin a block takes long, and one
     /// that contains nothing has 10 bits: no limit on lengths holds that.
     ///
     /// A message has two blocks at the least, and one for some dozen bytes is more than any

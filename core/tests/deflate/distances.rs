@@ -1,5 +1,5 @@
-//! A reader of DEFLATE (RFC 1951) that knows nothing of the engine's: it reports how far back what
-//! it reads refers.
+//! A second reader of DEFLATE (RFC 1951), independent of the engine. It reports the greatest distance
+//! in what it reads.
 
 /// What the blocks contain, behind `history`, and the greatest distance.
 pub(crate) fn read(history: &[u8], compressed: &[u8]) -> (Vec<u8>, usize) {
